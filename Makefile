@@ -1,0 +1,74 @@
+# The house. `make run` and `make test` need nothing but make, Python 3.13 and a package index.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PORT ?= 4566
+ARCHITECTURE ?= arm64
+STAGE ?= dev
+BIN := .venv/bin
+TOOLS := .venv-tools/bin
+SAM := SAM_CLI_TELEMETRY=0 ARCHITECTURE=$(ARCHITECTURE) $(TOOLS)/sam
+CODE := $(wildcard layers/core/python functions local tools tests benchmarks)
+export PORT
+
+.PHONY: help run up down keys test check fmt lint types journey docs build deploy clean
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: .venv/.done .venv-tools/.done ## the cloud on this machine, fed with real orders, watched until Ctrl-C (PORT=, FRESH=1, ONCE=1)
+	@$(BIN)/python -m local.run
+
+up: .venv/.done .venv-tools/.done ## start it in the background and write .local/stack.json (PORT=, FRESH=1)
+	@$(BIN)/python -m local.up
+
+down: .venv/.done ## wait until streams and queues are empty, then stop it (PORT=)
+	@$(BIN)/python -m local.down
+
+keys: .venv/.done ## list keys, or whatever ARGS says: make keys ARGS="create --kind server --site de"
+	@$(BIN)/python -m local.keys $(or $(ARGS),list)
+
+test: .venv/.done .venv-tools/.done ## the whole suite, with the journey on a stack of its own
+	$(BIN)/pytest -n 2
+
+journey: .venv/.done .venv-tools/.done ## the journey alone
+	$(BIN)/pytest tests/journey
+
+check: lint types template docs test ## everything that must hold before a change lands
+
+fmt: .venv/.done ## format, and mend what ruff can mend
+	$(BIN)/ruff check --fix-only --quiet $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+lint: .venv/.done ## format, lint and import rules
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	PYTHONPATH=layers/core/python:functions $(BIN)/lint-imports
+
+types: .venv/.done ## mypy, strict
+	$(BIN)/mypy $(CODE)
+
+template: .venv-tools/.done ## the rules of SAM, CloudFormation and serverless over template.yaml
+	$(SAM) validate --lint --region us-east-1
+	$(TOOLS)/cfn-lint --template template.yaml --regions us-east-1 --append-rules cfn_lint_serverless.rules
+
+docs: .venv/.done ## write what is generated (DRIFT=1: only compare)
+	@true
+
+build: .venv/.done .venv-tools/.done ## sam build for ARCHITECTURE (arm64)
+	$(SAM) build --parallel
+
+deploy: build ## sam deploy to AWS, STAGE=dev or prod
+	$(SAM) deploy --config-env $(STAGE)
+
+clean: ## remove what was built; environments and local stacks stay
+	rm -rf .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# The environments are made once, and again when what they hold is locked anew.
+.venv/.done: requirements/dev.txt local/install local/find-python
+	@local/install .venv requirements/dev.txt
+
+.venv-tools/.done: requirements/tools.txt .venv/.done
+	@local/install .venv-tools requirements/tools.txt
