@@ -1,0 +1,130 @@
+"""MiniStack, with what it does not tell and what it forgets. Runs with the tools environment's Python.
+
+It tells nowhere how far a stream's consumer is behind: `GET /_local/status` does, and lists the last requests.
+It forgets a stream's records at a restart but not how many of them were read, so that it skips as many new ones:
+the undelivered records are saved with the rest of its state and come back at the same positions.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import ministack.app as ministack
+from ministack.core.persistence import load_state, save_state
+from ministack.core.responses import AccountRegionScopedDict
+from ministack.services import dynamodb, lambda_svc, sqs
+
+type Message = dict[str, Any]
+type Receive = Callable[[], Awaitable[Message]]
+type Send = Callable[[Message], Awaitable[None]]
+
+API = "/_aws/execute-api/"
+FOLDER = Path(os.environ["STATE_DIR"]).parent
+serve = ministack.app
+requests: deque[dict[str, Any]] = deque(maxlen=5000)
+
+
+async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Stand between the server and MiniStack."""
+    path = scope.get("path", "")
+    if scope["type"] == "lifespan":
+        await serve(scope, _with_streams(receive), send)
+    elif path == "/_local/status":
+        after = int(parse_qs(scope["query_string"].decode()).get("after", ["-1"])[0])
+        new = [request for request in requests if 0 <= after < request["number"]]
+        body = json.dumps({"folder": str(FOLDER), "backlog": dict(_backlog()), "requests": new})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-type", b"application/json")],
+            }
+        )
+        await send({"type": "http.response.body", "body": body.encode()})
+    elif path.startswith(API):
+        await _recorded(scope, receive, send)
+    else:
+        await serve(scope, receive, send)
+
+
+async def _recorded(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    started = time.perf_counter()
+
+    async def answer(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            requests.append(
+                {
+                    "number": requests[-1]["number"] + 1 if requests else 1,
+                    "at": time.time(),
+                    "method": scope["method"],
+                    "path": "/" + scope["path"].removeprefix(API).partition("/")[2],
+                    "status": message["status"],
+                    "ms": round((time.perf_counter() - started) * 1000),
+                }
+            )
+        await send(message)
+
+    await serve(scope, receive, answer)
+
+
+def _with_streams(receive: Receive) -> Receive:
+    """Load the streams' records before MiniStack loads its own state, and save them before it does."""
+
+    async def next_message() -> Message:
+        message = await receive()
+        await asyncio.to_thread({"lifespan.startup": _load, "lifespan.shutdown": _save}[message["type"]])
+        return message
+
+    return next_message
+
+
+def _consumers() -> Iterator[tuple[tuple[str, str], str, str, int]]:
+    """Each stream mapping: account and region, its function, its table, and the position it has read to."""
+    for (account, region, mapping_id), mapping in lambda_svc._esms.all_items():
+        if ":dynamodb:" in mapping["EventSourceArn"]:
+            table = mapping["EventSourceArn"].split("/")[1]
+            start = dynamodb.stream_start_position(table, account_id=account, region=region)
+            read = lambda_svc._dynamodb_stream_positions.get_scoped(account, region, mapping_id, start)
+            yield (account, region), mapping["FunctionArn"].split(":")[6], table, max(read, start)
+
+
+def _backlog() -> Iterator[tuple[str, int]]:
+    """How many records each function has yet to be handed, by its name."""
+    for (account, region), function, table, read in _consumers():
+        yield function, dynamodb.stream_end_position(table, account_id=account, region=region) - read
+    for _, mapping in lambda_svc._esms.all_items():
+        queue = sqs._queue_by_arn(mapping["EventSourceArn"]) if ":sqs:" in mapping["EventSourceArn"] else None
+        if queue is not None:
+            yield mapping["FunctionArn"].split(":")[6], len(queue["messages"])
+
+
+def _save() -> None:
+    kept, trimmed = AccountRegionScopedDict(), AccountRegionScopedDict()
+    for scope, _, table, read in sorted(_consumers(), key=lambda consumer: -consumer[3]):  # the slowest one last
+        start = dynamodb.stream_start_position(table, account_id=scope[0], region=scope[1])
+        records = dynamodb.stream_live_records(table, account_id=scope[0], region=scope[1])
+        kept.set_scoped(*scope, table, records[read - start :])
+        trimmed.set_scoped(*scope, table, read)
+    save_state("local_streams", {"records": kept, "trimmed": trimmed})
+
+
+def _load() -> None:
+    state = load_state("local_streams") or {"records": {}, "trimmed": {}}
+    dynamodb._stream_records.update(state["records"])
+    dynamodb._stream_trimmed.update(state["trimmed"])
+
+
+if __name__ == "__main__":
+    with (FOLDER / "lock").open("w") as lock:  # held as long as this process lives: that is how others know
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        ministack.app = app
+        ministack.main()
