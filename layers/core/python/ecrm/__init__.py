@@ -1,0 +1,1 @@
+"""An eCRM that needs no servers: the code that every function shares."""

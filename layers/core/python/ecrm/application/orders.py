@@ -1,0 +1,253 @@
+"""Placing orders, recording what happens to them, and reading them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from ecrm.domain import orders as domain
+from ecrm.domain.customers import Identifier
+from ecrm.domain.errors import AlreadyExists, Invalid, NotFound
+from ecrm.domain.events import Event
+from ecrm.domain.orders import Amended, Fact, Line, Order, OrderState, Terms
+
+from .customers import customer_for
+from .ports import AlreadyAnswered, Claim, Clock, Contended, Customers, Ids, Orders, Outcome, Page, Request
+
+AHEAD = timedelta(hours=24)
+"""How far a caller's clock may run ahead of ours."""
+
+ATTEMPTS = 12
+"""Tries before a crowd around one order or customer is answered with "come back"; each costs one refused transaction."""
+
+MOST_DAYS = 31
+MOST_READ = 1_000
+"""Orders that one page of a list may read while it looks for those with a given status."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceOrder:
+    """`digest` stands for the body as sent."""
+
+    site: str
+    order_id: str
+    placed_at: datetime
+    currency: str
+    identifiers: tuple[Identifier, ...]
+    lines: tuple[Line, ...]
+    terms: Terms
+    coupon: str | None
+    backfill: bool
+    digest: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A fact, and for an amendment the lines it brings."""
+
+    fact: Fact
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordOrderEvent:
+    """`draft` makes the fact once the order's currency is known."""
+
+    site: str
+    order_id: str
+    event_id: str
+    occurred_at: datetime
+    backfill: bool
+    digest: str
+    source: str
+    draft: Callable[[str], Drafted]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    order: Order
+    state: OrderState
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """`replayed` says that an Idempotency-Key was recognised."""
+
+    view: OrderView
+    outcome: Outcome
+    replayed: bool = False
+
+
+def place_order(
+    command: PlaceOrder, request: Request | None, *, orders: Orders, customers: Customers, clock: Clock, ids: Ids
+) -> Recorded:
+    """Place an order once, whatever is lost on the way: the same id and body again gives the order that is there.
+
+    Raises AlreadyExists where the id belongs to an order with another body. 10 write units for a known customer, 8 without an
+    Idempotency-Key.
+    """
+    now = clock.now()
+    _refuse_future(command.placed_at, now, "/placed_at")
+    for attempt in range(ATTEMPTS):
+        customer = customer_for(command, consistent=attempt > 0, customers=customers, now=now, ids=ids)
+        customer_id = customer.customer.customer_id if isinstance(customer, Claim) else customer
+        order = Order(
+            site=command.site,
+            order_id=command.order_id,
+            customer_id=customer_id,
+            currency=command.currency,
+            placed_at=command.placed_at,
+            terms=command.terms,
+            coupon=command.coupon,
+            backfill=command.backfill,
+        )
+        claim = customer if isinstance(customer, Claim) else None
+        try:
+            existing = orders.place(order, _placed(order, command, now), command.digest, claim, request)
+        except AlreadyAnswered as answered:
+            return Recorded(read_order(command.site, command.order_id, orders=orders), answered.outcome, replayed=True)
+        except Contended:
+            continue
+        if existing is None:
+            return Recorded(OrderView(order, domain.fold(order), command.lines), Outcome.CREATED)
+        if existing != command.digest:
+            raise AlreadyExists("an order with this order_id exists and differs from this one", code="order_exists")
+        return Recorded(read_order(command.site, command.order_id, orders=orders), Outcome.EXISTING)
+    raise Contended("many requests for this order or customer at once; try again")
+
+
+def record_order_event(command: RecordOrderEvent, request: Request | None, *, orders: Orders, clock: Clock) -> Recorded:
+    """Add a fact to an order once: the same event id and body again gives the order as it is.
+
+    Raises NotFound; AlreadyExists where the event id belongs to another body; Conflict where the fact can never become right. 6 write units, 4
+    without an Idempotency-Key. The view has no lines.
+    """
+    now = clock.now()
+    _refuse_future(command.occurred_at, now, "/occurred_at")
+    order = _existing(command.site, command.order_id, orders)
+    for _ in range(ATTEMPTS):
+        known = order.fact(command.event_id)
+        if known is not None:
+            if known.digest != command.digest:
+                raise AlreadyExists("an event with this event_id exists and differs from this one", code="event_exists")
+            return Recorded(OrderView(order, domain.fold(order)), Outcome.EXISTING)
+        drafted = command.draft(order.currency)
+        domain.check(order, drafted.fact)
+        try:
+            winner = orders.append(order, drafted.fact, _happened(order, drafted, command, now), request)
+        except AlreadyAnswered as answered:
+            order = _existing(command.site, command.order_id, orders, consistent=True)
+            return Recorded(OrderView(order, domain.fold(order)), answered.outcome, replayed=True)
+        except Contended:
+            order = _existing(command.site, command.order_id, orders, consistent=True)
+            continue
+        if winner is None:
+            order = domain.with_fact(order, drafted.fact)
+            return Recorded(OrderView(order, domain.fold(order)), Outcome.CREATED)
+        order = winner
+    raise Contended("many events for this order at once; try again")
+
+
+def read_order(site: str, order_id: str, *, orders: Orders) -> OrderView:
+    """Read an order with its lines, strongly consistent. Raises NotFound."""
+    order = _existing(site, order_id, orders, consistent=True)
+    state = domain.fold(order)
+    return OrderView(order, state, orders.lines_of(order, state.amended_by))
+
+
+def list_orders(  # noqa: PLR0913 (a filter, a cursor and a limit)
+    site: str, *, first: date, last: date, status: str | None, after: str | None, limit: int, orders: Orders
+) -> Page[OrderView]:
+    """List a site's orders by the UTC day they were placed on, oldest first; views without lines.
+
+    A page may hold fewer than `limit` while more follow, because at most MOST_READ orders are read for one page.
+    """
+    if not first <= last <= first + timedelta(days=MOST_DAYS - 1):
+        raise Invalid.at("/to", "range", f"from and to span 1 to {MOST_DAYS} days")
+    day, position = (date.fromisoformat(after[:10]), after[11:] or None) if after else (first, None)
+    found: list[OrderView] = []
+    read = 0
+    while day <= last and read < MOST_READ:
+        page = orders.placed_on(site, day, after=position, limit=limit)
+        read += len(page.items)
+        for order in page.items:
+            state = domain.fold(order)
+            if status is None or state.status == status:
+                found.append(OrderView(order, state))
+                if len(found) == limit:
+                    return Page(tuple(found), f"{day}|{domain.position(order)}")
+        day, position = (day, page.last) if page.last else (day + timedelta(days=1), None)
+    return Page(tuple(found), f"{day}|{position or ''}" if day <= last else None)
+
+
+def list_customer_orders(customer_id: str, *, after: str | None, limit: int, orders: Orders) -> Page[OrderView]:
+    """List a customer's orders, newest first; views without lines."""
+    newest = sorted(orders.of_customer(customer_id), key=_newest_first, reverse=True)
+    rest = [order for order in newest if after is None or _newest_first(order) < after]
+    views = tuple(OrderView(order, domain.fold(order)) for order in rest[:limit])
+    return Page(views, _newest_first(rest[limit - 1]) if len(rest) > limit else None)
+
+
+def _newest_first(order: Order) -> str:
+    return f"{domain.position(order)}#{order.site}"
+
+
+def _existing(site: str, order_id: str, orders: Orders, *, consistent: bool = False) -> Order:
+    order = orders.find(site, order_id, consistent=consistent)
+    if order is None and not consistent:
+        order = orders.find(site, order_id, consistent=True)  # an eventually consistent read may miss an order just placed
+    if order is None:
+        raise NotFound("no such order on this site", code="order_not_found")
+    return order
+
+
+def _refuse_future(instant: datetime, now: datetime, pointer: str) -> None:
+    if instant > now + AHEAD:
+        raise Invalid.at(pointer, "in_the_future", "more than 24 hours ahead of our clock")
+
+
+def _placed(order: Order, command: PlaceOrder, now: datetime) -> Event:
+    return Event(
+        id=domain.placed_event_id(order),
+        type="order.placed",
+        occurred_at=order.placed_at,
+        received_at=now,
+        site=order.site,
+        customer_id=order.customer_id,
+        source=command.source,
+        data=_agreement(order, order.terms, command.lines) | ({"coupon": order.coupon} if order.coupon else {}),
+        backfill=order.backfill,
+    )
+
+
+def _happened(order: Order, drafted: Drafted, command: RecordOrderEvent, now: datetime) -> Event:
+    fact = drafted.fact
+    details = domain.details(fact)
+    if isinstance(fact, Amended):
+        details |= _agreement(order, fact.terms, drafted.lines)
+    return Event(
+        id=domain.event_id(order, fact),
+        type=f"order.{domain.TYPES[type(fact)]}",
+        occurred_at=fact.occurred_at,
+        received_at=now,
+        site=order.site,
+        customer_id=order.customer_id,
+        source=command.source,
+        data={"order_id": order.order_id, "currency": order.currency} | details,
+        backfill=command.backfill,
+    )
+
+
+def _agreement(order: Order, terms: Terms, lines: tuple[Line, ...]) -> dict[str, Any]:
+    return {
+        "order_id": order.order_id,
+        "currency": order.currency,
+        "lines": [domain.line_details(line) for line in lines],
+        "total_minor": terms.total_minor,
+        "shipping_minor": terms.shipping_minor,
+        "tax_minor": terms.tax_minor,
+        "discount_minor": terms.discount_minor,
+        "tax_included": terms.tax_included,
+    }

@@ -1,0 +1,147 @@
+"""What the use cases need of the world, named by role; adapters and their doubles implement these."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from ecrm.domain.customers import Customer, Identifier
+from ecrm.domain.errors import Unavailable
+from ecrm.domain.events import Event
+from ecrm.domain.api_keys import ApiKey
+from ecrm.domain.orders import Amended, Fact, Line, Order
+from ecrm.domain.sites import Site
+from ecrm.domain.statistics import CustomerStatistics
+
+
+class Contended(Unavailable):
+    """Somebody else wrote first; look again and decide anew."""
+
+    code = "contended"
+
+
+class Outcome(StrEnum):
+    CREATED = "created"
+    EXISTING = "existing"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request with an Idempotency-Key: `key` hashes who, where and the key; `digest` the body's bytes."""
+
+    key: str
+    digest: str
+    expires_at: datetime
+
+
+class AlreadyAnswered(Exception):  # noqa: N818 (not an error: the effect was made by an earlier delivery of the same request)
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an order changes on its customer: identifiers gained, and whether the customer is new."""
+
+    customer: Customer
+    gained: tuple[Identifier, ...]
+    is_new: bool
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Page[T]:
+    """`last` is the position after the last of `items`; None where there are no more."""
+
+    items: tuple[T, ...]
+    last: str | None
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
+class Ids(Protocol):
+    def customer_id(self, now: datetime) -> str:
+        """Make an id that is random, sorts by time and says nothing of the person."""
+        ...
+
+    def key_secret(self) -> str: ...
+
+
+class Orders(Protocol):
+    def find(self, site: str, order_id: str, *, consistent: bool = False) -> Order | None: ...
+
+    def lines_of(self, order: Order, amended_by: Amended | None) -> tuple[Line, ...]: ...
+
+    def place(self, order: Order, event: Event, digest: str, claim: Claim | None, request: Request | None) -> str | None:
+        """Write the order, its event and its customer in one transaction.
+
+        Gives None, or the digest of the order that already has this id. Raises Contended, AlreadyAnswered.
+        """
+        ...
+
+    def append(self, order: Order, fact: Fact, event: Event, request: Request | None) -> Order | None:
+        """Add a fact in one transaction, if the order is still as it was seen.
+
+        Gives None, or the order as somebody else left it. Raises Contended, AlreadyAnswered.
+        """
+        ...
+
+    def of_customer(self, customer_id: str) -> tuple[Order, ...]:
+        """Give every order of a customer, strongly consistent."""
+        ...
+
+    def placed_on(self, site: str, day: date, *, after: str | None, limit: int) -> Page[Order]:
+        """Give a site's orders placed on a UTC day, oldest first."""
+        ...
+
+
+class Customers(Protocol):
+    def holders(self, identifiers: Iterable[Identifier], *, consistent: bool = False) -> Mapping[Identifier, str]: ...
+
+    def find(self, customer_id: str) -> Customer | None: ...
+
+
+class Timeline(Protocol):
+    def events(self, customer_id: str, types: frozenset[str], *, after: str | None, limit: int) -> Page[Event]:
+        """Give a customer's events, newest first; of all types where `types` is empty."""
+        ...
+
+
+class Statistics(Protocol):
+    def find(self, customer_id: str) -> tuple[CustomerStatistics, int] | None:
+        """Give the row and its version."""
+        ...
+
+    def write(self, customer_id: str, statistics: CustomerStatistics, *, seen: int) -> None:
+        """Write version `seen` + 1 if the row is still at `seen` (0: absent). Raises Contended."""
+        ...
+
+
+class Keys(Protocol):
+    def find(self, secret: str) -> ApiKey | None: ...
+
+    def add(self, secret: str, key: ApiKey) -> None: ...
+
+    def all(self) -> tuple[ApiKey, ...]: ...
+
+    def revoke(self, key_id: str, at: datetime) -> ApiKey | None: ...
+
+
+class Sites(Protocol):
+    def find(self, site: str) -> Site | None: ...
+
+    def all(self) -> tuple[Site, ...]: ...
+
+    def write(self, site: Site, *, seen: int) -> Site | None:
+        """Write if the stored version is still `seen` (0: absent); else give the stored one."""
+        ...
+
+
+class FailureQueue(Protocol):
+    def park(self, failures: Iterable[Mapping[str, str]]) -> None:
+        """Hand over every failure, or raise Unavailable."""
+        ...

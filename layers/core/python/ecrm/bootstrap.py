@@ -1,0 +1,108 @@
+"""The wiring: the only place that knows the environment and every adapter. Each collaborator is made once per container."""
+
+import os
+import secrets
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+import botocore.session
+from botocore.config import Config
+
+from ecrm.entry.http import HttpApi
+from ecrm.store.api_keys import DynamoKeys
+from ecrm.store.customers import DynamoCustomers
+from ecrm.store.events import DynamoTimeline
+from ecrm.store.orders import DynamoOrders
+from ecrm.store.sites import DynamoSites
+from ecrm.store.statistics import DynamoStatistics
+from ecrm.store.table import Table
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+
+    from ecrm.messaging.failures import SqsFailureQueue
+
+_PATIENCE = Config(
+    retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=5, tcp_keepalive=True
+)
+"""Three tries within the 29 s that API Gateway waits; every write survives being sent twice."""
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class RandomIds:
+    def customer_id(self, now: datetime) -> str:
+        """48 bits of milliseconds, then 80 random bits, in hex."""
+        return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
+
+    def key_secret(self) -> str:
+        return secrets.token_hex(20)
+
+
+clock = SystemClock()
+ids = RandomIds()
+
+
+@cache
+def _session() -> botocore.session.Session:
+    return botocore.session.get_session()
+
+
+@cache
+def table() -> Table:
+    client: DynamoDBClient = _session().create_client("dynamodb", config=_PATIENCE)
+    return Table(client, os.environ["TABLE_NAME"])
+
+
+@cache
+def _identity_secret() -> bytes:
+    client: SecretsManagerClient = _session().create_client("secretsmanager", config=_PATIENCE)
+    return client.get_secret_value(SecretId=os.environ["IDENTITY_SECRET_ID"])["SecretString"].encode()
+
+
+@cache
+def customers() -> DynamoCustomers:
+    return DynamoCustomers(table(), _identity_secret)
+
+
+@cache
+def orders() -> DynamoOrders:
+    return DynamoOrders(table(), customers())
+
+
+@cache
+def timeline() -> DynamoTimeline:
+    return DynamoTimeline(table())
+
+
+@cache
+def statistics() -> DynamoStatistics:
+    return DynamoStatistics(table())
+
+
+@cache
+def api_keys() -> DynamoKeys:
+    return DynamoKeys(table())
+
+
+@cache
+def sites() -> DynamoSites:
+    return DynamoSites(table())
+
+
+@cache
+def failure_queue() -> "SqsFailureQueue":
+    from ecrm.messaging.failures import SqsFailureQueue  # noqa: PLC0415 (only stream consumers carry SQS)
+
+    client: SQSClient = _session().create_client("sqs", config=_PATIENCE)
+    return SqsFailureQueue(client, os.environ["FAILURE_QUEUE_URL"])
+
+
+def http_api() -> HttpApi:
+    return HttpApi(keys=api_keys, sites=sites, clock=clock)

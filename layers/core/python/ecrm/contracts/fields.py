@@ -1,0 +1,149 @@
+"""Fields that several contracts share, strict about JSON types, and the base of every body."""
+
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from ecrm.domain import money
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_AMOUNT = re.compile(r"\d{1,16}(\.\d{1,6})?", re.ASCII)
+_PHONE = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Body(BaseModel):
+    """Strict and closed: an unknown field is an error, and no JSON type is turned into another."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Answer(BaseModel):
+    """What we say; built by us, so only its schema matters."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def _amount(value: object) -> Decimal:
+    """Take a decimal as a string or a JSON number, written without an exponent."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise PydanticCustomError("amount_type", "an amount is a decimal, as a string or a number")
+    if isinstance(value, str) and not _AMOUNT.fullmatch(value):
+        raise PydanticCustomError("amount_syntax", "an amount is digits with at most one point, without a sign")
+    amount = Decimal(value)
+    if amount < 0:
+        raise PydanticCustomError("negative_amount", "an amount is not negative")
+    if amount > money.LARGEST:
+        raise PydanticCustomError("amount_too_large", "an amount is at most 1000000000000")
+    return amount or Decimal(0)
+
+
+def _currency(value: str) -> str:
+    if value not in money.DIGITS:
+        raise PydanticCustomError("unknown_currency", "an ISO 4217 currency code in capitals is needed")
+    return value
+
+
+def _instant(value: object) -> datetime:
+    """Take RFC 3339 with a zone; digits beyond microseconds are dropped."""
+    if not isinstance(value, str) or not _INSTANT.fullmatch(value):
+        raise PydanticCustomError("instant_syntax", "an RFC 3339 date and time with a zone is needed")
+    try:
+        instant = datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise PydanticCustomError("instant_syntax", "no such date and time") from None
+    if instant < _EARLIEST:
+        raise PydanticCustomError("instant_too_early", "nothing happened before 1970")
+    return instant
+
+
+def _day(value: object) -> date:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise PydanticCustomError("date_syntax", "a date is written YYYY-MM-DD")
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise PydanticCustomError("date_syntax", "no such date") from None
+
+
+def _email(value: str) -> str:
+    """Normalise an address: the domain in lower-case ASCII (punycode), the local part as it is."""
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 (60 ms that only addresses pay)
+
+    try:
+        found = validate_email(
+            value, allow_smtputf8=False, allow_quoted_local=False, check_deliverability=False, test_environment=True
+        )
+    except EmailNotValidError:
+        raise PydanticCustomError("email_syntax", "no e-mail address that mail can be sent to") from None
+    if found.ascii_email is None or value != value.strip():
+        raise PydanticCustomError("email_syntax", "no e-mail address that mail can be sent to")
+    return found.ascii_email
+
+
+def _phone(value: str) -> str:
+    if not _PHONE.fullmatch(value):
+        raise PydanticCustomError("phone_syntax", "a phone number is written in E.164, as +989121234567")
+    return value
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("blank", "a text of blanks only says nothing")
+    return value
+
+
+def _id_like(pattern: str, longest: int) -> Any:
+    return StringConstraints(pattern=pattern, min_length=1, max_length=longest)
+
+
+Amount = Annotated[
+    Decimal,
+    BeforeValidator(_amount),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^\d{1,16}(\.\d{1,6})?$"},
+                {"type": "number", "minimum": 0, "maximum": 10**12},
+            ],
+            "description": "A decimal in major units, with at most the currency's own decimals; never rounded.",
+            "examples": ["12.50"],
+        }
+    ),
+]
+Currency = Annotated[
+    str,
+    AfterValidator(_currency),
+    WithJsonSchema({"type": "string", "enum": sorted(money.DIGITS), "description": "ISO 4217 code.", "examples": ["EUR"]}),
+]
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-20T18:03:11Z"]}),
+]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-11-24"]})]
+Email = Annotated[
+    str,
+    StringConstraints(max_length=320),
+    AfterValidator(_email),
+    WithJsonSchema({"type": "string", "format": "email", "maxLength": 320, "examples": ["sara@example.com"]}),
+]
+Phone = Annotated[
+    str,
+    AfterValidator(_phone),
+    WithJsonSchema({"type": "string", "pattern": r"^\+[1-9]\d{6,14}$", "examples": ["+989121234567"]}),
+]
+OrderId = Annotated[str, _id_like(r"^[A-Za-z0-9#][A-Za-z0-9._:@+=~#-]*$", 100)]
+"""No slash, percent sign or blank, so that an order has one URL."""
+EventId = Annotated[str, _id_like(r"^[A-Za-z0-9._:@+=~-]+$", 100)]
+LineId = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_not_blank)]
+SiteId = Annotated[str, _id_like(r"^[a-z0-9][a-z0-9-]*$", 40)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]
+Text = Annotated[str, StringConstraints(max_length=2_000)]
+ForeignId = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]
+"""An identifier that a site made: kept byte for byte."""

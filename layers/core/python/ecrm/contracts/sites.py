@@ -1,0 +1,81 @@
+"""Sites on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from ecrm.domain import instants
+from ecrm.domain.sites import Site
+
+from .fields import Answer, Body, Currency, Email, Name, SiteId, Text
+
+_LANGUAGE = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?$"
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise PydanticCustomError("unknown_time_zone", "an IANA time zone such as Europe/Berlin is needed") from None
+    return value
+
+
+class PutSiteBody(Body):
+    """A storefront: how it looks, speaks and counts; the first language is its own."""
+
+    brand: Name
+    languages: Annotated[list[Annotated[str, Field(pattern=_LANGUAGE)]], Field(min_length=1, max_length=20)]
+    time_zone: Annotated[str, Field(max_length=64), AfterValidator(_time_zone)]
+    currency: Currency
+    sender: Email | None = None
+    reply_to: Email | None = None
+    postal_address: Text | None = None
+
+    def to_site(self, site: str, now: datetime) -> Site:
+        return Site(
+            site=site,
+            brand=self.brand,
+            languages=tuple(self.languages),
+            time_zone=self.time_zone,
+            currency=self.currency,
+            sender=self.sender,
+            reply_to=self.reply_to,
+            postal_address=self.postal_address,
+            updated_at=now,
+        )
+
+
+class SiteBody(Answer):
+    site: SiteId
+    brand: str
+    languages: list[str]
+    time_zone: str
+    currency: str
+    sender: str | None
+    reply_to: str | None
+    postal_address: str | None
+    updated_at: str
+    version: int
+
+    @classmethod
+    def of(cls, site: Site) -> Self:
+        return cls(
+            site=site.site,
+            brand=site.brand,
+            languages=list(site.languages),
+            time_zone=site.time_zone,
+            currency=site.currency,
+            sender=site.sender,
+            reply_to=site.reply_to,
+            postal_address=site.postal_address,
+            updated_at=instants.to_answer(site.updated_at),
+            version=site.version,
+        )
+
+
+class SitesPage(Answer):
+    data: list[SiteBody]
+    next_cursor: str | None

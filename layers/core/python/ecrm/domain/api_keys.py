@@ -1,0 +1,55 @@
+"""API keys: who may do what, and for which sites."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from .errors import Forbidden
+
+
+class Scope(StrEnum):
+    ORDERS_READ = "orders:read"
+    ORDERS_WRITE = "orders:write"
+    CUSTOMERS_READ = "customers:read"
+    SITES_READ = "sites:read"
+    SITES_WRITE = "sites:write"
+
+
+class KeyKind(StrEnum):
+    WRITE = "write"
+    SERVER = "server"
+    STAFF = "staff"
+
+
+ALLOWED: dict[KeyKind, frozenset[Scope]] = {
+    KeyKind.WRITE: frozenset(),
+    KeyKind.SERVER: frozenset({Scope.ORDERS_READ, Scope.ORDERS_WRITE, Scope.CUSTOMERS_READ, Scope.SITES_READ}),
+    KeyKind.STAFF: frozenset({Scope.ORDERS_READ, Scope.CUSTOMERS_READ, Scope.SITES_READ, Scope.SITES_WRITE}),
+}
+"""The most that a key of each kind may be given. A write key may be public in a browser, so it reads nothing."""
+
+ANY_SITE = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """`key_id` names it in lists and logs; `site` is the one meant where a request names none."""
+
+    key_id: str
+    kind: KeyKind
+    site: str
+    sites: frozenset[str]
+    scopes: frozenset[Scope]
+    name: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def is_valid(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+    def site_for(self, asked: str | None) -> str:
+        """Resolve the site that a request means. Raises Forbidden where the key does not reach it."""
+        if asked is None or asked == self.site or ANY_SITE in self.sites or asked in self.sites:
+            return asked or self.site
+        raise Forbidden("this key does not reach that site", code="site_forbidden")

@@ -1,0 +1,19 @@
+"""Instants: aware UTC datetimes, written at one fixed width so that text order is time order."""
+
+from datetime import UTC, datetime
+
+_WIDTH = len("2026-11-20T18:03:11.000000Z")
+
+
+def to_text(instant: datetime) -> str:
+    """Write as `2026-11-20T18:03:11.000000Z`, always 27 characters."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(_WIDTH, "0")
+
+
+def from_text(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def to_answer(instant: datetime) -> str:
+    """Write for an answer: without a fraction where it is zero."""
+    return to_text(instant).replace(".000000Z", "Z")

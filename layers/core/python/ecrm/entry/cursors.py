@@ -1,0 +1,35 @@
+"""Cursors: opaque, versioned, and bound to the query that they continue."""
+
+import base64
+import hashlib
+import json
+from re import Pattern
+
+from ecrm.domain.errors import Invalid
+
+_VERSION = 1
+_BAD = Invalid.at("?cursor", "bad_cursor", "this cursor does not continue this query")
+
+
+def seal(position: str | None, *query: object) -> str | None:
+    if position is None:
+        return None
+    body = json.dumps([_VERSION, _fingerprint(query), position], separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(body).decode().rstrip("=")
+
+
+def unseal(cursor: str | None, shape: Pattern[str], *query: object) -> str | None:
+    """Give the position, which has the `shape` that its list writes. Raises Invalid."""
+    if cursor is None:
+        return None
+    try:
+        version, fingerprint, position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, TypeError):
+        raise _BAD from None
+    if [version, fingerprint] != [_VERSION, _fingerprint(query)] or not isinstance(position, str) or not shape.fullmatch(position):
+        raise _BAD
+    return position
+
+
+def _fingerprint(query: tuple[object, ...]) -> str:
+    return hashlib.sha256(repr(query).encode()).hexdigest()[:16]

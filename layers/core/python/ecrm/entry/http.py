@@ -1,0 +1,382 @@
+"""HTTP: routes, keys, bodies and errors.
+
+A function declares its routes; `HttpApi` is its handler. It answers every request, whatever is in it, and every error as
+`application/problem+json`. The same declarations make the OpenAPI description.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from ecrm.application.api_keys import authenticate, authorize
+from ecrm.application.orders import Recorded
+from ecrm.application.ports import Clock, Keys, Outcome, Request, Sites
+from ecrm.application.sites import require_site
+from ecrm.contracts.problems import FlawBody, ProblemBody, invalid_from
+from ecrm.domain import errors
+from ecrm.domain.api_keys import ApiKey, Scope
+
+from . import observability
+from .json_body import BadJson, read_json
+
+LARGEST_BODY = 256 * 1024
+LARGEST_BATCH = 1024 * 1024
+KEY_CACHE_SECONDS = 60
+KEY_CACHE_SIZE = 1_000
+REPLAY_KEPT = timedelta(hours=24)
+LONGEST_IDEMPOTENCY_KEY = 255
+
+STATUSES: dict[type[errors.EcrmError], int] = {
+    errors.Invalid: 422,
+    errors.NotFound: 404,
+    errors.AlreadyExists: 409,
+    errors.Conflict: 409,
+    errors.InFlight: 409,
+    errors.Stale: 412,
+    errors.RuleBroken: 409,
+    errors.Forbidden: 403,
+    errors.Unauthenticated: 401,
+    errors.Unavailable: 503,
+}
+TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    412: "Precondition Failed",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+_ALWAYS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
+class Refusal(Exception):  # noqa: N818 (an answer)
+    """A request that HTTP itself refuses, before any use case."""
+
+    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`counted` is what goes to the route's metric."""
+
+    status: int
+    body: BaseModel | Mapping[str, Any] | str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    counted: int = 0
+
+    @classmethod
+    def of_recorded(cls, recorded: Recorded, body: BaseModel, **headers: str) -> "Reply":
+        """201 for what was made now, 200 for what was there; a recognised Idempotency-Key repeats the first answer's status."""
+        replayed = {"idempotent-replayed": "true"} if recorded.replayed else {}
+        made = recorded.outcome is Outcome.CREATED
+        return cls(201 if made else 200, body, {**headers, **replayed}, counted=int(made and not recorded.replayed))
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    method: str
+    path: str
+    does: Callable[["Call"], Reply]
+    scope: Scope | None
+    body: Any
+    query: type[BaseModel] | None
+    answers: Mapping[int, Any]
+    metric: str | None
+    largest: int
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.path)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request that is known, allowed and well shaped. `request` is there with an Idempotency-Key."""
+
+    api: "HttpApi"
+    key: ApiKey | None
+    path: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any
+    query: Any
+    raw: Any
+    request: Request | None
+    now: datetime
+    correlation_id: str
+
+    @property
+    def source(self) -> str:
+        """Who says so, for the timeline."""
+        return f"api:{self.key.key_id}" if self.key else "api"
+
+    def site(self, asked: str | None) -> str:
+        """Resolve the site that is meant. Raises Forbidden or Invalid."""
+        return self.api.site_for(self.key, asked)
+
+
+class HttpApi:
+    """The handler of a function that answers HTTP; keys and known sites are kept for a container's life, keys for 60 s."""
+
+    def __init__(self, *, keys: Callable[[], Keys], sites: Callable[[], Sites], clock: Clock) -> None:
+        self.routes: list[tuple[Route, re.Pattern[str]]] = []
+        self._keys = keys
+        self._sites = sites
+        self._clock = clock
+        self._seen_keys: dict[str, tuple[float, ApiKey | None]] = {}
+        self._known_sites: set[str] = set()
+
+    def route(
+        self,
+        method: str,
+        path: str,
+        *,
+        answers: Mapping[int, Any],
+        scope: Scope | None = None,
+        body: Any = None,
+        query: type[BaseModel] | None = None,
+        metric: str | None = None,
+        largest: int = LARGEST_BODY,
+    ) -> Callable[[Callable[[Call], Reply]], Callable[[Call], Reply]]:
+        """Declare what answers a method on a path; `{name}` in the path is one segment. The docstring is its description."""
+
+        def declare(does: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
+            route = Route(method, path, does, scope, body, query, answers, metric, largest)
+            self.routes.append((route, route.pattern))
+            return does
+
+        return declare
+
+    def __call__(self, event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+        started = time.perf_counter()
+        http = event["requestContext"]["http"]
+        correlation_id = event["requestContext"]["requestId"]
+        log: dict[str, Any] = {"correlation_id": correlation_id, "method": http["method"]}
+        try:
+            reply = self._reply(event, http["method"], correlation_id, log)
+        except Refusal as refusal:
+            reply = problem_reply(refusal.status, refusal.code, refusal.detail, correlation_id, headers=refusal.headers)
+        except errors.EcrmError as error:
+            reply = error_reply(error, correlation_id)
+        except Exception as error:  # noqa: BLE001 (the last net: a request is always answered, and this one rings an alarm)
+            observability.alarm("unhandled", error, **log)
+            reply = problem_reply(500, "internal", "something went wrong on our side", correlation_id)
+        duration = round((time.perf_counter() - started) * 1000, 1)
+        observability.note("request", **log, status=reply.status, duration_ms=duration)
+        return _wire(reply, correlation_id, head=http["method"] == "HEAD")
+
+    def _reply(self, event: Mapping[str, Any], method: str, correlation_id: str, log: dict[str, Any]) -> Reply:
+        route, path = self._match(method, event["rawPath"])
+        log["route"] = f"{route.method} {route.path}"
+        headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
+        now = self._clock.now()
+        key = None
+        if route.scope is not None:
+            key = self._authenticate(headers.get("authorization"), now)
+            log["key_id"] = key.key_id
+            authorize(key, route.scope)
+        raw = _raw_body(event) if route.body is not None else b""
+        request = _request(headers.get("idempotency-key"), key, f"{method} {event['rawPath']}", raw, now)
+        value = self._json(route, headers, raw) if route.body is not None else None
+        call = Call(
+            api=self,
+            key=key,
+            path=path,
+            headers=headers,
+            body=None if route.body is None else shaped(route.body, value),
+            query=None if route.query is None else _query(route.query, event.get("rawQueryString", "")),
+            raw=value,
+            request=request,
+            now=now,
+            correlation_id=correlation_id,
+        )
+        reply = route.does(call)
+        if route.metric and reply.counted:
+            observability.count(route.metric, reply.counted)
+        return reply
+
+    def _match(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]]:
+        allowed: list[str] = []
+        for route, pattern in self.routes:
+            if not (found := pattern.fullmatch(raw_path)):
+                continue
+            if method == route.method or (method == "HEAD" and route.method == "GET"):
+                return route, {name: _segment(value) for name, value in found.groupdict().items()}
+            allowed += [route.method, "HEAD"] if route.method == "GET" else [route.method]
+        if not allowed:
+            raise Refusal(404, "route_not_found", "there is nothing at this path")
+        raise Refusal(405, "method_not_allowed", "this path has other methods", {"allow": ", ".join(sorted({*allowed}))})
+
+    def _authenticate(self, header: str | None, now: datetime) -> ApiKey:
+        return authenticate(_secret(header), find=self._find_key, now=now)
+
+    def _find_key(self, secret: str) -> ApiKey | None:
+        """Look a key up, at most once a minute whether found or not; by hash, so that no secret stays in memory."""
+        name = hashlib.sha256(secret.encode()).hexdigest()
+        known = self._seen_keys.get(name)
+        if known is not None and time.monotonic() < known[0]:
+            return known[1]
+        if len(self._seen_keys) >= KEY_CACHE_SIZE:
+            self._seen_keys.clear()
+        key = self._keys().find(secret)
+        self._seen_keys[name] = (time.monotonic() + KEY_CACHE_SECONDS, key)
+        return key
+
+    def site_for(self, key: ApiKey | None, asked: str | None) -> str:
+        if key is None:
+            raise errors.Forbidden("a key is needed to name a site")
+        site = key.site_for(asked)
+        if site != key.site and site not in self._known_sites:
+            self._known_sites.add(require_site(site, sites=self._sites()))
+        return site
+
+    def _json(self, route: Route, headers: Mapping[str, str], raw: bytes) -> Any:
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+            raise Refusal(415, "not_json", "send the body as application/json")
+        if len(raw) > route.largest:
+            raise Refusal(413, "body_too_large", f"a body here is at most {route.largest} bytes")
+        try:
+            return read_json(raw)
+        except BadJson as bad:
+            raise Refusal(400, bad.code, bad.detail) from None
+
+
+def shaped(shape: Any, value: Any) -> Any:
+    """Turn parsed JSON into a body of a contract. Raises Invalid, with JSON pointers."""
+    try:
+        return shape.validate_python(value) if isinstance(shape, TypeAdapter) else shape.model_validate(value)
+    except ValidationError as error:
+        raise invalid_from(error, tagged=isinstance(shape, TypeAdapter)) from None
+
+
+def digest_of(value: Any) -> str:
+    """Stand for a JSON value: the same for the same content, however its keys are ordered and its blanks are set."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def status_of(error: errors.EcrmError) -> int:
+    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
+def problem_of(error: errors.EcrmError, correlation_id: str) -> ProblemBody:
+    flaws = error.flaws if isinstance(error, errors.Invalid) else ()
+    return _problem(status_of(error), error.code, error.detail, correlation_id, flaws)
+
+
+def error_reply(error: errors.EcrmError, correlation_id: str) -> Reply:
+    headers = {}
+    if isinstance(error, errors.Unauthenticated):
+        headers["www-authenticate"] = "Bearer"
+    if isinstance(error, errors.Unavailable | errors.InFlight):
+        headers["retry-after"] = "1"
+    return Reply(status_of(error), problem_of(error, correlation_id), headers)
+
+
+def problem_reply(
+    status: int, code: str, detail: str, correlation_id: str, headers: Mapping[str, str] | None = None
+) -> Reply:
+    return Reply(status, _problem(status, code, detail, correlation_id, ()), headers or {})
+
+
+def _problem(
+    status: int, code: str, detail: str, correlation_id: str, flaws: tuple[errors.Flaw, ...]
+) -> ProblemBody:
+    return ProblemBody(
+        type="about:blank",
+        title=TITLES[status],
+        status=status,
+        detail=detail,
+        code=code,
+        errors=[FlawBody(pointer=flaw.pointer, code=flaw.code, detail=flaw.detail) for flaw in flaws],
+        correlation_id=correlation_id,
+    )
+
+
+def _secret(header: str | None) -> str | None:
+    """Read `Bearer <key>`, or the user name of `Basic`, as Segment's libraries send it; None where it is neither."""
+    scheme, _, credentials = (header or "").partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials or None
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(credentials, validate=True).decode().partition(":")[0] or None
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+    return None
+
+
+def _raw_body(event: Mapping[str, Any]) -> bytes:
+    body = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return str(body).encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError):
+        raise Refusal(400, "bad_base64", "the body is not base64") from None
+
+
+def _request(header: str | None, key: ApiKey | None, where: str, raw: bytes, now: datetime) -> Request | None:
+    """Read an Idempotency-Key, bare or in quotes."""
+    if header is None:
+        return None
+    name = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
+    if not 0 < len(name) <= LONGEST_IDEMPOTENCY_KEY or not (name.isascii() and name.isprintable()):
+        detail = f"an Idempotency-Key is 1 to {LONGEST_IDEMPOTENCY_KEY} printable ASCII characters"
+        raise Refusal(400, "bad_idempotency_key", detail)
+    who = key.key_id if key else ""
+    return Request(
+        key=hashlib.sha256("\0".join((who, where, name)).encode()).hexdigest(),
+        digest=hashlib.sha256(raw).hexdigest(),
+        expires_at=now + REPLAY_KEPT,
+    )
+
+
+def _query(shape: type[BaseModel], raw: str) -> BaseModel:
+    try:
+        pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=20)
+    except ValueError:
+        raise Refusal(400, "bad_query", "the query string cannot be read") from None
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise Refusal(400, "bad_query", "the query string has the same name twice")
+    try:
+        return shape.model_validate(dict(pairs))
+    except ValidationError as error:
+        raise invalid_from(error, root="?") from None
+
+
+def _segment(value: str) -> str:
+    try:
+        return unquote(value, errors="strict")
+    except UnicodeDecodeError:
+        raise Refusal(404, "route_not_found", "there is nothing at this path") from None
+
+
+def _wire(reply: Reply, correlation_id: str, *, head: bool) -> dict[str, Any]:
+    kind = "application/problem+json" if isinstance(reply.body, ProblemBody) else "application/json"
+    if isinstance(reply.body, BaseModel):
+        body = reply.body.model_dump_json()
+    else:
+        body = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
+    headers = {"content-type": kind, "x-correlation-id": correlation_id} | _ALWAYS | dict(reply.headers)
+    return {"statusCode": reply.status, "headers": headers, "body": "" if head else body, "isBase64Encoded": False}

@@ -1,0 +1,1 @@
+"""Queues now; mail later."""

@@ -1,0 +1,1 @@
+"""DynamoDB: one table, a person in one partition."""

@@ -1,0 +1,102 @@
+"""The key of every item. `docs/data-model.md` holds the same shapes with their access patterns and cost; a test compares them.
+
+A caller's id stands last in its key or is followed by a `#` that it cannot hold, so no two things share a key.
+"""
+
+import hashlib
+import hmac
+from datetime import date, datetime
+from typing import NamedTuple
+
+from ecrm.domain.customers import Identifier
+from ecrm.domain.instants import to_text
+
+SHARDS = 256
+LIST_SHARDS = 8
+
+SHAPES: dict[str, tuple[str, str]] = {
+    "profile": ("CUSTOMER#<customer_id>", "PROFILE"),
+    "order": ("CUSTOMER#<customer_id>", "ORDER#<site>#<order_id>"),
+    "event": ("CUSTOMER#<customer_id>", "EVENT#<occurred_at>#<event_id>"),
+    "identity": ("IDENTITY#<kind>#<hmac>", "IDENTITY"),
+    "order_pointer": ("ORDER#<site>#<order_id>", "ORDER"),
+    "order_listing": ("LIST#orders#<site>#<day>#<shard>", "<placed_at>#<order_id>"),
+    "statistics": ("STATS#<shard>", "<customer_id>"),
+    "replay": ("REPLAY#<hash>", "REPLAY"),
+    "key": ("LIST#keys", "<sha256>"),
+    "site": ("LIST#sites", "<site>"),
+}
+
+
+class Key(NamedTuple):
+    pk: str
+    sk: str
+
+
+KEYS_PARTITION = "LIST#keys"
+SITES_PARTITION = "LIST#sites"
+ORDER_PREFIX = "ORDER#"
+EVENT_PREFIX = "EVENT#"
+
+
+def customer_partition(customer_id: str) -> str:
+    return f"CUSTOMER#{customer_id}"
+
+
+def profile(customer_id: str) -> Key:
+    return Key(customer_partition(customer_id), "PROFILE")
+
+
+def order(customer_id: str, site: str, order_id: str) -> Key:
+    return Key(customer_partition(customer_id), f"{ORDER_PREFIX}{site}#{order_id}")
+
+
+def event(customer_id: str, occurred_at: datetime, event_id: str) -> Key:
+    return Key(customer_partition(customer_id), f"{EVENT_PREFIX}{to_text(occurred_at)}#{event_id}")
+
+
+def identity(identifier: Identifier, secret: bytes) -> Key:
+    """Keyed by HMAC-SHA-256, so that the table alone does not tell whom it knows."""
+    message = f"{identifier.kind}\0{identifier.scope}\0{identifier.value}".encode()
+    digest = hmac.new(secret, message, hashlib.sha256).hexdigest()
+    return Key(f"IDENTITY#{identifier.kind}#{digest}", "IDENTITY")
+
+
+def order_pointer(site: str, order_id: str) -> Key:
+    return Key(f"ORDER#{site}#{order_id}", "ORDER")
+
+
+def order_listing(site: str, day: date, order_id: str, position: str) -> Key:
+    return Key(order_listing_partition(site, day, _shard(order_id, LIST_SHARDS)), position)
+
+
+def order_listing_partition(site: str, day: date, shard: int) -> str:
+    return f"LIST#orders#{site}#{day.isoformat()}#{shard}"
+
+
+def statistics(customer_id: str) -> Key:
+    return Key(f"STATS#{_shard(customer_id, SHARDS)}", customer_id)
+
+
+def statistics_partition(shard: int) -> str:
+    return f"STATS#{shard}"
+
+
+def replay(request_key: str) -> Key:
+    return Key(f"REPLAY#{request_key}", "REPLAY")
+
+
+def key(secret: str) -> Key:
+    return Key(KEYS_PARTITION, hashlib.sha256(secret.encode()).hexdigest())
+
+
+def site(name: str) -> Key:
+    return Key(SITES_PARTITION, name)
+
+
+def customer_id_of(pk: str) -> str:
+    return pk.removeprefix("CUSTOMER#")
+
+
+def _shard(name: str, shards: int) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) % shards

@@ -1,0 +1,190 @@
+"""Orders: the order item with its facts, the pointer that keeps its id unique, and its row in the site's list by day."""
+
+import heapq
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+from ecrm.application.ports import Claim, Contended, Page, Request
+from ecrm.domain import orders as domain
+from ecrm.domain.events import Event
+from ecrm.domain.instants import from_text, to_text
+from ecrm.domain.orders import Amended, Fact, Line, LineTerms, Order, ShipmentState, Terms
+
+from . import keys, replays
+from .customers import DynamoCustomers
+from .events import event_data, put_event
+from .table import Held, Item, Put, Refused, Table
+
+
+class DynamoOrders:
+    def __init__(self, table: Table, customers: DynamoCustomers) -> None:
+        self._table = table
+        self._customers = customers
+
+    def find(self, site: str, order_id: str, *, consistent: bool = False) -> Order | None:
+        pointer = self._table.get(keys.order_pointer(site, order_id), consistent=consistent)
+        if pointer is None:
+            return None
+        item = self._table.get(keys.order(pointer["customer_id"], site, order_id), consistent=consistent)
+        return order_of(item) if item else None
+
+    def lines_of(self, order: Order, amended_by: Amended | None) -> tuple[Line, ...]:
+        """Read the lines from the event that brought them; they are too many to be carried by every change of the order."""
+        if amended_by is None:
+            data = event_data(self._table, order.customer_id, order.placed_at, domain.placed_event_id(order))
+        else:
+            data = event_data(self._table, order.customer_id, amended_by.occurred_at, domain.event_id(order, amended_by))
+        return tuple(Line(**line) for line in data["lines"])
+
+    def place(self, order: Order, event: Event, digest: str, claim: Claim | None, request: Request | None) -> str | None:
+        pointer = keys.order_pointer(order.site, order.order_id)
+        listing = keys.order_listing(order.site, order.placed_at.date(), order.order_id, domain.position(order))
+        id_is_free = "order id is free on its site"
+        puts = [
+            Put(
+                {
+                    "PK": pointer.pk,
+                    "SK": pointer.sk,
+                    "type": "order_pointer",
+                    "v": 1,
+                    "customer_id": order.customer_id,
+                    "digest": digest,
+                },
+                "attribute_not_exists(PK)",
+                id_is_free,
+            ),
+            Put(_item(order), "attribute_not_exists(PK)", "order is new"),
+            put_event(event, why="placed event is new"),
+            Put(
+                {"PK": listing.pk, "SK": listing.sk, "type": "order_listing", "v": 1, "customer_id": order.customer_id},
+                None,
+                "list row follows the pointer",
+            ),
+            *(self._customers.puts(claim) if claim else ()),
+            *replays.puts(request, event.received_at),
+        ]
+        refused = self._write(puts, request)
+        if refused is None:
+            return None
+        if id_is_free in refused:
+            return str(refused[id_is_free]["digest"])
+        raise Contended("the customer changed meanwhile")
+
+    def append(self, order: Order, fact: Fact, event: Event, request: Request | None) -> Order | None:
+        as_seen = "order as it was seen"
+        puts = [
+            Put(_item(domain.with_fact(order, fact)), "version = :seen", as_seen, {":seen": order.version}),
+            put_event(event, why="event is new"),
+            *replays.puts(request, event.received_at),
+        ]
+        refused = self._write(puts, request)
+        if refused is None:
+            return None
+        if refused.get(as_seen):
+            return order_of(refused[as_seen])
+        raise Contended("the event was written meanwhile")
+
+    def _write(self, puts: list[Put], request: Request | None) -> Mapping[str, Item] | None:
+        try:
+            self._table.write(puts)
+        except Refused as refused:
+            replays.raise_if_answered(refused.found, request)
+            return refused.found
+        except Held as held:
+            replays.raise_if_in_flight(held.whys)
+            raise
+        return None
+
+    def of_customer(self, customer_id: str) -> tuple[Order, ...]:
+        items = self._table.query(keys.customer_partition(customer_id), prefix=keys.ORDER_PREFIX, consistent=True)
+        return tuple(order_of(item) for item in items)
+
+    def placed_on(self, site: str, day: date, *, after: str | None, limit: int) -> Page[Order]:
+        shards = [
+            self._table.query(keys.order_listing_partition(site, day, shard), after=after, limit=limit)
+            for shard in range(keys.LIST_SHARDS)
+        ]
+        merged = heapq.merge(*shards, key=lambda row: row["SK"])
+        rows = [row for row, _ in zip(merged, range(limit), strict=False)]
+        wanted = [keys.order(row["customer_id"], site, row["SK"].partition("#")[2]) for row in rows]
+        orders = sorted(map(order_of, self._table.get_many(wanted)), key=domain.position)
+        return Page(tuple(orders), rows[-1]["SK"] if len(rows) == limit else None)
+
+
+def _item(order: Order) -> Item:
+    key = keys.order(order.customer_id, order.site, order.order_id)
+    item = {
+        "PK": key.pk,
+        "SK": key.sk,
+        "type": "order",
+        "v": 1,
+        "version": order.version,
+        "currency": order.currency,
+        "placed_at": to_text(order.placed_at),
+        "terms": _terms(order.terms),
+    }
+    if order.coupon is not None:
+        item["coupon"] = order.coupon
+    if order.backfill:
+        item["backfill"] = True
+    if order.facts:
+        item["facts"] = [_fact(fact) for fact in order.facts]
+    return item
+
+
+def order_of(item: Item) -> Order:
+    site, _, order_id = item["SK"].removeprefix(keys.ORDER_PREFIX).partition("#")
+    return Order(
+        site=site,
+        order_id=order_id,
+        customer_id=keys.customer_id_of(item["PK"]),
+        currency=item["currency"],
+        placed_at=from_text(item["placed_at"]),
+        terms=_terms_of(item["terms"]),
+        coupon=item.get("coupon"),
+        backfill=item.get("backfill", False),
+        facts=tuple(_fact_of(fact) for fact in item.get("facts", ())),
+    )
+
+
+def _terms(terms: Terms) -> Item:
+    """Write amounts that are zero and a tax that is not included as nothing."""
+    item: Item = {
+        "lines": {line_id: [line.quantity, line.net_minor] for line_id, line in terms.lines.items()},
+        "total": terms.total_minor,
+    }
+    sparse = {"shipping": terms.shipping_minor, "tax": terms.tax_minor, "discount": terms.discount_minor}
+    return item | {name: minor for name, minor in sparse.items() if minor} | ({"tax_included": True} if terms.tax_included else {})
+
+
+def _terms_of(item: Item) -> Terms:
+    return Terms(
+        lines={line_id: LineTerms(quantity, net) for line_id, (quantity, net) in item["lines"].items()},
+        total_minor=item["total"],
+        shipping_minor=item.get("shipping", 0),
+        tax_minor=item.get("tax", 0),
+        discount_minor=item.get("discount", 0),
+        tax_included=item.get("tax_included", False),
+    )
+
+
+def _fact(fact: Fact) -> Item:
+    own = {"is": domain.TYPES[type(fact)], "at": to_text(fact.occurred_at), "digest": fact.digest} | domain.details(fact)
+    return own | ({"terms": _terms(fact.terms)} if isinstance(fact, Amended) else {})
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "state": ShipmentState,
+    "estimated_on": date.fromisoformat,
+    "terms": _terms_of,
+}
+
+
+def _fact_of(item: Item) -> Fact:
+    own = {name: _READERS.get(name, _as_it_is)(value) for name, value in item.items() if name not in ("is", "at")}
+    return domain.FACTS[item["is"]](occurred_at=from_text(item["at"]), **own)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value

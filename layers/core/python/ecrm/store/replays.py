@@ -1,0 +1,46 @@
+"""Requests that were answered: written in the effect's own transaction, so that effect and answer are one."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from ecrm.application.ports import AlreadyAnswered, Outcome, Request
+from ecrm.domain.errors import InFlight, Invalid
+
+from . import keys
+from .table import Item, Put
+
+WHY = "request is new"
+
+
+def puts(request: Request | None, now: datetime) -> tuple[Put, ...]:
+    """What a request with an Idempotency-Key adds to its effect's transaction.
+
+    `expires_at` is in seconds since 1970, as DynamoDB's TTL wants it; TTL deletes late, so an expired item counts as none.
+    """
+    if request is None:
+        return ()
+    key = keys.replay(request.key)
+    item = {
+        "PK": key.pk,
+        "SK": key.sk,
+        "type": "replay",
+        "v": 1,
+        "digest": request.digest,
+        "outcome": Outcome.CREATED,
+        "expires_at": int(request.expires_at.timestamp()),
+    }
+    return (Put(item, "attribute_not_exists(PK) OR expires_at < :now", WHY, {":now": int(now.timestamp())}),)
+
+
+def raise_if_answered(found: Mapping[str, Item], request: Request | None) -> None:
+    """Tell an earlier delivery of the same request from another request under the same key."""
+    if request is None or WHY not in found:
+        return
+    if found[WHY]["digest"] != request.digest:
+        raise Invalid("this Idempotency-Key was used for another body", code="idempotency_key_reused")
+    raise AlreadyAnswered(Outcome(found[WHY]["outcome"]))
+
+
+def raise_if_in_flight(whys: set[str]) -> None:
+    if WHY in whys:
+        raise InFlight("a request with this Idempotency-Key is being worked on")

@@ -1,0 +1,61 @@
+"""Sites: few, in one partition; a site is never deleted, so a name once seen is known for good."""
+
+from ecrm.domain.instants import from_text, to_text
+from ecrm.domain.sites import Site
+
+from . import keys
+from .table import Item, Put, Refused, Table
+
+
+class DynamoSites:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def find(self, site: str) -> Site | None:
+        item = self._table.get(keys.site(site), consistent=True)
+        return _site_of(item) if item else None
+
+    def all(self) -> tuple[Site, ...]:
+        return tuple(_site_of(item) for item in self._table.query(keys.SITES_PARTITION, consistent=True))
+
+    def write(self, site: Site, *, seen: int) -> Site | None:
+        site_as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
+        why = "site as it was seen"
+        try:
+            self._table.put(Put(_item(site), site_as_seen, why, {":seen": seen} if seen else None))
+        except Refused as refused:
+            return _site_of(refused.found[why])
+        return None
+
+
+_OPTIONAL = ("sender", "reply_to", "postal_address")
+
+
+def _item(site: Site) -> Item:
+    key = keys.site(site.site)
+    item: Item = {
+        "PK": key.pk,
+        "SK": key.sk,
+        "type": "site",
+        "v": 1,
+        "version": site.version,
+        "brand": site.brand,
+        "languages": site.languages,
+        "time_zone": site.time_zone,
+        "currency": site.currency,
+        "updated_at": to_text(site.updated_at),
+    }
+    return item | {name: getattr(site, name) for name in _OPTIONAL if getattr(site, name) is not None}
+
+
+def _site_of(item: Item) -> Site:
+    return Site(
+        site=item["SK"],
+        brand=item["brand"],
+        languages=tuple(item["languages"]),
+        time_zone=item["time_zone"],
+        currency=item["currency"],
+        updated_at=from_text(item["updated_at"]),
+        version=item["version"],
+        **{name: item.get(name) for name in _OPTIONAL},
+    )

@@ -1,0 +1,249 @@
+"""The table: the one place that speaks DynamoDB, drains its partial answers and turns its errors into ours.
+
+Items are plain dictionaries with `PK` and `SK`; numbers are int or Decimal. Every read and write that fails for a reason that
+time heals raises Unavailable.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ecrm.application.ports import Contended
+from ecrm.domain.errors import Unavailable
+
+from .keys import Key
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+type Item = dict[str, Any]
+
+MOST_DRAINS = 8
+"""Rounds of asking again for what a batch left out, before it is reported as Unavailable."""
+BATCH_READ = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write an item under a condition; `why` names the case that the condition is there for."""
+
+    item: Item
+    condition: str | None
+    why: str
+    values: Mapping[str, Any] | None = None
+
+
+class Refused(Exception):  # noqa: N818 (a result of a race, handled by who wrote; never an error that escapes)
+    """A transaction whose conditions did not hold: `found` gives, for each refused `why`, the item that stands there."""
+
+    def __init__(self, found: Mapping[str, Item]) -> None:
+        super().__init__(sorted(found))
+        self.found = found
+
+
+class Table:
+    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def get(self, key: Key, *, consistent: bool = False) -> Item | None:
+        answer = self._call("get_item", Key=_wire_key(key), ConsistentRead=consistent)
+        return from_wire(answer["Item"]) if "Item" in answer else None
+
+    def get_many(self, keys: Iterable[Key], *, consistent: bool = False) -> list[Item]:
+        """Read items in no particular order; those that do not exist are left out."""
+        wanted = [_wire_key(key) for key in dict.fromkeys(keys)]
+        return [item for at in range(0, len(wanted), BATCH_READ) for item in self._drain(wanted[at : at + BATCH_READ], consistent)]
+
+    def _drain(self, wanted: list[Item], consistent: bool) -> Iterator[Item]:  # noqa: FBT001 (private)
+        for _ in range(MOST_DRAINS):
+            ask = {self._name: {"Keys": wanted, "ConsistentRead": consistent}}
+            answer = self._call_any("batch_get_item", RequestItems=ask)
+            yield from (from_wire(item) for item in answer["Responses"].get(self._name, ()))
+            left = answer.get("UnprocessedKeys", {}).get(self._name)
+            if not left:
+                return
+            wanted = left["Keys"]
+        raise Unavailable("the table leaves reads unanswered")
+
+    def query(  # noqa: PLR0913 (DynamoDB's query has that many sides)
+        self,
+        pk: str,
+        *,
+        prefix: str = "",
+        after: str | None = None,
+        backwards: bool = False,
+        limit: int | None = None,
+        consistent: bool = False,
+    ) -> Iterator[Item]:
+        """Give a partition's items whose SK begins with `prefix`, in order of SK, starting beyond `after`."""
+        ask: dict[str, Any] = {
+            "KeyConditionExpression": "PK = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": pk}},
+            "ScanIndexForward": not backwards,
+            "ConsistentRead": consistent,
+        }
+        if prefix:
+            ask["KeyConditionExpression"] += " AND begins_with(SK, :prefix)"
+            ask["ExpressionAttributeValues"][":prefix"] = {"S": prefix}
+        if after is not None:
+            ask["ExclusiveStartKey"] = _wire_key(Key(pk, after))
+        if limit is not None:
+            ask["Limit"] = limit
+        given = 0
+        while True:
+            answer = self._call("query", **ask)
+            for item in answer["Items"]:
+                yield from_wire(item)
+                given += 1
+                if given == limit:
+                    return
+            if "LastEvaluatedKey" not in answer:
+                return
+            ask["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def put(self, put: Put) -> None:
+        """Write one item. Raises Refused."""
+        try:
+            self._call("put_item", **_wire_put(put))
+        except _ConditionFailed as failed:
+            raise Refused({put.why: failed.item}) from None
+
+    def write(self, puts: Iterable[Put]) -> None:
+        """Write all or nothing. Raises Refused, or Contended where another transaction holds one of the items."""
+        puts = tuple(puts)
+        try:
+            self._call_any("transact_write_items", TransactItems=[{"Put": self._named(_wire_put(put))} for put in puts])
+        except _Cancelled as cancelled:
+            refused = {
+                put.why: from_wire(reason.get("Item", {}))
+                for put, reason in zip(puts, cancelled.reasons, strict=True)
+                if reason.get("Code") == "ConditionalCheckFailed"
+            }
+            if refused:
+                raise Refused(refused) from None
+            held = {put.why for put, reason in zip(puts, cancelled.reasons, strict=True) if reason.get("Code") == "TransactionConflict"}
+            raise Held(held) from None
+
+    def _named(self, ask: dict[str, Any]) -> dict[str, Any]:
+        return {"TableName": self._name} | ask
+
+    def _call(self, operation: str, **ask: Any) -> dict[str, Any]:
+        return self._call_any(operation, **self._named(ask))
+
+    def _call_any(self, operation: str, **ask: Any) -> dict[str, Any]:
+        try:
+            return getattr(self._client, operation)(**ask)  # type: ignore[no-any-return]  # one door for five typed operations
+        except ClientError as error:
+            raise _ours(error) from error
+        except BotoCoreError as error:
+            raise Unavailable("the table cannot be reached") from error
+
+
+class Held(Contended):
+    """Another transaction holds one of the items at this moment; `whys` name the ones that were held."""
+
+    def __init__(self, whys: set[str]) -> None:
+        super().__init__("another transaction holds the item")
+        self.whys = whys
+
+
+class _ConditionFailed(Exception):  # noqa: N818
+    def __init__(self, item: Item) -> None:
+        super().__init__()
+        self.item = item
+
+
+class _Cancelled(Exception):  # noqa: N818
+    def __init__(self, reasons: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.reasons = reasons
+
+
+_TIME_HEALS = frozenset(
+    {
+        "InternalServerError",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "ThrottlingException",
+        "TransactionInProgressException",
+    }
+)
+_SERVER_FAULT = 500
+
+
+def _ours(error: ClientError) -> Exception:
+    code = error.response["Error"]["Code"]
+    if code == "ConditionalCheckFailedException":
+        return _ConditionFailed(from_wire(error.response.get("Item", {})))  # type: ignore[arg-type]  # absent from the stubs
+    if code == "TransactionCanceledException":
+        reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+        if {reason.get("Code") for reason in reasons} <= {"None", "ConditionalCheckFailed", "TransactionConflict"}:
+            return _Cancelled(reasons)
+        if not {reason.get("Code") for reason in reasons} & {"ValidationError", "ItemCollectionSizeLimitExceeded"}:
+            return Unavailable("the table is busy")
+        return error
+    if code == "TransactionConflictException":
+        return Contended("another transaction holds the item")
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    if code in _TIME_HEALS or status >= _SERVER_FAULT:
+        return Unavailable("the table is busy")
+    return error
+
+
+def _wire_key(key: Key) -> Item:
+    return {"PK": {"S": key.pk}, "SK": {"S": key.sk}}
+
+
+def _wire_put(put: Put) -> dict[str, Any]:
+    ask: dict[str, Any] = {"Item": to_wire(put.item)}
+    if put.condition is not None:
+        ask["ConditionExpression"] = put.condition
+        ask["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        if put.values:
+            ask["ExpressionAttributeValues"] = to_wire(put.values)
+    return ask
+
+
+def to_wire(item: Mapping[str, Any]) -> Item:
+    return {name: _wire(value) for name, value in item.items()}
+
+
+def _wire(value: Any) -> dict[str, Any]:
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": str(value)}
+        case int() | Decimal():
+            return {"N": str(value)}
+        case Mapping():
+            return {"M": {name: _wire(inner) for name, inner in value.items()}}
+        case _:
+            return {"L": [_wire(inner) for inner in value]}
+
+
+def from_wire(item: Mapping[str, Any]) -> Item:
+    return {name: _plain(value) for name, value in item.items()}
+
+
+def _plain(value: Mapping[str, Any]) -> Any:
+    ((kind, inner),) = value.items()
+    match kind:
+        case "N":
+            return Decimal(inner) if "." in inner or "E" in inner.upper() else int(inner)
+        case "M":
+            return {name: _plain(deeper) for name, deeper in inner.items()}
+        case "L":
+            return [_plain(deeper) for deeper in inner]
+        case "NULL":
+            return None
+        case _:
+            return inner
