@@ -1,0 +1,87 @@
+"""What is uploaded, built as `sam build` builds it: bytecode for every module (a start takes three times the CPU
+without it), and no weight that nobody needs.
+"""
+
+import importlib.util
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.sources import ROOT, folders
+from tests.architecture.stack import Stack
+
+MEGABYTE = 1_000_000
+UNCHECKED_HASH = 0b01  # PEP 552: found by hash, and the source is never looked at
+ELF_MACHINES = {"x86_64": 62, "arm64": 183}
+HOST = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
+
+
+@pytest.fixture(scope="session")
+def artefacts(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Logical id → folder that `sam build` would upload, made by the same Makefiles, for this machine."""
+    built = {}
+    for name, resource in stack.resources.items():
+        if resource["Type"] in {"AWS::Lambda::Function", "AWS::Lambda::LayerVersion"}:
+            logical_id = re.sub(r"(Layer)[0-9a-f]{10}$", r"\1", name)
+            source = {"CoreLayer": "layers/core", "DepsLayer": "layers/deps"}.get(logical_id, "functions")
+            built[logical_id] = tmp_path_factory.mktemp(logical_id)
+            subprocess.run(
+                ["/usr/bin/env", "make", "--silent", "--makefile", ROOT / source / "Makefile", f"build-{logical_id}"],
+                check=True,
+                capture_output=True,
+                cwd=ROOT / source,
+                env={**os.environ, "ARTIFACTS_DIR": str(built[logical_id]), "ARCHITECTURE": HOST},
+            )
+    return built
+
+
+def test_every_module_ships_with_bytecode_that_is_never_checked(artefacts: dict[str, Path]) -> None:
+    for artefact in artefacts.values():
+        modules = list(artefact.rglob("*.py"))
+        assert modules
+        for module in modules:
+            bytecode = Path(importlib.util.cache_from_source(str(module))).read_bytes()
+            assert bytecode[:4] == importlib.util.MAGIC_NUMBER, module
+            assert int.from_bytes(bytecode[4:8], "little") == UNCHECKED_HASH, module
+
+
+def test_no_bytecode_ships_without_its_module(artefacts: dict[str, Path]) -> None:
+    for artefact in artefacts.values():
+        for bytecode in artefact.rglob("*.pyc"):
+            assert Path(importlib.util.source_from_cache(str(bytecode))).exists()
+
+
+@pytest.mark.parametrize(("layer", "limit"), [("DepsLayer", 30), ("CoreLayer", 2)])
+def test_a_layer_stays_within_its_budget(artefacts: dict[str, Path], layer: str, limit: int) -> None:
+    size = sum(path.stat().st_size for path in artefacts[layer].rglob("*") if path.is_file())
+    assert size <= limit * MEGABYTE
+
+
+@pytest.mark.parametrize("folder", folders())
+def test_a_function_ships_its_own_folder_and_nothing_else(artefacts: dict[str, Path], folder: str) -> None:
+    artefact = artefacts["".join(word.capitalize() for word in folder.split("_")) + "Function"]
+    assert sorted(str(path.relative_to(artefact)) for path in artefact.rglob("*") if path.suffix != ".pyc") == [
+        folder,
+        f"{folder}/__pycache__",
+        f"{folder}/handler.py",
+    ]
+
+
+def test_the_wheels_are_for_the_processor_they_were_asked_for(artefacts: dict[str, Path]) -> None:
+    libraries = list(artefacts["DepsLayer"].rglob("*.so"))
+    assert libraries
+    for library in libraries:
+        assert int.from_bytes(library.read_bytes()[18:20], "little") == ELF_MACHINES[HOST], library.name
+
+
+def test_the_deps_layer_holds_what_is_locked_and_nothing_else(artefacts: dict[str, Path]) -> None:
+    """The SDK that sam's own environment brings along must never choose what ships."""
+    locked = re.findall(r"^([\w.-]+==[^ ;\\]+)", (ROOT / "requirements/runtime.txt").read_text("utf-8"), re.MULTILINE)
+    shipped = [path.name.removesuffix(".dist-info") for path in artefacts["DepsLayer"].rglob("*.dist-info")]
+    assert {re.sub(r"[-_.]+", "-", name).lower() for name in shipped} == {
+        re.sub(r"[-_.]+", "-", name.replace("==", "-")).lower() for name in locked
+    }

@@ -1,0 +1,81 @@
+"""The HTTP API in plain resources: which path leads to which function."""
+
+from typing import Any
+
+import pytest
+
+from tests.architecture.sources import folders
+from tests.architecture.stack import Stack, references
+
+APIS = [folder for folder in folders() if folder.endswith("_api")]
+REFERENCE = "reference_api"
+
+
+def routes(stack: Stack) -> dict[str, str]:
+    """Route key → folder of the function that answers."""
+    return {
+        route["RouteKey"]: stack.folder(*references(integration(stack, route)["IntegrationUri"]))
+        for route in stack.of("ApiGatewayV2::Route").values()
+    }
+
+
+def integration(stack: Stack, route: dict[str, Any]) -> dict[str, Any]:
+    (name,) = references(route["Target"])
+    assert route["Target"] == {"Fn::Sub": f"integrations/${{{name}}}"}
+    return stack.of("ApiGatewayV2::Integration")[name]
+
+
+def test_each_resource_has_its_function_and_all_else_is_answered_by_the_reference(stack: Stack) -> None:
+    expected = {"$default": REFERENCE}
+    for folder in set(APIS) - {REFERENCE}:
+        resource = folder.removesuffix("_api")
+        expected[f"ANY /v1/{resource}"] = folder
+        expected[f"ANY /v1/{resource}/{{proxy+}}"] = folder
+    assert routes(stack) == expected
+
+
+def test_there_is_one_integration_a_function_and_it_speaks_payload_2(stack: Stack) -> None:
+    integrations = stack.of("ApiGatewayV2::Integration").values()
+    assert sorted(stack.folder(*references(each["IntegrationUri"])) for each in integrations) == APIS
+    for each in integrations:
+        assert (each["IntegrationType"], each["PayloadFormatVersion"]) == ("AWS_PROXY", "2.0")
+
+
+def test_api_gateway_may_call_each_api_and_nothing_else(stack: Stack) -> None:
+    permissions = stack.of("Lambda::Permission").values()
+    assert sorted(stack.folder(*references(each["FunctionName"])) for each in permissions) == APIS
+    for each in permissions:
+        assert each["Action"] == "lambda:InvokeFunction"
+        assert each["Principal"] == "apigateway.amazonaws.com"
+        assert each["SourceArn"] == {
+            "Fn::Sub": "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${HttpApi}/$default/*"
+        }
+
+
+def test_every_part_belongs_to_the_one_api(stack: Stack) -> None:
+    assert list(stack.of("ApiGatewayV2::Api")) == ["HttpApi"]
+    for kind in ("Stage", "Integration", "Route"):
+        for each in stack.of(f"ApiGatewayV2::{kind}").values():
+            assert each["ApiId"] == {"Ref": "HttpApi"}
+
+
+def test_the_functions_authorise_and_answer_cors_themselves(stack: Stack) -> None:
+    assert "CorsConfiguration" not in stack.of("ApiGatewayV2::Api")["HttpApi"]
+    assert stack.of("ApiGatewayV2::Authorizer") == {}
+    for route in stack.of("ApiGatewayV2::Route").values():
+        assert "AuthorizerId" not in route
+
+
+def test_the_stage_brakes_a_flood(stack: Stack) -> None:
+    settings = stack.of("ApiGatewayV2::Stage")["HttpStage"]["DefaultRouteSettings"]
+    assert settings == {
+        "ThrottlingRateLimit": {"Ref": "HttpRequestsPerSecond"},
+        "ThrottlingBurstLimit": {"Ref": "HttpRequestsPerSecond"},
+    }
+
+
+@pytest.mark.parametrize("personal", ["identity", "sourceIp", "path", "userAgent", "authorizer", "header"])
+def test_the_access_log_is_no_register_of_persons(stack: Stack, personal: str) -> None:
+    log = stack.of("ApiGatewayV2::Stage")["HttpStage"]["AccessLogSettings"]
+    assert "$context.status" in log["Format"]
+    assert personal not in log["Format"]

@@ -1,0 +1,75 @@
+"""Who may do what: each function has a role of its own, and each grant is one that its code uses."""
+
+from collections import defaultdict
+
+import pytest
+
+from tests.architecture.sources import folders
+from tests.architecture.stack import Stack, references, strings
+
+LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+STREAM = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}
+
+# What each function may do to what, next to its logs. Whoever adds a line says which call needs it.
+GRANTS: dict[str, dict[str, set[str]]] = {
+    "orders_api": {
+        "Table": {
+            "dynamodb:BatchGetItem",
+            "dynamodb:ConditionCheckItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+        },
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},
+    },
+    "customers_api": {"Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}},
+    "sites_api": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
+    "reference_api": {},
+    "project_events": {
+        "Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "Table.StreamArn": STREAM,
+        "ProjectEventsDeadLetters": {"sqs:SendMessage"},
+    },
+}
+
+
+@pytest.mark.parametrize("folder", folders())
+def test_a_function_may_do_what_is_listed_here_and_no_more(stack: Stack, folder: str) -> None:
+    granted: dict[str, set[str]] = defaultdict(set)
+    for statement in stack.statements(folder):
+        assert statement["Effect"] == "Allow"
+        assert set(statement) == {"Effect", "Action", "Resource"}
+        granted[named(statement["Resource"])].update(statement["Action"])
+    logs = f"{folder.title().replace('_', '')}Logs"
+    assert granted == {logs: LOGS, **GRANTS[folder]}
+
+
+def named(resource: dict[str, list[str]]) -> str:
+    """The one resource that a statement is about; a stream is not its table."""
+    (name,) = references(resource)
+    return "Table.StreamArn" if resource == {"Fn::GetAtt": ["Table", "StreamArn"]} else name
+
+
+def test_no_two_functions_share_a_role(stack: Stack) -> None:
+    roles = [role for function in stack.functions().values() for role in references(function["Role"])]
+    assert sorted(roles) == sorted(stack.of("IAM::Role"))
+
+
+def test_a_role_is_for_lambda_and_has_inline_policies_alone(stack: Stack) -> None:
+    for role in stack.of("IAM::Role").values():
+        assert set(role) == {"AssumeRolePolicyDocument", "Policies"}
+        assert role["AssumeRolePolicyDocument"]["Statement"] == [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ]
+
+
+def test_no_policy_holds_a_star(stack: Stack) -> None:
+    for role in stack.of("IAM::Role").values():
+        assert not [text for text in strings(role["Policies"]) if "*" in text]
+
+
+def test_nothing_grants_rights_but_a_functions_role(stack: Stack) -> None:
+    kinds = {resource["Type"] for resource in stack.resources.values()}
+    assert {kind for kind in kinds if kind.startswith("AWS::IAM::")} == {"AWS::IAM::Role"}
+    assert {kind for kind in kinds if kind.endswith("Policy")} == set()

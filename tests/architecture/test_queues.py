@@ -1,0 +1,60 @@
+"""A queue is born with its dead letters, its alarm and its page in the runbook."""
+
+from tests.architecture.stack import Properties, Stack, references
+
+FOURTEEN_DAYS = 14 * 24 * 3600
+
+
+def dead_letters(stack: Stack) -> set[str]:
+    """Queues that something gives up to: another queue's redrive, or a mapping's failures."""
+    redrives = [queue.get("RedrivePolicy") for queue in stack.of("SQS::Queue").values()]
+    failures = [mapping.get("DestinationConfig") for mapping in stack.of("Lambda::EventSourceMapping").values()]
+    return references([redrives, failures])
+
+
+def alarms_on(stack: Stack, queue: str) -> list[Properties]:
+    return [
+        alarm
+        for alarm in stack.of("CloudWatch::Alarm").values()
+        if alarm["Namespace"] == "AWS/SQS" and queue in references(alarm["Dimensions"])
+    ]
+
+
+def test_a_queue_is_the_end_of_the_line_or_has_one(stack: Stack) -> None:
+    ends = dead_letters(stack)
+    for name, queue in stack.of("SQS::Queue").items():
+        assert ("RedrivePolicy" in queue) != (name in ends), name
+
+
+def test_dead_letters_are_called_so_and_kept_as_long_as_a_queue_can(stack: Stack) -> None:
+    for name in dead_letters(stack):
+        assert name.endswith("DeadLetters")
+        assert stack.of("SQS::Queue")[name]["MessageRetentionPeriod"] == FOURTEEN_DAYS
+
+
+def test_a_single_dead_letter_raises_an_alarm(stack: Stack) -> None:
+    for name in dead_letters(stack):
+        (alarm,) = alarms_on(stack, name)
+        assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+        assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+
+
+def test_every_mapping_has_somewhere_to_fail_to(stack: Stack) -> None:
+    queues = stack.of("SQS::Queue")
+    for mapping in stack.of("Lambda::EventSourceMapping").values():
+        source = references(mapping["EventSourceArn"])
+        if source <= set(queues):
+            (queue,) = source
+            assert "RedrivePolicy" in queues[queue]
+        else:
+            assert references(mapping["DestinationConfig"]["OnFailure"]["Destination"]) <= set(queues)
+
+
+def test_a_message_stays_hidden_for_six_time_outs_of_its_worker(stack: Stack) -> None:
+    queues = stack.of("SQS::Queue")
+    for mapping in stack.of("Lambda::EventSourceMapping").values():
+        (function,) = references(mapping["FunctionName"])
+        for queue in references(mapping["EventSourceArn"]) & set(queues):
+            time_out = stack.resources[function]["Properties"]["Timeout"]
+            assert queues[queue]["VisibilityTimeout"] >= 6 * time_out
+            assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2
