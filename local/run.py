@@ -1,0 +1,150 @@
+"""`make run`: the stack, fed with real orders, and an account of what happens. ONCE=1 ends after the demo."""
+
+import contextlib
+import os
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from local.api import Api
+from local.demo.cdnow import Sums, purchases
+from local.demo.load import Loaded, load, sum_statistics
+from local.demo.story import tell
+from local.down import drain
+from local.stack import Stack, give_up
+from local.up import step, up
+
+FEW = 8
+"""Requests a second up to which each one gets a line of its own."""
+
+
+def main() -> None:
+    """Run the demo on the stack of PORT."""
+    stack = Stack.of_environment()
+    heading("The stack")
+    facts = up(stack, fresh=os.environ.get("FRESH") == "1")
+    if facts["server_key"] is None:
+        give_up("the stack has no keys")
+
+    def api() -> Api:
+        return Api(facts["api_url"], facts["server_key"])
+
+    loaded = place_orders(api)
+    order = walk_one_order(api)
+    check_statistics(stack, api, loaded)
+    say_where_to_look(facts, order)
+    if os.environ.get("ONCE") != "1":
+        with contextlib.suppress(KeyboardInterrupt):
+            watch(stack)
+        print(f"\nThe stack stays up on port {stack.port}: `make down` stops it and keeps what it holds.")
+
+
+def place_orders(api: Callable[[], Api]) -> Loaded:
+    """Load the CDNOW sample; a second time finds all of it there."""
+    sample = purchases()
+    heading(f"{Sums.of(sample)}: a music shop's first customers, eighteen months of them (local/demo/README.md)")
+    started = time.monotonic()
+    loaded = load(api, sample, Progress(len(sample), "orders"))
+    seconds = time.monotonic() - started
+    print(f"{loaded.created:,} new, {loaded.replayed:,} there already: {loaded.orders / seconds:.0f} orders a second")
+    return loaded
+
+
+def walk_one_order(api: Callable[[], Api]) -> dict[str, Any]:
+    """Place one order today and move it to its end, step by step."""
+    heading("One order, from its placing to a partial refund")
+    order: dict[str, Any] = {}
+    with api() as connection:
+        for told, order in tell(connection):
+            print(
+                f"{told:<26}{order['order_id']}  {order['status']:<20}version {order['version']}"
+                f"  {order['net_revenue']:>6} of {order['total']} {order['currency']} kept"
+            )
+    return order
+
+
+def check_statistics(stack: Stack, api: Callable[[], Api], loaded: Loaded) -> None:
+    """Compare what the stream made of the orders with sums made from the file."""
+    heading("Statistics of every customer, made from the table's stream, against sums made from the file")
+    with step("Waited for the stream"):
+        left = drain(stack)
+    if left:
+        give_up(f"the stream does not get on: {left}")
+    counted = sum_statistics(api, loaded.customer_ids, Progress(len(loaded.customer_ids), "customers"))
+    expected = Sums.of(purchases())
+    print(f"the file        {expected}\nthe statistics  {counted}")
+    if counted != expected:
+        give_up("they differ")
+    print("They are equal.")
+
+
+def say_where_to_look(facts: dict[str, Any], order: dict[str, Any]) -> None:
+    """Print commands that can be pasted."""
+    heading("Where to look")
+    for path in (
+        f"orders/{order['order_id']}",
+        "orders?from=1997-01-01&to=1997-01-03",
+        f"customers/{order['customer_id']}/stats",
+        f"customers/{order['customer_id']}/timeline",
+    ):
+        print(f"curl -H 'Authorization: Bearer {facts['server_key']}' '{facts['api_url']}/v1/{path}'")
+    print(f"the API's description  {facts['api_url']}/v1/docs")
+
+
+def watch(stack: Stack) -> None:
+    """Tell what happens, once a second, as long as something does."""
+    heading("What happens now (Ctrl-C stops watching)")
+    status = stack.status(after=0)
+    seen, before = (status["requests"][-1]["number"] if status and status["requests"] else 0), ""
+    while (status := stack.status(after=seen)) is not None:
+        for line in account_of(status["requests"]):
+            print(line, flush=True)
+        behind = ", ".join(f"{function.split('-')[2]} is {records} records behind the stream"
+                           for function, records in status["backlog"].items() if records)  # fmt: skip
+        if behind != before:
+            print(f"{clock(time.time())}  {behind or 'the stream is empty: statistics are up to date'}", flush=True)
+        seen = status["requests"][-1]["number"] if status["requests"] else seen
+        before = behind
+        time.sleep(1)
+    print("The stack has stopped.")
+
+
+def account_of(requests: list[dict[str, Any]]) -> list[str]:
+    """Write few requests one by one and many as their sum."""
+    if len(requests) > FEW:
+        statuses = ", ".join(f"{times} × {status}" for status, times in Counter(r["status"] for r in requests).items())
+        middle = statistics.median(request["ms"] for request in requests)
+        return [
+            f"{clock(requests[-1]['at'])}  {len(requests)} requests: {statuses}; half of them within {middle:.0f} ms"
+        ]
+    return [f"{clock(r['at'])}  {r['status']}  {r['method']:<6} {r['path']}  {r['ms']} ms" for r in requests]
+
+
+def clock(instant: float) -> str:
+    """Write a time as the reader's watch shows it."""
+    return time.strftime("%H:%M:%S", time.localtime(instant))
+
+
+def heading(text: str) -> None:
+    """Begin a part of the account."""
+    print(f"\n── {text}", flush=True)
+
+
+class Progress:
+    """Says how far something is, a dozen times in all."""
+
+    def __init__(self, total: int, what: str) -> None:
+        self._total, self._what, self._said = total, what, 0
+
+    def __call__(self, done: int) -> None:
+        """Say it if it is worth a line."""
+        part = done * 12 // self._total
+        if part > self._said:
+            self._said = part
+            print(f"{done:>7,} of {self._total:,} {self._what}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
