@@ -13,14 +13,7 @@ STREAM = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIt
 # What each function may do to what, next to its logs. Whoever adds a line says which call needs it.
 GRANTS: dict[str, dict[str, set[str]]] = {
     "orders_api": {
-        "Table": {
-            "dynamodb:BatchGetItem",
-            "dynamodb:ConditionCheckItem",
-            "dynamodb:GetItem",
-            "dynamodb:PutItem",
-            "dynamodb:Query",
-            "dynamodb:UpdateItem",
-        },
+        "Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
     },
     "customers_api": {"Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}},
