@@ -31,7 +31,7 @@ keys: .venv/.done ## list keys, or whatever ARGS says: make keys ARGS="create --
 	@$(BIN)/python -m local.keys $(or $(ARGS),list)
 
 test: .venv/.done .venv-tools/.done ## the whole suite, with the journey on a stack of its own
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 journey: .venv/.done .venv-tools/.done ## the journey alone
 	$(BIN)/pytest tests/journey

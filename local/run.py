@@ -101,8 +101,7 @@ def watch(stack: Stack) -> None:
     while (status := stack.status(after=seen)) is not None:
         for line in account_of(status["requests"]):
             print(line, flush=True)
-        behind = ", ".join(f"{function.split('-')[2]} is {records} records behind the stream"
-                           for function, records in status["backlog"].items() if records)  # fmt: skip
+        behind = ", ".join(f"{records} records before {name}" for name, records in status["backlog"].items() if records)
         if behind != before:
             print(f"{clock(time.time())}  {behind or 'the stream is empty: statistics are up to date'}", flush=True)
         seen = status["requests"][-1]["number"] if status["requests"] else seen

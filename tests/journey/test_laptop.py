@@ -1,0 +1,138 @@
+"""The laptop's contract: the stack keeps what it holds, loses no event, and disturbs no other one."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from local.api import Api
+from local.demo.cdnow import Sums, purchases
+from local.demo.load import load, sum_statistics
+from local.down import drain
+from local.stack import ROOT, Stack
+from local.up import wait_until
+from tests.journey.conftest import PORT, make, started
+
+numbers = count(1)
+SAMPLE = purchases()[:1000]
+
+
+def place(api: Api, user: str) -> tuple[str, str]:
+    """Place one order; return its id and its customer's."""
+    order = {
+        "order_id": f"laptop-{next(numbers)}",
+        "placed_at": "2026-11-20T18:03:11Z",
+        "currency": "EUR",
+        "customer": {"user_id": user},
+        "lines": [{"sku": "CD-5", "name": "Blue", "quantity": 1, "unit_price": "10.00"}],
+        "total": "10.00",
+    }
+    placed = api.post("/v1/orders", order)
+    return placed["order_id"], placed["customer_id"]
+
+
+def orders_counted(stack: Stack, api: Api, customer_id: str) -> int:
+    """What the customer's statistics say once the stream is empty."""
+    assert drain(stack) == {}
+    orders: int = api.get(f"/v1/customers/{customer_id}/stats")["orders"]
+    return orders
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[Stack]:
+    yield started(PORT + 1)
+    make("down", PORT + 1)
+
+
+def test_stack_json_tells_other_tools_where_everything_is(stack: Stack, facts: dict[str, Any]) -> None:
+    assert set(facts) >= {
+        *("api_url", "endpoint_url", "region", "table", "imports_bucket", "mailbox_url"),
+        *("write_key", "server_key", "staff_key"),
+    }
+    assert facts["endpoint_url"] == f"http://127.0.0.1:{stack.port}"
+    assert (stack.folder / "stack.json").stat().st_mode & 0o077 == 0
+
+
+def test_up_again_says_so_and_deploys_nothing(stack: Stack, facts: dict[str, Any]) -> None:
+    said = make("up", stack.port)
+    assert f"MiniStack is up already on port {stack.port}" in said
+    assert "Deployed" not in said
+    assert facts == stack.facts()
+
+
+def test_after_down_and_up_the_orders_are_there_and_new_ones_are_counted(stack: Stack, api: Api) -> None:
+    order_id, customer_id = place(api, "keeps-its-orders")
+    make("down", stack.port)
+    assert not stack.is_running()
+    make("up", stack.port)
+    assert api.get(f"/v1/orders/{order_id}")["customer_id"] == customer_id
+    assert orders_counted(stack, api, customer_id) == 1
+    for _ in range(5):
+        place(api, "keeps-its-orders")
+    assert orders_counted(stack, api, customer_id) == 6
+
+
+def test_an_event_that_was_not_delivered_before_the_stop_is_delivered_after_it(stack: Stack, api: Api) -> None:
+    placed = {place(api, f"undelivered-{number}")[1] for number in range(20)}
+    os.kill(stack.pid(), signal.SIGTERM)
+    wait_until(lambda: not stack.is_running(), "it does not stop")
+    make("up", stack.port)
+    assert {orders_counted(stack, api, customer_id) for customer_id in placed} == {1}
+
+
+def test_two_stacks_side_by_side_do_not_see_each_other(stack: Stack, api: Api, other: Stack) -> None:
+    order_id, _ = place(api, "of-the-first-stack")
+    theirs = other.facts() or {}
+    with Api(theirs["api_url"], theirs["server_key"]) as other_api:
+        assert other_api.call("GET", f"/v1/orders/{order_id}").status == 404
+        place(other_api, "of-the-other-stack")
+    make("down", other.port)
+    assert stack.is_running()
+    assert api.get(f"/v1/orders/{order_id}")["order_id"] == order_id
+    make("up", other.port)
+
+
+def test_fresh_starts_empty(other: Stack) -> None:
+    before = other.facts() or {}
+    with Api(before["api_url"], before["server_key"]) as api:
+        order_id, _ = place(api, "forgotten")
+    make("up", other.port, FRESH="1")
+    after = other.facts() or {}
+    assert after["server_key"] != before["server_key"]
+    with Api(after["api_url"], after["server_key"]) as api:
+        assert api.call("GET", f"/v1/orders/{order_id}").status == 404
+
+
+def test_the_statistics_of_the_cdnow_sample_are_those_of_the_file(stack: Stack, connect: Callable[[], Api]) -> None:
+    """A thousand of its orders; `make run` does all 6,919."""
+
+    def quietly(_: int) -> None:
+        pass
+
+    first = load(connect, SAMPLE, quietly)
+    again = load(connect, SAMPLE, quietly)
+    assert (first.created, first.replayed) == (1000, 0)
+    assert (again.created, again.replayed) == (0, 1000)
+    assert first.customer_ids == again.customer_ids
+    assert drain(stack) == {}
+    assert sum_statistics(connect, first.customer_ids, quietly) == Sums.of(SAMPLE)
+
+
+def test_every_function_imports_with_nothing_but_its_layers(stack: Stack) -> None:
+    """The emulator runs functions with its own packages within reach, which AWS does not have."""
+    assert stack.is_running()
+    build = ROOT / ".aws-sam" / "build"
+    functions = sorted(path.parent for path in build.glob("*/*/handler.py"))
+    assert len(functions) == len(list((ROOT / "functions").glob("*/handler.py")))
+    for function in functions:
+        layers = [str(build / layer / "python") for layer in ("DepsLayer", "CoreLayer")]
+        program = f"import sys; sys.path[:0] = {[str(function.parent), *layers]}; import {function.name}.handler"
+        environment = {"AWS_DEFAULT_REGION": "us-east-1"}
+        command = [sys.executable, "-I", "-S", "-c", program]
+        outcome = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert outcome.returncode == 0, f"{function.name}: {outcome.stderr}"
