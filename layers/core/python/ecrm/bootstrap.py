@@ -4,16 +4,18 @@ import os
 import secrets
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import botocore.session
 from botocore.config import Config
 
+from ecrm.application import orders as use
 from ecrm.entry.http import HttpApi
 from ecrm.store.api_keys import DynamoKeys
 from ecrm.store.customers import DynamoCustomers
 from ecrm.store.events import DynamoTimeline
 from ecrm.store.orders import DynamoOrders
+from ecrm.store.replays import DynamoRequests
 from ecrm.store.sites import DynamoSites
 from ecrm.store.statistics import DynamoStatistics
 from ecrm.store.table import Table
@@ -23,11 +25,11 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
+    from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
+    from ecrm.application.ports import Request
     from ecrm.messaging.failures import SqsFailureQueue
 
-_PATIENCE = Config(
-    retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=5, tcp_keepalive=True
-)
+_PATIENCE = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=5, tcp_keepalive=True)
 """Three tries within the 29 s that API Gateway waits; every write survives being sent twice."""
 
 
@@ -56,13 +58,13 @@ def _session() -> botocore.session.Session:
 
 @cache
 def table() -> Table:
-    client: DynamoDBClient = _session().create_client("dynamodb", config=_PATIENCE)
+    client = cast("DynamoDBClient", _session().create_client("dynamodb", config=_PATIENCE))
     return Table(client, os.environ["TABLE_NAME"])
 
 
 @cache
 def _identity_secret() -> bytes:
-    client: SecretsManagerClient = _session().create_client("secretsmanager", config=_PATIENCE)
+    client = cast("SecretsManagerClient", _session().create_client("secretsmanager", config=_PATIENCE))
     return client.get_secret_value(SecretId=os.environ["IDENTITY_SECRET_ID"])["SecretString"].encode()
 
 
@@ -74,6 +76,11 @@ def customers() -> DynamoCustomers:
 @cache
 def orders() -> DynamoOrders:
     return DynamoOrders(table(), customers())
+
+
+@cache
+def requests() -> DynamoRequests:
+    return DynamoRequests(table())
 
 
 @cache
@@ -100,8 +107,16 @@ def sites() -> DynamoSites:
 def failure_queue() -> "SqsFailureQueue":
     from ecrm.messaging.failures import SqsFailureQueue  # noqa: PLC0415 (only stream consumers carry SQS)
 
-    client: SQSClient = _session().create_client("sqs", config=_PATIENCE)
+    client = cast("SQSClient", _session().create_client("sqs", config=_PATIENCE))
     return SqsFailureQueue(client, os.environ["FAILURE_QUEUE_URL"])
+
+
+def place_order(command: "PlaceOrder", request: "Request | None") -> "Recorded":
+    return use.place_order(command, request, orders=orders(), customers=customers(), clock=clock, ids=ids)
+
+
+def record_order_event(command: "RecordOrderEvent", request: "Request | None") -> "Recorded":
+    return use.record_order_event(command, request, orders=orders(), clock=clock)
 
 
 def http_api() -> HttpApi:

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from ecrm.domain.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from ecrm.domain.api_keys import ALLOWED, ApiKey, KeyKind, Scope
+from ecrm.domain.errors import Forbidden, Invalid, NotFound, Unauthenticated
 
 from .ports import Clock, Ids, Keys, Sites
 
 LONGEST_SECRET = 200
 
 
-def create_key(  # noqa: PLR0913 (a key is that many facts)
+def create_key(
     *,
     kind: KeyKind,
     site: str,

@@ -14,6 +14,8 @@ from .ports import Claim, Customers, Ids, Page, Timeline
 MOST_IDENTIFIERS = 50
 """Identifiers that one profile may hold; further ones stay with the order's event."""
 
+LONGEST_POSITION = 400
+
 
 class Identifying(Protocol):
     """What a command must say for its customer to be found."""
@@ -30,9 +32,7 @@ class Identifying(Protocol):
     def backfill(self) -> bool: ...
 
 
-def customer_for(
-    command: Identifying, *, consistent: bool, customers: Customers, now: datetime, ids: Ids
-) -> str | Claim:
+def customer_for(command: Identifying, *, consistent: bool, customers: Customers, now: datetime, ids: Ids) -> str | Claim:
     """Find the customer whom the identifiers name: an id, or the claim that must be written with the order.
 
     An identifier that another customer holds stays with that customer.
@@ -86,6 +86,10 @@ def find_customers(identifiers: tuple[Identifier, ...], *, customers: Customers)
     """Name every customer who holds one of the identifiers, the strongest identifier first."""
     holders: Mapping[Identifier, str] = customers.holders(identifiers, consistent=True)
     return tuple(dict.fromkeys(holders[i] for i in identifiers if i in holders))
+
+
+def is_event_position(text: str) -> bool:
+    return text.startswith("EVENT#") and len(text) < LONGEST_POSITION
 
 
 def read_timeline(

@@ -9,7 +9,7 @@ from ecrm.domain import orders as domain
 from ecrm.domain.customers import Identifier
 from ecrm.domain.errors import AlreadyExists, Invalid, NotFound
 from ecrm.domain.events import Event
-from ecrm.domain.orders import Amended, Fact, Line, Order, OrderState, Terms
+from ecrm.domain.orders import Amended, Fact, Line, Order, OrderState, Status, Terms
 
 from .customers import customer_for
 from .ports import AlreadyAnswered, Claim, Clock, Contended, Customers, Ids, Orders, Outcome, Page, Request
@@ -21,6 +21,7 @@ ATTEMPTS = 12
 """Tries before a crowd around one order or customer is answered with "come back"; each costs one refused transaction."""
 
 MOST_DAYS = 31
+LONGEST_POSITION = 400
 MOST_READ = 1_000
 """Orders that one page of a list may read while it looks for those with a given status."""
 
@@ -157,34 +158,44 @@ def read_order(site: str, order_id: str, *, orders: Orders) -> OrderView:
     return OrderView(order, state, orders.lines_of(order, state.amended_by))
 
 
-def list_orders(  # noqa: PLR0913 (a filter, a cursor and a limit)
-    site: str, *, first: date, last: date, status: str | None, after: str | None, limit: int, orders: Orders
+def list_orders(
+    site: str, *, first: date, last: date, status: Status | None, after: str | None, limit: int, orders: Orders
 ) -> Page[OrderView]:
-    """List a site's orders by the UTC day they were placed on, oldest first; views without lines.
+    """List a site's orders by the UTC day they were placed on, newest first; views without lines.
 
     A page may hold fewer than `limit` while more follow, because at most MOST_READ orders are read for one page.
     """
-    if not first <= last <= first + timedelta(days=MOST_DAYS - 1):
-        raise Invalid.at("/to", "range", f"from and to span 1 to {MOST_DAYS} days")
-    day, position = (date.fromisoformat(after[:10]), after[11:] or None) if after else (first, None)
+    if not first <= last < first + timedelta(days=MOST_DAYS):
+        raise Invalid.at("?from", "range", f"from and to span 1 to {MOST_DAYS} days")
+    day, position = (date.fromisoformat(after[:10]), after[11:] or None) if after else (last, None)
     found: list[OrderView] = []
     read = 0
-    while day <= last and read < MOST_READ:
+    while first <= day <= last and read < MOST_READ:
         page = orders.placed_on(site, day, after=position, limit=limit)
         read += len(page.items)
         for order in page.items:
             state = domain.fold(order)
-            if status is None or state.status == status:
+            if status in (None, state.status):
                 found.append(OrderView(order, state))
                 if len(found) == limit:
                     return Page(tuple(found), f"{day}|{domain.position(order)}")
-        day, position = (day, page.last) if page.last else (day + timedelta(days=1), None)
-    return Page(tuple(found), f"{day}|{position or ''}" if day <= last else None)
+        day, position = (day, page.last) if page.last else (day - timedelta(days=1), None)
+    return Page(tuple(found), f"{day}|{position or ''}" if first <= day <= last else None)
 
 
-def list_customer_orders(customer_id: str, *, after: str | None, limit: int, orders: Orders) -> Page[OrderView]:
-    """List a customer's orders, newest first; views without lines."""
-    newest = sorted(orders.of_customer(customer_id), key=_newest_first, reverse=True)
+def is_position(text: str) -> bool:
+    """Say whether a text is a position that `list_orders` could have given."""
+    try:
+        date.fromisoformat(text[:10])
+    except ValueError:
+        return False
+    return text[10:11] == "|" and len(text) < LONGEST_POSITION
+
+
+def list_customers_orders(customer_ids: tuple[str, ...], *, after: str | None, limit: int, orders: Orders) -> Page[OrderView]:
+    """List the orders of some customers, newest first; views without lines."""
+    every = (order for customer_id in customer_ids for order in orders.of_customer(customer_id))
+    newest = sorted(every, key=_newest_first, reverse=True)
     rest = [order for order in newest if after is None or _newest_first(order) < after]
     views = tuple(OrderView(order, domain.fold(order)) for order in rest[:limit])
     return Page(views, _newest_first(rest[limit - 1]) if len(rest) > limit else None)

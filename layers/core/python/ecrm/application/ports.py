@@ -6,10 +6,10 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
+from ecrm.domain.api_keys import ApiKey
 from ecrm.domain.customers import Customer, Identifier
 from ecrm.domain.errors import Unavailable
 from ecrm.domain.events import Event
-from ecrm.domain.api_keys import ApiKey
 from ecrm.domain.orders import Amended, Fact, Line, Order
 from ecrm.domain.sites import Site
 from ecrm.domain.statistics import CustomerStatistics
@@ -35,7 +35,7 @@ class Request:
     expires_at: datetime
 
 
-class AlreadyAnswered(Exception):  # noqa: N818 (not an error: the effect was made by an earlier delivery of the same request)
+class AlreadyAnswered(Exception):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome)
         self.outcome = outcome
@@ -95,7 +95,13 @@ class Orders(Protocol):
         ...
 
     def placed_on(self, site: str, day: date, *, after: str | None, limit: int) -> Page[Order]:
-        """Give a site's orders placed on a UTC day, oldest first."""
+        """Give a site's orders placed on a UTC day, newest first."""
+        ...
+
+
+class Requests(Protocol):
+    def recognise(self, request: Request, now: datetime) -> bool:
+        """Remember a request; says whether it was met before. Raises Invalid where its key came with another body."""
         ...
 
 

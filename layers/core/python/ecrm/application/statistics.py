@@ -8,6 +8,11 @@ from .ports import Contended, Customers, Orders, Statistics
 ATTEMPTS = 5
 
 
+def concerns(event_type: str) -> bool:
+    """Say whether an event can change a customer's statistics."""
+    return event_type.startswith("order.")
+
+
 def recount(customer_id: str, *, orders: Orders, statistics: Statistics, dry_run: bool = False) -> bool:
     """Recount a customer from their orders and write the row where it differs; says whether it did.
 

@@ -1,13 +1,15 @@
 """Customers, their statistics and timeline on the wire."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
+
+from pydantic import Field
 
 from ecrm.domain import instants, money
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
 from ecrm.domain.statistics import CustomerStatistics
 
-from .fields import Answer
+from .fields import Answer, PageQuery
 
 
 class IdentifierBody(Answer):
@@ -63,8 +65,8 @@ class StatisticsBody(Answer):
             cancelled_orders=counted.cancelled_orders,
             orders_with_returns=counted.orders_with_returns,
             returned_items=counted.returned_items,
-            first_order_at=counted.first_order_at and instants.to_answer(counted.first_order_at),
-            last_order_at=counted.last_order_at and instants.to_answer(counted.last_order_at),
+            first_order_at=instants.to_answer(counted.first_order_at) if counted.first_order_at else None,
+            last_order_at=instants.to_answer(counted.last_order_at) if counted.last_order_at else None,
             currencies={
                 currency: CurrencyStatisticsBody(
                     orders=part.orders,
@@ -108,6 +110,16 @@ class TimelineEventBody(Answer):
             backfill=event.backfill,
             data=dict(event.data),
         )
+
+
+class TimelineQuery(PageQuery):
+    """`type` keeps events of one type, or of several divided by commas."""
+
+    type: Annotated[str, Field(max_length=500)] | None = None
+
+    @property
+    def types(self) -> frozenset[str]:
+        return frozenset((self.type or "").split(",")) - {""}
 
 
 class TimelinePage(Answer):

@@ -23,6 +23,12 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class Query(BaseModel):
+    """A query string: closed like a body, but everything in it is text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
 class Answer(BaseModel):
     """What we say; built by us, so only its schema matters."""
 
@@ -69,6 +75,12 @@ def _day(value: object) -> date:
         return date.fromisoformat(value)
     except ValueError:
         raise PydanticCustomError("date_syntax", "no such date") from None
+
+
+def _limit(value: object) -> int:
+    if not isinstance(value, str) or not re.fullmatch(r"[1-9]\d?|100", value, re.ASCII):
+        raise PydanticCustomError("limit", "a limit is a whole number from 1 to 100")
+    return int(value)
 
 
 def _email(value: str) -> str:
@@ -142,8 +154,16 @@ OrderId = Annotated[str, _id_like(r"^[A-Za-z0-9#][A-Za-z0-9._:@+=~#-]*$", 100)]
 """No slash, percent sign or blank, so that an order has one URL."""
 EventId = Annotated[str, _id_like(r"^[A-Za-z0-9._:@+=~-]+$", 100)]
 LineId = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_not_blank)]
-SiteId = Annotated[str, _id_like(r"^[a-z0-9][a-z0-9-]*$", 40)]
+SITE_ID = r"^[a-z0-9][a-z0-9-]{0,39}$"
+SiteId = Annotated[str, _id_like(SITE_ID, 40)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]
 Text = Annotated[str, StringConstraints(max_length=2_000)]
 ForeignId = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]
 """An identifier that a site made: kept byte for byte."""
+Limit = Annotated[int, BeforeValidator(_limit), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100, "default": 50})]
+CursorText = Annotated[str, StringConstraints(max_length=1_000)]
+
+
+class PageQuery(Query):
+    limit: Limit = 50
+    cursor: CursorText | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
@@ -18,15 +18,18 @@ from .fields import (
     Answer,
     Body,
     Currency,
+    CursorText,
     Day,
     Email,
     EventId,
     ForeignId,
     Instant,
+    Limit,
     LineId,
     Name,
     OrderId,
     Phone,
+    Query,
     SiteId,
     Text,
 )
@@ -45,9 +48,7 @@ class IdentifiersBody(Body):
     anonymous_id: ForeignId | None = None
 
     def to_identifiers(self, site: str) -> tuple[Identifier, ...]:
-        return identifiers_of(
-            site, user_id=self.user_id, email=self.email, phone=self.phone, anonymous_id=self.anonymous_id
-        )
+        return identifiers_of(site, user_id=self.user_id, email=self.email, phone=self.phone, anonymous_id=self.anonymous_id)
 
 
 class LineBody(Body):
@@ -273,8 +274,8 @@ OrderEventBody = Annotated[
 ]
 
 
-class OrderEventInBatchBody(Body):
-    """An order's event, with the `order_id` that a URL would carry; the rest is as in a single event."""
+class OrderNamed(Body):
+    """What an event in a batch carries beside the event: the order that a path would name."""
 
     order_id: OrderId
 
@@ -291,12 +292,30 @@ class RecordOrderEventsBody(Body):
     events: Annotated[list[Any], Field(min_length=1, max_length=MOST_IN_BATCH)]
 
 
+class SiteQuery(Query):
+    site: SiteId | None = None
+
+
+class ListOrdersQuery(SiteQuery):
+    """Days are UTC; without them, the last seven."""
+
+    status: orders.Status | None = None
+    from_: Annotated[Day | None, Field(alias="from")] = None
+    to: Day | None = None
+    limit: Limit = 50
+    cursor: CursorText | None = None
+
+    def days(self, today: date) -> tuple[date, date]:
+        last = self.to or (today if self.from_ is None else min(today, self.from_ + timedelta(days=30)))
+        return self.from_ or last - timedelta(days=6), last
+
+
 class LookupOrdersBody(IdentifiersBody):
     """Orders of every customer who holds one of the identifiers."""
 
     site: SiteId | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: Annotated[str, Field(max_length=1_000)] | None = None
+    cursor: CursorText | None = None
 
 
 class LineStateBody(Answer):

@@ -18,8 +18,10 @@ class Kind(StrEnum):
 
 
 ROLE_LOCAL_PARTS = frozenset(
-    "abuse admin billing contact ftp help hostmaster info mail marketing news noc office postmaster root sales security "
-    "shop support usenet uucp webmaster www".split()
+    {
+        *("abuse", "admin", "billing", "contact", "ftp", "help", "hostmaster", "info", "mail", "marketing", "news", "noc"),
+        *("office", "postmaster", "root", "sales", "security", "shop", "support", "usenet", "uucp", "webmaster", "www"),
+    }
 )
 """Mailboxes that belong to a function, not to a person: RFC 2142 and the usual shop ones."""
 
@@ -91,6 +93,11 @@ def is_same_person(given: tuple[Identifier, ...], by: Identifier, holder: Custom
     for other in given:
         if other.kind is Kind.USER_ID and holder.user_ids_of(other.scope) - {other.value}:
             return False
-        if other.kind is Kind.EMAIL and by.kind is Kind.ANONYMOUS_ID and holder.holds(Kind.EMAIL) and other not in holder.identifiers:
+        if (
+            other.kind is Kind.EMAIL
+            and by.kind is Kind.ANONYMOUS_ID
+            and holder.holds(Kind.EMAIL)
+            and other not in holder.identifiers
+        ):
             return False
     return True

@@ -82,7 +82,7 @@ class Terms:
         return sum(line.net_minor for line in self.lines.values())
 
 
-def agree(  # noqa: PLR0913 (an order's totals are that many)
+def agree(
     lines: tuple[Line, ...],
     *,
     currency: str,
@@ -108,7 +108,9 @@ def agree(  # noqa: PLR0913 (an order's totals are that many)
     expected = goods - discount_minor + shipping_minor + (0 if tax_included else tax_minor)
     if total_minor != expected:
         off = money.to_text(total_minor - expected, currency)
-        raise Invalid.at("/total", "total_mismatch", f"total is off by {off} {currency} from its lines, discount, shipping and tax")
+        raise Invalid.at(
+            "/total", "total_mismatch", f"total is off by {off} {currency} from its lines, discount, shipping and tax"
+        )
     if tax_included and tax_minor > total_minor:
         raise Invalid.at("/tax", "tax_above_total", "the tax included is larger than the total")
     off_the_lines = min(goods, discount_minor + (tax_minor if tax_included else 0))
@@ -326,7 +328,9 @@ def check(order: Order, fact: Fact) -> None:
     versions = (order.terms, *(f.terms for f in facts if isinstance(f, Amended)))
     entries = sum(len(f.terms.lines) if isinstance(f, Amended) else len(_named_lines(f)) for f in facts)
     if len(facts) > MOST_FACTS or entries > MOST_LINE_ENTRIES:
-        raise RuleBroken(f"an order holds at most {MOST_FACTS} events and {MOST_LINE_ENTRIES} line entries", code="too_many_events")
+        raise RuleBroken(
+            f"an order holds at most {MOST_FACTS} events and {MOST_LINE_ENTRIES} line entries", code="too_many_events"
+        )
     for line_id in _named_lines(fact):
         bought = max((v.lines[line_id].quantity for v in versions if line_id in v.lines), default=None)
         if bought is None:
@@ -373,7 +377,12 @@ def fold(order: Order) -> OrderState:
 
     attention = [
         f"{name}_exceeds_ordered"
-        for name, counted in (("shipped", gone), ("delivered", delivered), ("cancelled", cancelled), ("returned", returned))
+        for name, counted in (
+            ("shipped", gone),
+            ("delivered", delivered),
+            ("cancelled", cancelled),
+            ("returned", returned),
+        )
         if counted - Counter(ordered)
     ]
     if any(line.shipped + line.cancelled > line.quantity for line in lines.values()):
@@ -410,9 +419,7 @@ def _explicit(history: Iterable[Fact], kind: type[LinesFact]) -> Counter[str]:
     return named
 
 
-def _split_what_was_left(
-    ordered: Mapping[str, int], history: tuple[Fact, ...]
-) -> tuple[Counter[str], dict[str, Counter[str]]]:
+def _split_what_was_left(ordered: Mapping[str, int], history: tuple[Fact, ...]) -> tuple[Counter[str], dict[str, Counter[str]]]:
     """Count what was cancelled, and what each parcel carried.
 
     Facts that name their lines come first; of those that mean "all that is left", the earliest takes it.
@@ -472,7 +479,10 @@ def _shipments(shipped_by: Mapping[str, Counter[str]], history: tuple[Fact, ...]
 
 
 def _shipment(
-    shipment_id: str, facts: list[Shipped | ShipmentUpdated | Delivered], lines: Mapping[str, int], delivered_at: datetime | None
+    shipment_id: str,
+    facts: list[Shipped | ShipmentUpdated | Delivered],
+    lines: Mapping[str, int],
+    delivered_at: datetime | None,
 ) -> Shipment:
     sent = [f for f in facts if isinstance(f, Shipped)]
     said = _last(f.state for f in facts if isinstance(f, ShipmentUpdated)) or ShipmentState.IN_TRANSIT

@@ -42,7 +42,13 @@ class CustomerStatistics:
 
 
 NOTHING = CustomerStatistics(
-    orders=0, cancelled_orders=0, returned_items=0, orders_with_returns=0, first_order_at=None, last_order_at=None, currencies={}
+    orders=0,
+    cancelled_orders=0,
+    returned_items=0,
+    orders_with_returns=0,
+    first_order_at=None,
+    last_order_at=None,
+    currencies={},
 )
 
 

@@ -4,39 +4,39 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ecrm.application.orders import Recorded
-from ecrm.application.ports import Outcome
+from ecrm.application.ports import Outcome, Requests
 from ecrm.contracts.orders import BatchBody, BatchResultBody
 from ecrm.domain.errors import EcrmError
 
 from . import observability
-from .http import Call, Reply, problem_of, problem_reply, status_of
+from .http import Call, Reply, internal, problem_of, status_of
 
 
-def run_batch(call: Call, elements: Sequence[Any], record: Callable[[Any], Recorded]) -> Reply:
+def run_batch(call: Call, elements: Sequence[Any], record: Callable[[Any, None], Recorded], requests: Requests) -> Reply:
     """Record every element in the order given; one that is refused does not stop the others.
 
     The whole batch may be sent again: what was recorded is then answered as replayed.
     """
+    known = call.request is not None and requests.recognise(call.request, call.now)
     results = [_one(call, index, element, record) for index, element in enumerate(elements)]
     created = sum(result.status == 201 for result in results)  # noqa: PLR2004
     replayed = sum(result.status == 200 for result in results)  # noqa: PLR2004
     body = BatchBody(results=results, created=created, replayed=replayed, rejected=len(results) - created - replayed)
-    return Reply(200, body, counted=created)
+    return Reply(200, body, {"idempotent-replayed": "true"} if known else {}, counted=created)
 
 
-def _one(call: Call, index: int, element: Any, record: Callable[[Any], Recorded]) -> BatchResultBody:
+def _one(call: Call, index: int, element: Any, record: Callable[[Any, None], Recorded]) -> BatchResultBody:
     named = element.get("order_id") if isinstance(element, dict) else None
     order_id = named if isinstance(named, str) else None
     try:
-        recorded = record(element)
+        recorded = record(element, None)
     except EcrmError as error:
         return BatchResultBody(
             index=index, status=status_of(error), order_id=order_id, error=problem_of(error, call.correlation_id)
         )
     except Exception as error:  # noqa: BLE001 (one element must not cost the others their answer)
         observability.alarm("unhandled in a batch", error, correlation_id=call.correlation_id, index=index)
-        failed = problem_reply(500, "internal", "something went wrong on our side", call.correlation_id).body
-        return BatchResultBody(index=index, status=500, order_id=order_id, error=failed)
+        return BatchResultBody(index=index, status=500, order_id=order_id, error=internal(call.correlation_id))
     order = recorded.view.order
     return BatchResultBody(
         index=index,

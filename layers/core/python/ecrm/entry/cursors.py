@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from re import Pattern
+from collections.abc import Callable
 
 from ecrm.domain.errors import Invalid
 
@@ -18,15 +18,15 @@ def seal(position: str | None, *query: object) -> str | None:
     return base64.urlsafe_b64encode(body).decode().rstrip("=")
 
 
-def unseal(cursor: str | None, shape: Pattern[str], *query: object) -> str | None:
-    """Give the position, which has the `shape` that its list writes. Raises Invalid."""
+def unseal(cursor: str | None, is_position: Callable[[str], bool], *query: object) -> str | None:
+    """Give the position, if it is one that this list could have given. Raises Invalid."""
     if cursor is None:
         return None
     try:
         version, fingerprint, position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, TypeError):
         raise _BAD from None
-    if [version, fingerprint] != [_VERSION, _fingerprint(query)] or not isinstance(position, str) or not shape.fullmatch(position):
+    if [version, fingerprint] != [_VERSION, _fingerprint(query)] or not isinstance(position, str) or not is_position(position):
         raise _BAD
     return position
 

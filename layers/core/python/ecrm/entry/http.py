@@ -35,6 +35,8 @@ KEY_CACHE_SECONDS = 60
 KEY_CACHE_SIZE = 1_000
 REPLAY_KEPT = timedelta(hours=24)
 LONGEST_IDEMPOTENCY_KEY = 255
+LONGEST_SEGMENT = 200
+"""Longer than any id that we give or take, and shorter than a key of the table may be."""
 
 STATUSES: dict[type[errors.EcrmError], int] = {
     errors.Invalid: 422,
@@ -65,7 +67,7 @@ TITLES = {
 _ALWAYS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
-class Refusal(Exception):  # noqa: N818 (an answer)
+class Refusal(Exception):
     """A request that HTTP itself refuses, before any use case."""
 
     def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
@@ -101,8 +103,8 @@ class Route:
     scope: Scope | None
     body: Any
     query: type[BaseModel] | None
-    answers: Mapping[int, Any]
-    metric: str | None
+    answer: Any
+    creates: str | None
     largest: int
 
     @property
@@ -130,6 +132,10 @@ class Call:
         """Who says so, for the timeline."""
         return f"api:{self.key.key_id}" if self.key else "api"
 
+    @property
+    def digest(self) -> str:
+        return digest_of(self.raw)
+
     def site(self, asked: str | None) -> str:
         """Resolve the site that is meant. Raises Forbidden or Invalid."""
         return self.api.site_for(self.key, asked)
@@ -151,17 +157,20 @@ class HttpApi:
         method: str,
         path: str,
         *,
-        answers: Mapping[int, Any],
+        answer: Any,
         scope: Scope | None = None,
         body: Any = None,
         query: type[BaseModel] | None = None,
-        metric: str | None = None,
+        creates: str | None = None,
         largest: int = LARGEST_BODY,
     ) -> Callable[[Callable[[Call], Reply]], Callable[[Call], Reply]]:
-        """Declare what answers a method on a path; `{name}` in the path is one segment. The docstring is its description."""
+        """Declare what answers a method on a path; `{name}` in the path is one segment. The docstring is its description.
+
+        `creates` names the metric that counts what the route creates.
+        """
 
         def declare(does: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
-            route = Route(method, path, does, scope, body, query, answers, metric, largest)
+            route = Route(method, path, does, scope, body, query, answer, creates, largest)
             self.routes.append((route, route.pattern))
             return does
 
@@ -175,12 +184,13 @@ class HttpApi:
         try:
             reply = self._reply(event, http["method"], correlation_id, log)
         except Refusal as refusal:
-            reply = problem_reply(refusal.status, refusal.code, refusal.detail, correlation_id, headers=refusal.headers)
+            problem = _problem(refusal.status, refusal.code, refusal.detail, correlation_id)
+            reply = Reply(refusal.status, problem, refusal.headers)
         except errors.EcrmError as error:
             reply = error_reply(error, correlation_id)
         except Exception as error:  # noqa: BLE001 (the last net: a request is always answered, and this one rings an alarm)
             observability.alarm("unhandled", error, **log)
-            reply = problem_reply(500, "internal", "something went wrong on our side", correlation_id)
+            reply = Reply(500, internal(correlation_id))
         duration = round((time.perf_counter() - started) * 1000, 1)
         observability.note("request", **log, status=reply.status, duration_ms=duration)
         return _wire(reply, correlation_id, head=http["method"] == "HEAD")
@@ -211,8 +221,8 @@ class HttpApi:
             correlation_id=correlation_id,
         )
         reply = route.does(call)
-        if route.metric and reply.counted:
-            observability.count(route.metric, reply.counted)
+        if route.creates and reply.counted:
+            observability.count(route.creates, reply.counted)
         return reply
 
     def _match(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]]:
@@ -293,15 +303,11 @@ def error_reply(error: errors.EcrmError, correlation_id: str) -> Reply:
     return Reply(status_of(error), problem_of(error, correlation_id), headers)
 
 
-def problem_reply(
-    status: int, code: str, detail: str, correlation_id: str, headers: Mapping[str, str] | None = None
-) -> Reply:
-    return Reply(status, _problem(status, code, detail, correlation_id, ()), headers or {})
+def internal(correlation_id: str) -> ProblemBody:
+    return _problem(500, "internal", "something went wrong on our side", correlation_id)
 
 
-def _problem(
-    status: int, code: str, detail: str, correlation_id: str, flaws: tuple[errors.Flaw, ...]
-) -> ProblemBody:
+def _problem(status: int, code: str, detail: str, correlation_id: str, flaws: tuple[errors.Flaw, ...] = ()) -> ProblemBody:
     return ProblemBody(
         type="about:blank",
         title=TITLES[status],
@@ -346,7 +352,7 @@ def _request(header: str | None, key: ApiKey | None, where: str, raw: bytes, now
         raise Refusal(400, "bad_idempotency_key", detail)
     who = key.key_id if key else ""
     return Request(
-        key=hashlib.sha256("\0".join((who, where, name)).encode()).hexdigest(),
+        key=hashlib.sha256(f"{who}\0{where}\0{name}".encode()).hexdigest(),
         digest=hashlib.sha256(raw).hexdigest(),
         expires_at=now + REPLAY_KEPT,
     )
@@ -367,9 +373,12 @@ def _query(shape: type[BaseModel], raw: str) -> BaseModel:
 
 def _segment(value: str) -> str:
     try:
-        return unquote(value, errors="strict")
+        name = unquote(value, errors="strict")
     except UnicodeDecodeError:
-        raise Refusal(404, "route_not_found", "there is nothing at this path") from None
+        name = ""
+    if not 0 < len(name) <= LONGEST_SEGMENT:
+        raise Refusal(404, "route_not_found", "there is nothing at this path")
+    return name
 
 
 def _wire(reply: Reply, correlation_id: str, *, head: bool) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Logs and metrics, defined once: JSON lines and CloudWatch's embedded metric format, with ids only."""
 
 import traceback
-from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
@@ -30,7 +29,7 @@ def count(metric: str, times: int = 1) -> None:
         pass
 
 
-def describe(error: BaseException) -> Mapping[str, Any]:
+def describe(error: BaseException) -> dict[str, Any]:
     chain: list[str] = []
     inner: BaseException | None = error
     while inner is not None and len(chain) < 4:  # noqa: PLR2004 (enough to name a cause)

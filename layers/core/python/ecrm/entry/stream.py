@@ -37,9 +37,7 @@ def consume(
     return {"batchItemFailures": []}
 
 
-def _by_customer(
-    records: list[Mapping[str, Any]], concerns: Callable[[str], bool]
-) -> dict[str, list[Mapping[str, Any]]]:
+def _by_customer(records: list[Mapping[str, Any]], concerns: Callable[[str], bool]) -> dict[str, list[Mapping[str, Any]]]:
     """Group what concerns us; a removal, a record without an image or of an unknown type is nothing to do."""
     found: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
@@ -54,4 +52,10 @@ def _by_customer(
 def _failure(record: Mapping[str, Any], error: Exception) -> dict[str, str]:
     """Name the event by ids alone, for the queue and for whoever repairs it."""
     image = record["dynamodb"]["NewImage"]
-    return {"type": "parked_event", "v": "1", "pk": image["PK"]["S"], "sk": image["SK"]["S"], "error": type(error).__name__}
+    return {
+        "type": "parked_event",
+        "v": "1",
+        "pk": image["PK"]["S"],
+        "sk": image["SK"]["S"],
+        "error": type(error).__name__,
+    }

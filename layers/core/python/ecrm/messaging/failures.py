@@ -23,7 +23,7 @@ class SqsFailureQueue:
 
     def park(self, failures: Iterable[Mapping[str, str]]) -> None:
         """Send every failure; what SQS refuses is sent again, at most MOST_ROUNDS times, then Unavailable is raised."""
-        for batch in batched(failures, BATCH):
+        for batch in batched(failures, BATCH, strict=False):
             entries = {str(at): json.dumps(failure) for at, failure in enumerate(batch)}
             for _ in range(MOST_ROUNDS):
                 entries = self._send(entries)

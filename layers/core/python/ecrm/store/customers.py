@@ -51,7 +51,9 @@ def _profile(customer: Customer) -> Item:
         "v": 1,
         "version": customer.version,
         "created_at": to_text(customer.created_at),
-        "identifiers": [{"kind": i.kind, "value": i.value} | ({"scope": i.scope} if i.scope else {}) for i in customer.identifiers],
+        "identifiers": [
+            {"kind": i.kind, "value": i.value} | ({"scope": i.scope} if i.scope else {}) for i in customer.identifiers
+        ],
     }
 
 

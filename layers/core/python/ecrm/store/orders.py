@@ -102,13 +102,13 @@ class DynamoOrders:
 
     def placed_on(self, site: str, day: date, *, after: str | None, limit: int) -> Page[Order]:
         shards = [
-            self._table.query(keys.order_listing_partition(site, day, shard), after=after, limit=limit)
+            self._table.query(keys.order_listing_partition(site, day, shard), after=after, backwards=True, limit=limit)
             for shard in range(keys.LIST_SHARDS)
         ]
-        merged = heapq.merge(*shards, key=lambda row: row["SK"])
+        merged = heapq.merge(*shards, key=lambda row: row["SK"], reverse=True)
         rows = [row for row, _ in zip(merged, range(limit), strict=False)]
         wanted = [keys.order(row["customer_id"], site, row["SK"].partition("#")[2]) for row in rows]
-        orders = sorted(map(order_of, self._table.get_many(wanted)), key=domain.position)
+        orders = sorted(map(order_of, self._table.get_many(wanted)), key=domain.position, reverse=True)
         return Page(tuple(orders), rows[-1]["SK"] if len(rows) == limit else None)
 
 
@@ -155,7 +155,9 @@ def _terms(terms: Terms) -> Item:
         "total": terms.total_minor,
     }
     sparse = {"shipping": terms.shipping_minor, "tax": terms.tax_minor, "discount": terms.discount_minor}
-    return item | {name: minor for name, minor in sparse.items() if minor} | ({"tax_included": True} if terms.tax_included else {})
+    return (
+        item | {name: minor for name, minor in sparse.items() if minor} | ({"tax_included": True} if terms.tax_included else {})
+    )
 
 
 def _terms_of(item: Item) -> Terms:

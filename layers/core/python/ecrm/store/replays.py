@@ -7,7 +7,7 @@ from ecrm.application.ports import AlreadyAnswered, Outcome, Request
 from ecrm.domain.errors import InFlight, Invalid
 
 from . import keys
-from .table import Item, Put
+from .table import Item, Put, Refused, Table
 
 WHY = "request is new"
 
@@ -44,3 +44,21 @@ def raise_if_answered(found: Mapping[str, Item], request: Request | None) -> Non
 def raise_if_in_flight(whys: set[str]) -> None:
     if WHY in whys:
         raise InFlight("a request with this Idempotency-Key is being worked on")
+
+
+class DynamoRequests:
+    """Requests whose effects are each idempotent by their own ids, such as batches: only the request itself is remembered."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def recognise(self, request: Request, now: datetime) -> bool:
+        (put,) = puts(request, now)
+        try:
+            self._table.put(put)
+        except Refused as refused:
+            try:
+                raise_if_answered(refused.found, request)
+            except AlreadyAnswered:
+                return True
+        return False

@@ -36,7 +36,7 @@ class Put:
     values: Mapping[str, Any] | None = None
 
 
-class Refused(Exception):  # noqa: N818 (a result of a race, handled by who wrote; never an error that escapes)
+class Refused(Exception):
     """A transaction whose conditions did not hold: `found` gives, for each refused `why`, the item that stands there."""
 
     def __init__(self, found: Mapping[str, Item]) -> None:
@@ -56,7 +56,9 @@ class Table:
     def get_many(self, keys: Iterable[Key], *, consistent: bool = False) -> list[Item]:
         """Read items in no particular order; those that do not exist are left out."""
         wanted = [_wire_key(key) for key in dict.fromkeys(keys)]
-        return [item for at in range(0, len(wanted), BATCH_READ) for item in self._drain(wanted[at : at + BATCH_READ], consistent)]
+        return [
+            item for at in range(0, len(wanted), BATCH_READ) for item in self._drain(wanted[at : at + BATCH_READ], consistent)
+        ]
 
     def _drain(self, wanted: list[Item], consistent: bool) -> Iterator[Item]:  # noqa: FBT001 (private)
         for _ in range(MOST_DRAINS):
@@ -69,7 +71,7 @@ class Table:
             wanted = left["Keys"]
         raise Unavailable("the table leaves reads unanswered")
 
-    def query(  # noqa: PLR0913 (DynamoDB's query has that many sides)
+    def query(
         self,
         pk: str,
         *,
@@ -125,7 +127,11 @@ class Table:
             }
             if refused:
                 raise Refused(refused) from None
-            held = {put.why for put, reason in zip(puts, cancelled.reasons, strict=True) if reason.get("Code") == "TransactionConflict"}
+            held = {
+                put.why
+                for put, reason in zip(puts, cancelled.reasons, strict=True)
+                if reason.get("Code") == "TransactionConflict"
+            }
             raise Held(held) from None
 
     def _named(self, ask: dict[str, Any]) -> dict[str, Any]:
@@ -151,13 +157,13 @@ class Held(Contended):
         self.whys = whys
 
 
-class _ConditionFailed(Exception):  # noqa: N818
+class _ConditionFailed(Exception):
     def __init__(self, item: Item) -> None:
         super().__init__()
         self.item = item
 
 
-class _Cancelled(Exception):  # noqa: N818
+class _Cancelled(Exception):
     def __init__(self, reasons: list[dict[str, Any]]) -> None:
         super().__init__()
         self.reasons = reasons
@@ -174,26 +180,24 @@ _TIME_HEALS = frozenset(
         "TransactionInProgressException",
     }
 )
+_OUR_MISTAKE = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded"})
 _SERVER_FAULT = 500
 
 
 def _ours(error: ClientError) -> Exception:
+    """Turn an answer of DynamoDB into ours; what no time heals stays as it is, because it is our mistake."""
     code = error.response["Error"]["Code"]
     if code == "ConditionalCheckFailedException":
         return _ConditionFailed(from_wire(error.response.get("Item", {})))  # type: ignore[arg-type]  # absent from the stubs
-    if code == "TransactionCanceledException":
-        reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
-        if {reason.get("Code") for reason in reasons} <= {"None", "ConditionalCheckFailed", "TransactionConflict"}:
-            return _Cancelled(reasons)
-        if not {reason.get("Code") for reason in reasons} & {"ValidationError", "ItemCollectionSizeLimitExceeded"}:
-            return Unavailable("the table is busy")
-        return error
     if code == "TransactionConflictException":
         return Contended("another transaction holds the item")
+    reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]  # the same
+    codes = {reason.get("Code") for reason in reasons} - {"None"}
+    if codes and codes <= {"ConditionalCheckFailed", "TransactionConflict"}:
+        return _Cancelled(reasons)
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    if code in _TIME_HEALS or status >= _SERVER_FAULT:
-        return Unavailable("the table is busy")
-    return error
+    heals = code in _TIME_HEALS or status >= _SERVER_FAULT or (bool(codes) and codes.isdisjoint(_OUR_MISTAKE))
+    return Unavailable("the table is busy") if heals else error
 
 
 def _wire_key(key: Key) -> Item:

@@ -1,0 +1,32 @@
+"""Customers at the door."""
+
+from ecrm.application.customers import is_event_position, read_customer, read_timeline
+from ecrm.application.orders import list_customers_orders
+from ecrm.application.ports import Customers, Orders, Timeline
+from ecrm.contracts.customers import TimelineEventBody, TimelinePage, TimelineQuery
+
+from .cursors import seal, unseal
+from .http import Call, Reply
+from .orders import page_of
+
+
+def orders(call: Call, *, orders: Orders, customers: Customers) -> Reply:
+    customer_id = read_customer(call.path["customer_id"], customers=customers).customer_id
+    bound = ("orders", customer_id)
+    after = unseal(call.query.cursor, bool, *bound)
+    return page_of(list_customers_orders((customer_id,), after=after, limit=call.query.limit, orders=orders), *bound)
+
+
+def timeline(call: Call, *, customers: Customers, timeline: Timeline) -> Reply:
+    query: TimelineQuery = call.query
+    bound = ("timeline", call.path["customer_id"], sorted(query.types))
+    page = read_timeline(
+        call.path["customer_id"],
+        query.types,
+        after=unseal(query.cursor, is_event_position, *bound),
+        limit=query.limit,
+        customers=customers,
+        timeline=timeline,
+    )
+    data = [TimelineEventBody.of(event) for event in page.items]
+    return Reply(200, TimelinePage(data=data, next_cursor=seal(page.last, *bound)))

@@ -1,0 +1,84 @@
+"""Orders at the door: from a call to a command, and from what a use case found to a reply."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import TypeAdapter
+
+from ecrm.application.customers import find_customers
+from ecrm.application.orders import (
+    OrderView,
+    PlaceOrder,
+    Recorded,
+    RecordOrderEvent,
+    is_position,
+    list_customers_orders,
+    list_orders,
+)
+from ecrm.application.ports import Customers, Orders, Page, Request
+from ecrm.contracts import orders as wire
+
+from .cursors import seal, unseal
+from .http import Call, Reply, digest_of, shaped
+
+EVENT = TypeAdapter[Any](wire.OrderEventBody)
+
+
+def place(call: Call, element: Any, request: Request | None, use: Callable[[PlaceOrder, Request | None], Recorded]) -> Recorded:
+    body: wire.PlaceOrderBody = shaped(wire.PlaceOrderBody, element)
+    command = body.to_command(call.site(body.site), digest=digest_of(element), source=call.source)
+    return use(command, request)
+
+
+def record(
+    call: Call, element: Any, request: Request | None, use: Callable[[RecordOrderEvent, Request | None], Recorded]
+) -> Recorded:
+    """Record an event; in a batch, where no path names the order, the element carries its `order_id`."""
+    said, order_id = element, call.path.get("order_id")
+    if order_id is None and isinstance(element, dict):
+        said = dict(element)
+        named = {"order_id": said.pop("order_id")} if "order_id" in said else {}
+        order_id = shaped(wire.OrderNamed, named).order_id
+    body: wire.OrderEventBase = shaped(EVENT, said)
+    command = body.to_command(call.site(body.site), str(order_id), digest=digest_of(said), source=call.source)
+    return use(command, request)
+
+
+def recorded(shape: type[wire.OrderStateBody], result: Recorded) -> Reply:
+    return Reply.of_recorded(result, shape.of(result.view), location=f"/v1/orders/{quote(result.view.order.order_id)}")
+
+
+def listed(call: Call, *, orders: Orders) -> Reply:
+    query: wire.ListOrdersQuery = call.query
+    site = call.site(query.site)
+    first, last = query.days(call.now.date())
+    bound = (call.path, site, first, last, query.status)
+    page = list_orders(
+        site,
+        first=first,
+        last=last,
+        status=query.status,
+        after=unseal(query.cursor, is_position, *bound),
+        limit=query.limit,
+        orders=orders,
+    )
+    return page_of(page, *bound)
+
+
+def found(call: Call, *, orders: Orders, customers: Customers) -> Reply:
+    body: wire.LookupOrdersBody = call.body
+    given = body.to_identifiers(call.site(body.site))
+    bound = ("lookup", given)
+    page = list_customers_orders(
+        find_customers(given, customers=customers),
+        after=unseal(body.cursor, bool, *bound),
+        limit=body.limit,
+        orders=orders,
+    )
+    return page_of(page, *bound)
+
+
+def page_of(page: Page[OrderView], *bound: object) -> Reply:
+    data = [wire.OrderStateBody.of(view) for view in page.items]
+    return Reply(200, wire.OrdersPage(data=data, next_cursor=seal(page.last, *bound)))
