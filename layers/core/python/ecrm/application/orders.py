@@ -122,8 +122,8 @@ def place_order(
 def record_order_event(command: RecordOrderEvent, request: Request | None, *, orders: Orders, clock: Clock) -> Recorded:
     """Add a fact to an order once: the same event id and body again gives the order as it is.
 
-    Raises NotFound; AlreadyExists where the event id belongs to another body; Conflict where the fact can never become right. 6 write units, 4
-    without an Idempotency-Key. The view has no lines.
+    Raises NotFound; AlreadyExists where the event id belongs to another body; Conflict where the fact can never become
+    right. 6 write units, 4 without an Idempotency-Key. The view has no lines.
     """
     now = clock.now()
     _refuse_future(command.occurred_at, now, "/occurred_at")

@@ -27,6 +27,10 @@ class DynamoCustomers:
         item = self._table.get(keys.profile(customer_id), consistent=True)
         return _customer_of(item) if item else None
 
+    def all_ids(self) -> Iterator[str]:
+        """Give every customer's id. Reads the whole table."""
+        return map(keys.customer_id_of, self._table.scan_keys(keys.PROFILE))
+
     def puts(self, claim: Claim) -> Iterator[Put]:
         """What a claim adds to a transaction: the profile, the identifiers gained, and the event."""
         customer = claim.customer

@@ -33,6 +33,7 @@ class Key(NamedTuple):
     sk: str
 
 
+PROFILE = "PROFILE"
 KEYS_PARTITION = "LIST#keys"
 SITES_PARTITION = "LIST#sites"
 ORDER_PREFIX = "ORDER#"
@@ -44,7 +45,7 @@ def customer_partition(customer_id: str) -> str:
 
 
 def profile(customer_id: str) -> Key:
-    return Key(customer_partition(customer_id), "PROFILE")
+    return Key(customer_partition(customer_id), PROFILE)
 
 
 def order(customer_id: str, site: str, order_id: str) -> Key:

@@ -107,6 +107,21 @@ class Table:
                 return
             ask["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
+    def scan_keys(self, sk: str) -> Iterator[str]:
+        """Give the PK of every item with this SK. Reads the whole table: for an engineer's tools, never for a function."""
+        ask: dict[str, Any] = {
+            "FilterExpression": "SK = :sk",
+            "ExpressionAttributeValues": {":sk": {"S": sk}},
+            "ProjectionExpression": "PK",
+            "ConsistentRead": True,
+        }
+        while True:
+            answer = self._call("scan", **ask)
+            yield from (item["PK"]["S"] for item in answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            ask["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
     def put(self, put: Put) -> None:
         """Write one item. Raises Refused."""
         try:

@@ -1,0 +1,187 @@
+"""The engineer's command: API keys, sites, and the statistics' rebuild and repair; on a laptop or on AWS.
+
+It works on the stack of `--stack NAME`, whose outputs name the table and the queue, or on those of the environment (TABLE_NAME,
+FAILURE_QUEUE_URL), with the AWS credentials of the environment.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING, Any, cast
+
+import botocore.session
+from pydantic import ValidationError
+
+from ecrm import bootstrap as wired
+from ecrm.application.api_keys import create_key, revoke_key
+from ecrm.application.sites import put_site
+from ecrm.application.statistics import recount
+from ecrm.contracts.problems import invalid_from
+from ecrm.contracts.sites import PutSiteBody, SiteBody
+from ecrm.domain.api_keys import ApiKey, KeyKind, Scope
+from ecrm.domain.errors import EcrmError
+from ecrm.domain.instants import to_answer
+from ecrm.store.keys import customer_id_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_sqs import SQSClient
+
+
+def create(asked: argparse.Namespace) -> None:
+    secret, key = create_key(
+        kind=KeyKind(asked.kind),
+        site=asked.site,
+        sites=frozenset(asked.sites.split(",")) if asked.sites else frozenset(),
+        scopes=frozenset(map(Scope, asked.scopes.split(","))) if asked.scopes else None,
+        name=asked.name,
+        expires_at=datetime.combine(asked.expires_on, time.max, UTC) if asked.expires_on else None,
+        keys=wired.api_keys(),
+        known_sites=wired.sites(),
+        clock=wired.clock,
+        ids=wired.ids,
+    )
+    if asked.json:
+        print(json.dumps({"key_id": key.key_id, "secret": secret}))
+    else:
+        print(f"{secret}\nkey {key.key_id}: keep the line above, it is not shown again", file=sys.stdout)
+
+
+def list_keys(_asked: argparse.Namespace) -> None:
+    now = wired.clock.now()
+    for key in sorted(wired.api_keys().all(), key=lambda key: key.created_at):
+        print(key.key_id, key.kind, key.site, ",".join(sorted(key.sites)) or "-", _state(key, now), key.name or "-", sep="\t")
+
+
+def _state(key: ApiKey, now: datetime) -> str:
+    if key.revoked_at:
+        return f"revoked {to_answer(key.revoked_at)}"
+    if key.expires_at is None:
+        return "valid"
+    return f"{'valid until' if key.is_valid(now) else 'expired'} {to_answer(key.expires_at)}"
+
+
+def revoke(asked: argparse.Namespace) -> None:
+    key = revoke_key(asked.key_id, keys=wired.api_keys(), clock=wired.clock)
+    print(f"key {key.key_id} is revoked; functions that know it forget it within 60 seconds")
+
+
+def put(asked: argparse.Namespace) -> None:
+    body = PutSiteBody.model_validate(
+        {
+            "brand": asked.brand,
+            "languages": asked.languages.split(","),
+            "time_zone": asked.time_zone,
+            "currency": asked.currency,
+            "sender": asked.sender,
+            "reply_to": asked.reply_to,
+            "postal_address": asked.postal_address,
+        }
+    )
+    site, _ = put_site(body.to_site(asked.site, wired.clock.now()), expected_version=None, sites=wired.sites())
+    print(SiteBody.of(site).model_dump_json())
+
+
+def rebuild(asked: argparse.Namespace) -> None:
+    """Recount every customer from the facts; `--dry-run` only says whose row differs."""
+    differing = 0
+    for customers, customer_id in enumerate(wired.customers().all_ids(), start=1):
+        if recount(customer_id, orders=wired.orders(), statistics=wired.statistics(), dry_run=asked.dry_run):
+            differing += 1
+            print(f"{customer_id} {'differs' if asked.dry_run else 'is put right'}")
+        if customers % 1000 == 0:
+            print(f"{customers} customers so far, {differing} rows differ", file=sys.stderr)
+    print(f"{differing} rows differ")
+    if differing and asked.dry_run:
+        sys.exit(1)
+
+
+def repair(_asked: argparse.Namespace) -> None:
+    """Recount whoever is named in the failure queue, and delete each message once its customer is right again.
+
+    A message that Lambda itself put there names a part of the stream, not a customer: it stays, and `rebuild` is what it asks for.
+    """
+    client = cast("SQSClient", botocore.session.get_session().create_client("sqs"))
+    queue = os.environ["FAILURE_QUEUE_URL"]
+    repaired = kept = 0
+    while messages := client.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=120).get("Messages"):
+        for message in messages:
+            body: dict[str, Any] = json.loads(message["Body"])
+            if body.get("type") != "parked_event":
+                kept += 1
+                continue
+            customer_id = customer_id_of(body["pk"])
+            try:
+                recount(customer_id, orders=wired.orders(), statistics=wired.statistics())
+            except Exception as error:  # noqa: BLE001 (still poison: it stays in the queue, the others are repaired)
+                kept += 1
+                print(f"{customer_id} cannot be counted: {type(error).__name__}; {body['sk']}", file=sys.stderr)
+                continue
+            client.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            repaired += 1
+    print(f"{repaired} events repaired, {kept} left in the queue")
+    if kept:
+        sys.exit(1)
+
+
+def _use_stack(name: str) -> None:
+    client = cast("CloudFormationClient", botocore.session.get_session().create_client("cloudformation"))
+    (stack,) = client.describe_stacks(StackName=name)["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    os.environ["TABLE_NAME"] = outputs["TableName"]
+    os.environ["FAILURE_QUEUE_URL"] = outputs["DeadLettersUrl"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ecrm", description=__doc__)
+    parser.add_argument("--stack", help="the CloudFormation stack; else TABLE_NAME and FAILURE_QUEUE_URL of the environment")
+    nouns = parser.add_subparsers(required=True)
+
+    def verb(group: Any, name: str, does: Callable[[argparse.Namespace], None], words: str) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = group.add_parser(name, help=words, description=does.__doc__)
+        made.set_defaults(does=does)
+        return made
+
+    keys = nouns.add_parser("keys", help="API keys").add_subparsers(required=True)
+    made = verb(keys, "create", create, "make a key and show its secret, once")
+    made.add_argument("--kind", choices=[*KeyKind], required=True)
+    made.add_argument("--site", required=True, help="the site meant where a request names none")
+    made.add_argument("--sites", help="further sites it reaches, divided by commas; * for all")
+    made.add_argument("--scopes", help="fewer than its kind may have, divided by commas")
+    made.add_argument("--expires-on", type=date.fromisoformat, help="its last day, UTC")
+    made.add_argument("--name", default="", help="what it is for")
+    made.add_argument("--json", action="store_true")
+    verb(keys, "list", list_keys, "list keys, oldest first")
+    verb(keys, "revoke", revoke, "end a key").add_argument("key_id")
+
+    site = verb(nouns.add_parser("sites", help="sites").add_subparsers(required=True), "put", put, "define a site")
+    site.add_argument("site")
+    for name in ("--brand", "--languages", "--time-zone", "--currency"):
+        site.add_argument(name, required=True)
+    for name in ("--sender", "--reply-to", "--postal-address"):
+        site.add_argument(name)
+
+    stats = nouns.add_parser("stats", help="statistics").add_subparsers(required=True)
+    verb(stats, "rebuild", rebuild, "recount every customer").add_argument("--dry-run", action="store_true")
+    verb(stats, "repair", repair, "recount whoever is in the failure queue")
+    return parser
+
+
+def main() -> None:
+    asked = _parser().parse_args()
+    if asked.stack:
+        _use_stack(asked.stack)
+    try:
+        asked.does(asked)
+    except ValidationError as error:
+        wrong = invalid_from(error)
+        sys.exit("\n".join(f"{flaw.pointer}: {flaw.detail}" for flaw in wrong.flaws))
+    except EcrmError as error:
+        sys.exit(error.detail)
+
+
+if __name__ == "__main__":
+    main()
