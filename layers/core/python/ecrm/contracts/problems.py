@@ -8,6 +8,9 @@ from .fields import Answer
 
 MOST_FLAWS = 50
 
+_WORDS = {"union_tag_invalid": "no such type", "union_tag_not_found": "a type is needed"}
+"""Where pydantic's own words would repeat the input."""
+
 _CODES = {
     "missing": "missing",
     "extra_forbidden": "unknown_field",
@@ -47,7 +50,7 @@ def invalid_from(error: ValidationError, *, root: str = "/", tagged: bool = Fals
     `root` is "?" for a query string. `tagged`: pydantic puts a union's tag before each place, which is not part of the body.
     """
     flaws = tuple(
-        Flaw(_pointer(found["loc"][tagged:], root), _code(found["type"]), found["msg"])
+        Flaw(_pointer(found["loc"][tagged:], root), _code(found["type"]), _WORDS.get(found["type"], found["msg"]))
         for found in error.errors(include_url=False, include_context=False, include_input=False)[:MOST_FLAWS]
     )
     return Invalid("the body does not have the right shape", flaws=flaws)

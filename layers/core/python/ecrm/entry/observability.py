@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-_logger = Logger()
+_logger = Logger(location=None)
 
 
 def note(message: str, **ids: Any) -> None:

@@ -1,0 +1,70 @@
+"""Builders: valid by default, one fact per call."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def an_order(**changes: Any) -> dict[str, Any]:
+    """A body for `POST /v1/orders`: two of a thing and one of another, 32.27 EUR in all."""
+    return {
+        "order_id": "A-1001",
+        "placed_at": "2026-11-20T12:00:00Z",
+        "currency": "EUR",
+        "customer": {"user_id": "u-77", "email": "sara@example.com"},
+        "lines": [
+            {"line_id": "1", "sku": "CD-5", "name": "Blue", "quantity": 2, "unit_price": "9.00", "discount": "2.00"},
+            {"line_id": "2", "sku": "LP-1", "name": "Hejira", "quantity": 1, "unit_price": "7.00", "category": "folk"},
+        ],
+        "shipping": "4.90",
+        "tax": "4.37",
+        "discount": "0.00",
+        "total": "32.27",
+    } | changes
+
+
+def an_event(type_: str = "paid", **changes: Any) -> dict[str, Any]:
+    """A body for `POST /v1/orders/{order_id}/events`."""
+    said: dict[str, Any] = {"type": type_, "occurred_at": "2026-11-20T13:00:00Z", "event_id": f"{type_}-1"}
+    if type_ in ("shipped", "shipment_updated"):
+        said["shipment_id"] = "parcel-1"
+    if type_ == "shipment_updated":
+        said["state"] = "in_transit"
+    if type_ == "amended":
+        order = an_order()
+        said |= {name: order[name] for name in ("lines", "shipping", "tax", "discount", "total")}
+    return said | changes
+
+
+def a_site(**changes: Any) -> dict[str, Any]:
+    """A body for `PUT /v1/sites/{site}`."""
+    return {"brand": "Blue Note", "languages": ["de", "en"], "time_zone": "Europe/Berlin", "currency": "EUR"} | changes
+
+
+def a_request(
+    method: str, path: str, *, body: str | None = None, query: str = "", headers: Mapping[str, str] = {}
+) -> dict[str, Any]:
+    """An HTTP API event, payload format 2.0, as far as our code reads it."""
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": dict(headers),
+        "requestContext": {"http": {"method": method, "path": path}, "requestId": "request-1", "stage": "$default"},
+        "body": body,
+        "isBase64Encoded": False,
+    }
+
+
+def a_record(item: Mapping[str, Any], *, name: str = "INSERT", number: int = 1) -> dict[str, Any]:
+    """A record of the table's stream; `item` is in DynamoDB's JSON."""
+    image = {} if name == "REMOVE" else {"NewImage": dict(item)}
+    return {
+        "eventID": str(number),
+        "eventName": name,
+        "eventSource": "aws:dynamodb",
+        "dynamodb": {"Keys": {"PK": item["PK"], "SK": item["SK"]}, "SequenceNumber": str(number), **image},
+    }

@@ -1,0 +1,167 @@
+"""A cloud in process: the table, the secret and the queue on moto, and the functions' handlers beside them.
+
+moto is not thread-safe and never refuses a transaction for a conflict: `Cloud.lock` holds each call to itself, and races are
+proven by what conditions decide.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import botocore.session
+import moto.core.botocore_stubber
+import pytest
+from moto import mock_aws
+
+from ecrm import bootstrap
+from ecrm.application.api_keys import create_key
+from ecrm.domain.api_keys import KeyKind, Scope
+from ecrm.domain.sites import Site
+from tests.builders import NOON, a_request
+
+REGION = "eu-central-1"
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": REGION,
+    "TABLE_NAME": "table",
+    "IDENTITY_SECRET_ID": "identity",
+    "POWERTOOLS_SERVICE_NAME": "test",
+    "POWERTOOLS_METRICS_NAMESPACE": "eCRM",
+}
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @cached_property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass
+class Cloud:
+    dynamodb: Any
+    sqs: Any
+    queue_url: str
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    def items(self, prefix: str = "") -> list[dict[str, Any]]:
+        """Every item whose SK begins with `prefix`, in DynamoDB's JSON."""
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName="table", ConsistentRead=True)
+        return [item for page in pages for item in page["Items"] if item["SK"]["S"].startswith(prefix)]
+
+    def parked(self) -> list[dict[str, Any]]:
+        """Take every message out of the failure queue."""
+        found: list[dict[str, Any]] = []
+        while messages := self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                found.append(json.loads(message["Body"]))
+                self.sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    def key(
+        self, kind: KeyKind = KeyKind.SERVER, *, site: str = "de", sites: str = "", scopes: frozenset[Scope] | None = None
+    ) -> str:
+        """The secret of a key, made at its first use."""
+        name = f"{kind} {site} {sites} {scopes}"
+        if name not in self.secrets:
+            self.secrets[name], _ = create_key(
+                kind=kind,
+                site=site,
+                sites=frozenset(sites.split(",")) - {""},
+                scopes=scopes,
+                name=name,
+                expires_at=None,
+                keys=bootstrap.api_keys(),
+                known_sites=bootstrap.sites(),
+                clock=bootstrap.clock,
+                ids=bootstrap.ids,
+            )
+        return self.secrets[name]
+
+    def call(
+        self,
+        handler: Callable[[Mapping[str, Any], object], dict[str, Any]],
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        key: str | None = None,
+    ) -> Answer:
+        """Call a function as the gateway does; `body` is sent as it is where it is text, else as JSON."""
+        sent = {"authorization": f"Bearer {key or self.key()}", "content-type": "application/json"} | dict(headers or {})
+        text = body if body is None or isinstance(body, str) else json.dumps(body)
+        answer = handler(a_request(method, path, body=text, query=query, headers=sent), None)
+        return Answer(answer["statusCode"], answer["headers"], answer["body"])
+
+    def project(self) -> None:
+        """Let the stream's consumer see every event there is."""
+        from project_events.handler import handler  # noqa: PLC0415 (reads the environment that the fixture sets)
+        from tests.builders import a_record  # noqa: PLC0415
+
+        handler({"Records": [a_record(item) for item in self.items("EVENT#")]}, None)
+
+
+def make_table(dynamodb: Any) -> None:
+    dynamodb.create_table(
+        TableName="table",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("PK", "SK")],
+    )
+
+
+@contextmanager
+def one_call_at_a_time() -> Iterator[None]:
+    """Hold moto's entry for each call, so that threads can race through it."""
+    lock = threading.RLock()
+    stubber = moto.core.botocore_stubber.BotocoreStubber
+    original = stubber.__call__
+
+    def locked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with lock:
+            return original(self, *args, **kwargs)
+
+    stubber.__call__ = locked  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        stubber.__call__ = original  # type: ignore[method-assign]
+
+
+def forget() -> None:
+    """Make bootstrap wire everything anew."""
+    for made in vars(bootstrap).values():
+        if hasattr(made, "cache_clear"):
+            made.cache_clear()
+
+
+@contextmanager
+def a_cloud() -> Iterator[Cloud]:
+    """A cloud with one site, `de`."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        forget()
+        session: Any = botocore.session.get_session()
+        dynamodb, sqs = session.create_client("dynamodb"), session.create_client("sqs")
+        make_table(dynamodb)
+        session.create_client("secretsmanager").create_secret(Name="identity", SecretString="for tests only, 32 bytes long....")
+        url = sqs.create_queue(QueueName="failures")["QueueUrl"]
+        patch.setenv("FAILURE_QUEUE_URL", url)
+        site = Site(site="de", brand="Blue Note", languages=("de",), time_zone="Europe/Berlin", currency="EUR", updated_at=NOON)
+        bootstrap.sites().write(site, seen=0)
+        try:
+            yield Cloud(dynamodb, sqs, url)
+        finally:
+            forget()
