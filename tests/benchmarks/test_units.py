@@ -1,0 +1,32 @@
+from decimal import Decimal
+
+import pytest
+
+from benchmarks.meter import size_of
+from benchmarks.units import measure
+from tests.architecture.pages import section, table
+from tests.architecture.sources import ROOT
+
+BUDGETS = {"order placed, known customer, Idempotency-Key": 11, "status change, Idempotency-Key": 7}
+"""PERFORMANCE: write and read units together."""
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[str, tuple[Decimal, Decimal]]:
+    return {units.operation: (units.written, units.read) for units in measure()}
+
+
+def test_the_data_model_declares_the_units_that_are_counted(measured: dict[str, tuple[Decimal, Decimal]]) -> None:
+    rows = table(section(ROOT / "docs" / "data-model.md", "Units"), "operation", "write", "read")
+    assert {operation: (Decimal(write), Decimal(read)) for operation, write, read in rows} == measured
+
+
+@pytest.mark.parametrize("operation", BUDGETS)
+def test_an_operation_stays_within_its_budget(operation: str, measured: dict[str, tuple[Decimal, Decimal]]) -> None:
+    assert sum(measured[operation]) <= BUDGETS[operation]
+
+
+def test_an_items_size_is_counted_as_dynamodb_counts_it() -> None:
+    assert size_of({"PK": {"S": "é"}, "n": {"N": "-12.50"}, "m": {"M": {"a": {"L": [{"BOOL": True}]}}}}) == (2 + 2) + (1 + 4) + (
+        1 + 3 + 1 + 1 + 3 + 1 + 1
+    )
