@@ -15,6 +15,8 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _AMOUNT = re.compile(r"\d{1,16}(\.\d{1,6})?", re.ASCII)
 _PHONE = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_DAY = date(2999, 12, 31)
+"""Far enough from the calendar's end for days to be counted on from it."""
 
 
 class Body(BaseModel):
@@ -72,9 +74,12 @@ def _day(value: object) -> date:
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise PydanticCustomError("date_syntax", "a date is written YYYY-MM-DD")
     try:
-        return date.fromisoformat(value)
+        day = date.fromisoformat(value)
     except ValueError:
         raise PydanticCustomError("date_syntax", "no such date") from None
+    if not _EARLIEST.date() <= day <= _LATEST_DAY:
+        raise PydanticCustomError("date_range", "a date is from 1970 to 2999")
+    return day
 
 
 def _limit(value: object) -> int:

@@ -26,7 +26,9 @@ def unseal(cursor: str | None, is_position: Callable[[str], bool], *query: objec
         version, fingerprint, position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, TypeError):
         raise _BAD from None
-    if [version, fingerprint] != [_VERSION, _fingerprint(query)] or not isinstance(position, str) or not is_position(position):
+    if [version, fingerprint] != [_VERSION, _fingerprint(query)] or not isinstance(position, str):
+        raise _BAD
+    if not (position.isascii() and is_position(position)):
         raise _BAD
     return position
 

@@ -22,6 +22,7 @@ from ecrm.application.api_keys import authenticate, authorize
 from ecrm.application.orders import Recorded
 from ecrm.application.ports import Clock, Keys, Outcome, Request, Sites
 from ecrm.application.sites import require_site
+from ecrm.contracts.fields import Query
 from ecrm.contracts.problems import FlawBody, ProblemBody, invalid_from
 from ecrm.domain import errors
 from ecrm.domain.api_keys import ApiKey, Scope
@@ -102,7 +103,7 @@ class Route:
     does: Callable[["Call"], Reply]
     scope: Scope | None
     body: Any
-    query: type[BaseModel] | None
+    query: type[Query]
     answer: Any
     creates: str | None
     largest: int
@@ -160,7 +161,7 @@ class HttpApi:
         answer: Any,
         scope: Scope | None = None,
         body: Any = None,
-        query: type[BaseModel] | None = None,
+        query: type[Query] = Query,
         creates: str | None = None,
         largest: int = LARGEST_BODY,
     ) -> Callable[[Callable[[Call], Reply]], Callable[[Call], Reply]]:
@@ -196,7 +197,10 @@ class HttpApi:
         return _wire(reply, correlation_id, head=http["method"] == "HEAD")
 
     def _reply(self, event: Mapping[str, Any], method: str, correlation_id: str, log: dict[str, Any]) -> Reply:
-        route, path = self._match(method, event["rawPath"])
+        found = self._at(event["rawPath"])
+        if method == "OPTIONS":
+            return Reply(204, "", {"allow": _allowed(found)})
+        route, path = _chosen(found, method)
         log["route"] = f"{route.method} {route.path}"
         headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
         now = self._clock.now()
@@ -206,7 +210,8 @@ class HttpApi:
             log["key_id"] = key.key_id
             authorize(key, route.scope)
         raw = _raw_body(event) if route.body is not None else b""
-        request = _request(headers.get("idempotency-key"), key, f"{method} {event['rawPath']}", raw, now)
+        named = headers.get("idempotency-key") if method == "POST" else None
+        request = _request(named, key, f"{method} {event['rawPath']}", raw, now)
         value = self._json(route, headers, raw) if route.body is not None else None
         call = Call(
             api=self,
@@ -214,7 +219,7 @@ class HttpApi:
             path=path,
             headers=headers,
             body=None if route.body is None else shaped(route.body, value),
-            query=None if route.query is None else _query(route.query, event.get("rawQueryString", "")),
+            query=_query(route.query, event.get("rawQueryString", "")),
             raw=value,
             request=request,
             now=now,
@@ -225,17 +230,11 @@ class HttpApi:
             observability.count(route.creates, reply.counted)
         return reply
 
-    def _match(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]]:
-        allowed: list[str] = []
-        for route, pattern in self.routes:
-            if not (found := pattern.fullmatch(raw_path)):
-                continue
-            if method == route.method or (method == "HEAD" and route.method == "GET"):
-                return route, {name: _segment(value) for name, value in found.groupdict().items()}
-            allowed += [route.method, "HEAD"] if route.method == "GET" else [route.method]
-        if not allowed:
+    def _at(self, raw_path: str) -> "list[tuple[Route, re.Match[str]]]":
+        found = [(route, match) for route, pattern in self.routes if (match := pattern.fullmatch(raw_path))]
+        if not found:
             raise Refusal(404, "route_not_found", "there is nothing at this path")
-        raise Refusal(405, "method_not_allowed", "this path has other methods", {"allow": ", ".join(sorted({*allowed}))})
+        return found
 
     def _authenticate(self, header: str | None, now: datetime) -> ApiKey:
         return authenticate(_secret(header), find=self._find_key, now=now)
@@ -270,6 +269,18 @@ class HttpApi:
             return read_json(raw)
         except BadJson as bad:
             raise Refusal(400, bad.code, bad.detail) from None
+
+
+def _chosen(found: list[tuple[Route, re.Match[str]]], method: str) -> tuple[Route, dict[str, str]]:
+    for route, match in found:
+        if method == route.method or (method == "HEAD" and route.method == "GET"):
+            return route, {name: _segment(value) for name, value in match.groupdict().items()}
+    raise Refusal(405, "method_not_allowed", "this path has other methods", {"allow": _allowed(found)})
+
+
+def _allowed(found: list[tuple[Route, re.Match[str]]]) -> str:
+    methods = {route.method for route, _ in found} | {"OPTIONS"}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 def shaped(shape: Any, value: Any) -> Any:
@@ -358,7 +369,7 @@ def _request(header: str | None, key: ApiKey | None, where: str, raw: bytes, now
     )
 
 
-def _query(shape: type[BaseModel], raw: str) -> BaseModel:
+def _query(shape: type[Query], raw: str) -> Query:
     try:
         pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=20)
     except ValueError:
@@ -387,5 +398,6 @@ def _wire(reply: Reply, correlation_id: str, *, head: bool) -> dict[str, Any]:
         body = reply.body.model_dump_json()
     else:
         body = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
-    headers = {"content-type": kind, "x-correlation-id": correlation_id} | _ALWAYS | dict(reply.headers)
+    described = {"content-type": kind} if body else {}
+    headers = {"x-correlation-id": correlation_id} | described | _ALWAYS | dict(reply.headers)
     return {"statusCode": reply.status, "headers": headers, "body": "" if head else body, "isBase64Encoded": False}
