@@ -8,6 +8,7 @@ from typing import Protocol
 from ecrm.domain.customers import Customer, Identifier, candidate, is_same_person
 from ecrm.domain.errors import NotFound
 from ecrm.domain.events import Event
+from ecrm.domain.instants import to_text
 
 from .ports import Claim, Customers, Ids, Page, Timeline
 
@@ -88,8 +89,14 @@ def find_customers(identifiers: tuple[Identifier, ...], *, customers: Customers)
     return tuple(dict.fromkeys(holders[i] for i in identifiers if i in holders))
 
 
+def event_position(event: Event) -> str:
+    """Where an event stands on its customer's timeline; as text, earlier is smaller."""
+    return f"{to_text(event.occurred_at)}#{event.id}"
+
+
 def is_event_position(text: str) -> bool:
-    return text.startswith("EVENT#") and len(text) < LONGEST_POSITION
+    """Say whether a text is a position that a timeline could have given."""
+    return len(text) < LONGEST_POSITION and text[:1].isdigit()
 
 
 def read_timeline(

@@ -70,6 +70,8 @@ class OrderView:
     order: Order
     state: OrderState
     lines: tuple[Line, ...] = ()
+    position: str = ""
+    """Where it stands in the list that gave it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +178,9 @@ def list_orders(
         for order in page.items:
             state = domain.fold(order)
             if status in (None, state.status):
-                found.append(OrderView(order, state))
+                found.append(OrderView(order, state, position=f"{day}|{domain.position(order)}"))
                 if len(found) == limit:
-                    return Page(tuple(found), f"{day}|{domain.position(order)}")
+                    return Page(tuple(found), found[-1].position)
         day, position = (day, page.last) if page.last else (day - timedelta(days=1), None)
     return Page(tuple(found), f"{day}|{position or ''}" if first <= day <= last else None)
 
@@ -197,8 +199,8 @@ def list_customers_orders(customer_ids: tuple[str, ...], *, after: str | None, l
     every = (order for customer_id in customer_ids for order in orders.of_customer(customer_id))
     newest = sorted(every, key=_newest_first, reverse=True)
     rest = [order for order in newest if after is None or _newest_first(order) < after]
-    views = tuple(OrderView(order, domain.fold(order)) for order in rest[:limit])
-    return Page(views, _newest_first(rest[limit - 1]) if len(rest) > limit else None)
+    views = tuple(OrderView(order, domain.fold(order), position=_newest_first(order)) for order in rest[:limit])
+    return Page(views, views[-1].position if len(rest) > limit else None)
 
 
 def _newest_first(order: Order) -> str:

@@ -2,6 +2,7 @@
 
 EcrmError
 ├── Invalid        the input can never be right: says where and why
+│   └── TooLarge   more than we take at once
 ├── NotFound       the thing does not exist, or not for this caller
 ├── AlreadyExists  something else holds that name
 ├── Conflict       the input contradicts what is already a fact
@@ -47,6 +48,10 @@ class Invalid(EcrmError):
     @classmethod
     def at(cls, pointer: str, code: str, detail: str) -> "Invalid":
         return cls(detail, code=code, flaws=(Flaw(pointer, code, detail),))
+
+
+class TooLarge(Invalid):
+    code = "body_too_large"
 
 
 class NotFound(EcrmError):

@@ -18,8 +18,6 @@ from .errors import Conflict, Flaw, Invalid, RuleBroken
 
 MOST_LINES = 200
 MOST_FACTS = 200
-MOST_LINE_ENTRIES = 4_000
-"""Line entries over all facts of an order: keeps the stored order far below DynamoDB's 400 KB."""
 
 
 class Status(StrEnum):
@@ -326,11 +324,8 @@ def check(order: Order, fact: Fact) -> None:
     """
     facts = (*order.facts, fact)
     versions = (order.terms, *(f.terms for f in facts if isinstance(f, Amended)))
-    entries = sum(len(f.terms.lines) if isinstance(f, Amended) else len(_named_lines(f)) for f in facts)
-    if len(facts) > MOST_FACTS or entries > MOST_LINE_ENTRIES:
-        raise RuleBroken(
-            f"an order holds at most {MOST_FACTS} events and {MOST_LINE_ENTRIES} line entries", code="too_many_events"
-        )
+    if len(facts) > MOST_FACTS:
+        raise RuleBroken(f"an order holds at most {MOST_FACTS} events", code="too_many_events")
     for line_id in _named_lines(fact):
         bought = max((v.lines[line_id].quantity for v in versions if line_id in v.lines), default=None)
         if bought is None:

@@ -1,15 +1,16 @@
 """Batches: each element is judged by itself, and answered as the single call would have been."""
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ecrm.application.orders import Recorded
 from ecrm.application.ports import Outcome, Requests
 from ecrm.contracts.orders import BatchBody, BatchResultBody
-from ecrm.domain.errors import EcrmError
+from ecrm.domain.errors import EcrmError, TooLarge
 
 from . import observability
-from .http import Call, Reply, internal, problem_of, status_of
+from .http import LARGEST_BODY, Call, Reply, internal, problem_of, status_of
 
 
 def run_batch(call: Call, elements: Sequence[Any], record: Callable[[Any, None], Recorded], requests: Requests) -> Reply:
@@ -29,6 +30,7 @@ def _one(call: Call, index: int, element: Any, record: Callable[[Any, None], Rec
     named = element.get("order_id") if isinstance(element, dict) else None
     order_id = named if isinstance(named, str) else None
     try:
+        _refuse_large(element)
         recorded = record(element, None)
     except EcrmError as error:
         return BatchResultBody(
@@ -45,3 +47,9 @@ def _one(call: Call, index: int, element: Any, record: Callable[[Any, None], Rec
         customer_id=order.customer_id,
         version=order.version,
     )
+
+
+def _refuse_large(element: Any) -> None:
+    """Hold an element to the size of a single call's body."""
+    if len(json.dumps(element, ensure_ascii=False, default=str).encode()) > LARGEST_BODY:
+        raise TooLarge(f"one element is at most {LARGEST_BODY} bytes")

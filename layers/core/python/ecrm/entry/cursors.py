@@ -3,12 +3,31 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from pydantic import BaseModel
 
 from ecrm.domain.errors import Invalid
 
 _VERSION = 1
 _BAD = Invalid.at("?cursor", "bad_cursor", "this cursor does not continue this query")
+
+
+LARGEST_PAGE = 4 * 1024 * 1024
+"""Bytes of the bodies on one page; Lambda gives back at most 6 MB."""
+
+
+def fit[B: BaseModel](bodies: Iterable[tuple[str, B]], last: str | None) -> tuple[list[B], str | None]:
+    """Keep the bodies that fit on one page, one at least; gives the position after which the next page begins."""
+    kept: list[B] = []
+    size, position = 0, last
+    for at, body in bodies:
+        size += len(body.model_dump_json())
+        if kept and size > LARGEST_PAGE:
+            return kept, position
+        kept.append(body)
+        position = at
+    return kept, last
 
 
 def seal(position: str | None, *query: object) -> str | None:

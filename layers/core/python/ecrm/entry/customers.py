@@ -1,11 +1,11 @@
 """Customers at the door."""
 
-from ecrm.application.customers import is_event_position, read_customer, read_timeline
+from ecrm.application.customers import event_position, is_event_position, read_customer, read_timeline
 from ecrm.application.orders import list_customers_orders
 from ecrm.application.ports import Customers, Orders, Timeline
 from ecrm.contracts.customers import TimelineEventBody, TimelinePage, TimelineQuery
 
-from .cursors import seal, unseal
+from .cursors import fit, seal, unseal
 from .http import Call, Reply
 from .orders import page_of
 
@@ -28,5 +28,5 @@ def timeline(call: Call, *, customers: Customers, timeline: Timeline) -> Reply:
         customers=customers,
         timeline=timeline,
     )
-    data = [TimelineEventBody.of(event) for event in page.items]
-    return Reply(200, TimelinePage(data=data, next_cursor=seal(page.last, *bound)))
+    data, last = fit(((event_position(event), TimelineEventBody.of(event)) for event in page.items), page.last)
+    return Reply(200, TimelinePage(data=data, next_cursor=seal(last, *bound)))

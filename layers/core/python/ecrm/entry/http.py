@@ -41,6 +41,7 @@ LONGEST_SEGMENT = 200
 
 STATUSES: dict[type[errors.EcrmError], int] = {
     errors.Invalid: 422,
+    errors.TooLarge: 413,
     errors.NotFound: 404,
     errors.AlreadyExists: 409,
     errors.Conflict: 409,
@@ -264,7 +265,7 @@ class HttpApi:
         if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
             raise Refusal(415, "not_json", "send the body as application/json")
         if len(raw) > route.largest:
-            raise Refusal(413, "body_too_large", f"a body here is at most {route.largest} bytes")
+            raise errors.TooLarge(f"a body here is at most {route.largest} bytes")
         try:
             return read_json(raw)
         except BadJson as bad:

@@ -19,7 +19,7 @@ from ecrm.application.orders import (
 from ecrm.application.ports import Customers, Orders, Page, Request
 from ecrm.contracts import orders as wire
 
-from .cursors import seal, unseal
+from .cursors import fit, seal, unseal
 from .http import Call, Reply, digest_of, shaped
 
 EVENT = TypeAdapter[Any](wire.OrderEventBody)
@@ -80,5 +80,5 @@ def found(call: Call, *, orders: Orders, customers: Customers) -> Reply:
 
 
 def page_of(page: Page[OrderView], *bound: object) -> Reply:
-    data = [wire.OrderStateBody.of(view) for view in page.items]
-    return Reply(200, wire.OrdersPage(data=data, next_cursor=seal(page.last, *bound)))
+    data, last = fit(((view.position, wire.OrderStateBody.of(view)) for view in page.items), page.last)
+    return Reply(200, wire.OrdersPage(data=data, next_cursor=seal(last, *bound)))

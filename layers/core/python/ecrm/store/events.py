@@ -64,9 +64,10 @@ class DynamoTimeline:
         found: list[Event] = []
         last = None
         partition = keys.customer_partition(customer_id)
-        items = self._table.query(partition, prefix=keys.EVENT_PREFIX, after=after, backwards=True, limit=MOST_READ)
+        beyond = keys.EVENT_PREFIX + after if after else None
+        items = self._table.query(partition, prefix=keys.EVENT_PREFIX, after=beyond, backwards=True, limit=MOST_READ)
         for read, item in enumerate(items, start=1):
-            last = item["SK"]
+            last = item["SK"].removeprefix(keys.EVENT_PREFIX)
             if not types or item["type"] in types:
                 found.append(event_of(item))
             if len(found) == limit or read == MOST_READ:

@@ -1,12 +1,14 @@
 """Orders: the order item with its facts, the pointer that keeps its id unique, and its row in the site's list by day."""
 
 import heapq
+import json
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
 from ecrm.application.ports import Claim, Contended, Page, Request
 from ecrm.domain import orders as domain
+from ecrm.domain.errors import RuleBroken
 from ecrm.domain.events import Event
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.orders import Amended, Fact, Line, LineTerms, Order, ShipmentState, Terms
@@ -15,6 +17,9 @@ from . import keys, replays
 from .customers import DynamoCustomers
 from .events import event_data, put_event
 from .table import Held, Item, Put, Refused, Table
+
+LARGEST = 350_000
+"""Bytes of JSON that an order item may have; DynamoDB holds 400 KB and counts a little differently."""
 
 
 class DynamoOrders:
@@ -73,8 +78,11 @@ class DynamoOrders:
 
     def append(self, order: Order, fact: Fact, event: Event, request: Request | None) -> Order | None:
         as_seen = "order as it was seen"
+        item = _item(domain.with_fact(order, fact))
+        if len(json.dumps(item, ensure_ascii=False).encode()) > LARGEST:
+            raise RuleBroken("the order's events say more than an order can hold", code="order_too_large")
         puts = [
-            Put(_item(domain.with_fact(order, fact)), "version = :seen", as_seen, {":seen": order.version}),
+            Put(item, "version = :seen", as_seen, {":seen": order.version}),
             put_event(event, why="event is new"),
             *replays.puts(request, event.received_at),
         ]
