@@ -28,7 +28,7 @@ down: .venv/.done ## wait until streams and queues are empty, then stop it (PORT
 	@$(BIN)/python -m local.down
 
 keys: .venv/.done ## list keys, or whatever ARGS says: make keys ARGS="create --kind server --site de"
-	@$(BIN)/python -m local.keys $(or $(ARGS),list)
+	@$(BIN)/python -m local.tool keys $(or $(ARGS),list)
 
 test: .venv/.done .venv-tools/.done ## the whole suite, with the journey on a stack of its own
 	$(BIN)/pytest -n 2 --dist loadgroup

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -10,16 +11,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
 
 from local.stack import ARCHITECTURE, PATIENCE_SECONDS, ROOT, STACK_NAME, Stack, give_up
+from local.tool import tool
 
 TOOLS = ROOT / ".venv-tools" / "bin"
 INPUTS = ("template.yaml", "samconfig.toml", "requirements/runtime.txt", "functions", "layers")
-KEYS = ("write", "server", "staff")
+SITE = "demo"
+KINDS = ("write", "server", "staff")
 
 
 def up(stack: Stack, *, fresh: bool = False) -> dict[str, Any]:
@@ -137,9 +141,7 @@ def sam(stack: Stack, *arguments: str) -> None:
     environment = stack.environment | {"SAM_CLI_TELEMETRY": "0", "ARCHITECTURE": ARCHITECTURE}
     with log.open("w") as output:
         command = [str(TOOLS / "sam"), *arguments]
-        outcome = subprocess.run(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
-        )
+        outcome = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
     if outcome.returncode != 0:
         print("\n".join(log.read_text().splitlines()[-30:]), file=sys.stderr)
         give_up(f"sam {arguments[0]} failed; all it said is in {log.relative_to(ROOT)}")
@@ -158,8 +160,8 @@ def deployed(stack: Stack, fingerprint: str) -> dict[str, str] | None:
 
 
 def facts_of(stack: Stack, outputs: dict[str, str]) -> dict[str, Any]:
-    """Put together what stack.json tells other tools; keys are made once per table."""
-    before = stack.facts()
+    """Put together what stack.json tells other tools; keys are made once, because they are shown once."""
+    before = stack.facts() or {}
     facts: dict[str, Any] = {
         "api_url": f"{stack.endpoint}/_aws/execute-api/{outputs['ApiId']}",
         "endpoint_url": stack.endpoint,
@@ -168,9 +170,23 @@ def facts_of(stack: Stack, outputs: dict[str, str]) -> dict[str, Any]:
         "imports_bucket": outputs.get("ImportsBucketName"),
         "mailbox_url": f"{stack.endpoint}/_ministack/ses/messages",
     }
-    if before and before["table"] == facts["table"]:
-        return facts | {f"{kind}_key": before[f"{kind}_key"] for kind in KEYS}
-    return facts | {f"{kind}_key": None for kind in KEYS}
+    if "server_key" in before:
+        return facts | {f"{kind}_key": before[f"{kind}_key"] for kind in KINDS}
+    with step(f"Made the site {SITE} and its keys"):
+        return facts | make_keys(stack)
+
+
+def make_keys(stack: Stack) -> dict[str, str]:
+    """Define a site and make a key of each kind for it."""
+    about = ("--brand", "Demo", "--languages", "en", "--time-zone", "UTC", "--currency", "USD")
+    tool(stack, "sites", "put", SITE, *about)
+
+    def make_key(kind: str) -> str:
+        made = tool(stack, "keys", "create", "--kind", kind, "--site", SITE, "--name", "laptop", "--json")
+        return str(json.loads(made)["secret"])
+
+    with ThreadPoolExecutor() as pool:
+        return {f"{kind}_key": secret for kind, secret in zip(KINDS, pool.map(make_key, KINDS), strict=True)}
 
 
 @contextlib.contextmanager
