@@ -26,9 +26,7 @@ def test_every_section_on_alarms_has_an_alarm(stack: Stack) -> None:
 
 def test_every_section_on_alarms_says_what_it_means_and_what_to_do(stack: Stack) -> None:
     for alarm in stack.of("CloudWatch::Alarm").values():
-        (title,) = (
-            title for title in headings(RUNBOOK) if anchor(title) == alarm["AlarmDescription"].rpartition("#")[2]
-        )
+        (title,) = (title for title in headings(RUNBOOK) if anchor(title) == alarm["AlarmDescription"].rpartition("#")[2])
         text = section(RUNBOOK, title)
         for part in ("**It means**", "**Look**", "**Do**"):
             assert part in text, title
@@ -62,9 +60,7 @@ def test_no_alarm_fires_for_what_a_caller_did_wrong(stack: Stack) -> None:
 
 
 def test_each_stream_consumer_is_watched_for_lag_failure_and_loss(stack: Stack) -> None:
-    watched = {
-        (alarm["MetricName"], *references(alarm["Dimensions"])) for alarm in stack.of("CloudWatch::Alarm").values()
-    }
+    watched = {(alarm["MetricName"], *references(alarm["Dimensions"])) for alarm in stack.of("CloudWatch::Alarm").values()}
     for mapping in stack.of("Lambda::EventSourceMapping").values():
         (function,) = references(mapping["FunctionName"])
         for metric in ("Errors", "IteratorAge", "DestinationDeliveryFailures"):

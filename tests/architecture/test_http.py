@@ -1,5 +1,6 @@
 """The HTTP API in plain resources: which path leads to which function."""
 
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -32,6 +33,17 @@ def test_each_resource_has_its_function_and_all_else_is_answered_by_the_referenc
         expected[f"ANY /v1/{resource}"] = folder
         expected[f"ANY /v1/{resource}/{{proxy+}}"] = folder
     assert routes(stack) == expected
+
+
+@pytest.mark.parametrize("folder", APIS)
+def test_every_route_that_a_function_declares_reaches_it(stack: Stack, folder: str) -> None:
+    """As API Gateway chooses: the whole path first, then the greediest prefix, `$default` last."""
+    declared = {route.path for route, _ in import_module(f"{folder}.handler").handler.routes}
+    assert declared
+    for path in declared:
+        resource = "/".join(path.split("/")[:3])
+        key = f"ANY {resource}" if path == resource else f"ANY {resource}/{{proxy+}}"
+        assert routes(stack).get(key, routes(stack)["$default"]) == folder, path
 
 
 def test_there_is_one_integration_a_function_and_it_speaks_payload_2(stack: Stack) -> None:

@@ -16,7 +16,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
     },
-    "customers_api": {"Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}},
+    "customers_api": {"Table": {"dynamodb:GetItem", "dynamodb:Query"}},
     "sites_api": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
     "reference_api": {},
     "project_events": {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.architecture.stack import Stack, references
+from tests.architecture.stack import Stack
 
 
 def test_there_is_one_table(stack: Stack) -> None:
@@ -62,4 +62,4 @@ def test_the_identity_secret_is_made_by_aws_and_known_to_nobody(stack: Stack) ->
     secret = stack.of("SecretsManager::Secret")["IdentitySecret"]
     assert secret["GenerateSecretString"] == {"PasswordLength": 64, "ExcludePunctuation": True}
     assert "SecretString" not in secret
-    assert references(stack.of("SecretsManager::RotationSchedule")) == set()
+    assert stack.of("SecretsManager::RotationSchedule") == {}
