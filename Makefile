@@ -36,6 +36,7 @@ test: .venv/.done .venv-tools/.done ## the whole suite, with the journey on a st
 journey: .venv/.done .venv-tools/.done ## the journey alone
 	$(BIN)/pytest tests/journey
 
+check: DRIFT := 1
 check: lint types template docs test ## everything that must hold before a change lands
 
 fmt: .venv/.done ## format, and mend what ruff can mend
@@ -55,7 +56,7 @@ template: .venv-tools/.done ## the rules of SAM, CloudFormation and serverless o
 	$(TOOLS)/cfn-lint --template template.yaml --regions us-east-1 --append-rules cfn_lint_serverless.rules
 
 docs: .venv/.done ## write what is generated (DRIFT=1: only compare)
-	@true
+	PYTHONPATH=layers/core/python:functions $(BIN)/python -m tools.openapi $(if $(DRIFT),--check)
 
 build: .venv/.done .venv-tools/.done ## sam build for ARCHITECTURE (arm64)
 	$(SAM) build --parallel

@@ -31,7 +31,7 @@ def read_stats(call: Call) -> Reply:
 
 
 @read("/v1/customers/{customer_id}/orders", query=PageQuery, answer=OrdersPage)
-def list_orders(call: Call) -> Reply:
+def list_customers_orders(call: Call) -> Reply:
     """List a customer's orders on every site, newest first."""
     return door.orders(call, orders=wired.orders(), customers=wired.customers())
 

@@ -1,0 +1,316 @@
+"""The API's description, made from the functions' routes and their contracts.
+
+`python -m tools.openapi` writes docs/openapi.json, and beside entry/reference.py the same file and docs.html, a page for people.
+With `--check` it writes nothing, names what has drifted and exits with 1.
+"""
+
+import argparse
+import copy
+import importlib
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from ecrm.contracts import fields
+from ecrm.contracts.orders import BatchBody, OrderEventBody, PlaceOrderBody
+from ecrm.contracts.problems import ProblemBody
+from ecrm.contracts.sites import SiteBody
+from ecrm.entry.http import TITLES, Route
+from tools.openapi_page import page
+from tools.openapi_words import ABOUT, ANSWERS, EXAMPLES, FIELDS, PROBLEMS, QUERY, answer_examples
+
+type Json = dict[str, Any]
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "layers/core/python/ecrm/entry/reference"
+FUNCTIONS = ("orders_api", "customers_api", "sites_api", "reference_api")
+SCHEMAS = "#/components/schemas/"
+
+HEADERS: dict[str, Json] = {
+    "Location": {"description": "Where the order is.", "schema": {"type": "string", "pattern": "^/v1/orders/"}},
+    "Idempotent-Replayed": {
+        "description": "There where the Idempotency-Key was met before.",
+        "schema": {"type": "string", "const": "true"},
+    },
+    "ETag": {"description": "The version, for If-Match.", "schema": {"type": "string", "pattern": r'^"\d+"$'}},
+    "Retry-After": {"description": "Seconds to wait before trying again.", "schema": {"type": "string", "pattern": r"^\d+$"}},
+    "Allow": {"description": "The methods that this path has.", "schema": {"type": "string"}},
+    "WWW-Authenticate": {"description": "How to say who you are.", "schema": {"type": "string", "const": "Bearer"}},
+    "X-Correlation-Id": {"description": "Names this request in our logs.", "schema": {"type": "string"}},
+}
+PARAMETERS: dict[str, Json] = {
+    "Idempotency-Key": {
+        "description": "A name for this request, bare or in double quotes, kept for 24 hours: sent again with the same bytes it "
+        "has one effect and one answer.",
+        "schema": {"type": "string", "pattern": '^("[ -~]{1,255}"|[!#-~]([ -~]{0,253}[!-~])?)$'},
+    },
+    "If-Match": {
+        "description": "Replace only the version whose ETag this is.",
+        "schema": {"type": "string", "pattern": r'^"\d{1,9}"$'},
+    },
+    "If-None-Match": {"description": "`*`: create, never replace.", "schema": {"type": "string", "const": "*"}},
+}
+IN_PATH: dict[str, Json] = {
+    "order_id": {"description": "The shop's own id of the order.", "schema": TypeAdapter(fields.OrderId).json_schema()},
+    "customer_id": {
+        "description": "Our id of the customer, as orders carry it.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    },
+    "site": {"description": "The site's name.", "schema": TypeAdapter(fields.SiteId).json_schema()},
+}
+SHARED = {name: TypeAdapter(getattr(fields, name)).json_schema() for name in ("Amount", "Currency")}
+"""Schemas of fields that pydantic writes out each time: we write them once."""
+
+
+def routes() -> Iterator[tuple[str, Route]]:
+    """Give every route with the name of its resource."""
+    for function in FUNCTIONS:
+        for route, _ in importlib.import_module(f"{function}.handler").handler.routes:
+            yield function.removesuffix("_api"), route
+
+
+def description() -> Json:
+    declared = list(routes())
+    examples = answer_examples()
+    paths: Json = {}
+    for resource, route in declared:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(resource, route, examples)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "eCRM",
+            "version": "1",
+            "description": ABOUT,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/", "description": "The ApiUrl among the stack's outputs."}],
+        "tags": [{"name": resource} for resource in dict.fromkeys(resource for resource, _ in declared)],
+        "security": [{"Bearer": []}, {"Basic": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "Bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer <key>`"},
+                "Basic": {"type": "http", "scheme": "basic", "description": "The key as user name, no password."},
+            },
+            "headers": HEADERS,
+            "responses": {str(status): _problem(status) for status in PROBLEMS},
+            "schemas": _schemas([route for _, route in declared]),
+        },
+    }
+
+
+def _operation(resource: str, route: Route, examples: dict[str, Any]) -> Json:
+    name = route.does.__name__
+    summary, _, rest = (route.does.__doc__ or "").partition(". ")
+    operation: Json = {"operationId": name, "tags": [resource], "summary": summary.rstrip(".")}
+    if rest:
+        operation["description"] = rest
+    if route.scope is None:
+        operation["security"] = []
+    else:
+        operation["x-required-scope"] = str(route.scope)
+    operation["parameters"] = [*_parameters(route)]
+    if route.body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "description": f"At most {route.largest // 1024} KB.",
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": SCHEMAS + _name(route.body)},
+                    "examples": {title: {"value": value} for title, value in EXAMPLES[name].items()},
+                }
+            },
+        }
+        operation["x-largest-body-bytes"] = route.largest
+    operation["responses"] = {
+        **{str(status): _answer(route, status, examples.get(name)) for status in _successes(route)},
+        **{str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(_refusals(route))},
+    }
+    return operation
+
+
+def _parameters(route: Route) -> Iterator[Json]:
+    for name in re.findall(r"{(\w+)}", route.path):
+        yield {"name": name, "in": "path", "required": True, **IN_PATH[name]}
+    shape = _plain(route.query.model_json_schema())
+    for name, field in shape.get("properties", {}).items():
+        schema = _without_null(field)
+        if "$ref" in schema:
+            schema = shape["$defs"][schema["$ref"].rpartition("/")[2]]
+        yield {"name": name, "in": "query", "required": False, "description": QUERY[name], "schema": schema}
+    for name in _headers_read(route):
+        yield {"name": name, "in": "header", "required": False, **PARAMETERS[name]}
+
+
+def _headers_read(route: Route) -> tuple[str, ...]:
+    if route.method == "PUT":
+        return ("If-Match", "If-None-Match")
+    return ("Idempotency-Key",) if route.creates else ()
+
+
+def _successes(route: Route) -> tuple[int, ...]:
+    makes_one = route.method == "PUT" or (route.creates and route.answer is not BatchBody)
+    return (201, 200) if makes_one else (200,)
+
+
+def _refusals(route: Route) -> set[int]:
+    """What a route can refuse; tests bring about each of these and meet no other."""
+    found = {400, 405, 422}
+    if route.scope is not None:
+        found |= {401, 403, 500, 503}
+    if "{" in route.path:
+        found |= {404}
+    if route.body is not None:
+        found |= {413, 415}
+    if route.creates and route.answer is not BatchBody:
+        found |= {409}
+    if route.method == "PUT":
+        found |= {412}
+    return found
+
+
+def _answer(route: Route, status: int, example: Any) -> Json:
+    if route.answer is BatchBody:
+        words, names = {200: "Each element has its own result."}, ["Idempotent-Replayed"]
+    elif route.creates:
+        words, names = {201: "It is made.", 200: "It was there already."}, ["Location", "Idempotent-Replayed"]
+    elif route.method == "PUT":
+        words, names = {201: "It is made.", 200: "It is replaced."}, ["ETag"]
+    else:
+        words, names = {200: "What was asked for."}, ["ETag"] if route.answer is SiteBody else []
+    content: Json = {"schema": {"$ref": SCHEMAS + _name(route.answer)}}
+    if route.answer in (str, dict):
+        content = {"schema": {"type": "string" if route.answer is str else "object"}}
+    elif example is not None:
+        content["example"] = example
+    return {
+        "description": words[status],
+        "headers": _headers(["X-Correlation-Id", *names]),
+        "content": {"text/html" if route.answer is str else "application/json": content},
+    }
+
+
+def _problem(status: int) -> Json:
+    names = {401: ["WWW-Authenticate"], 405: ["Allow"], 409: ["Retry-After"], 503: ["Retry-After"]}.get(status, [])
+    return {
+        "description": f"{TITLES[status]}. {PROBLEMS[status]}",
+        "headers": _headers(["X-Correlation-Id", *names]),
+        "content": {"application/problem+json": {"schema": {"$ref": SCHEMAS + _name(ProblemBody)}}},
+    }
+
+
+def _headers(names: list[str]) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _schemas(declared: list[Route]) -> Json:
+    """Write out every body and answer, the elements of batches as what they must be."""
+    bodies = {_name(body): body for body in (PlaceOrderBody, *(route.body for route in declared)) if body is not None}
+    answers = {_name(answer): answer for answer in (ProblemBody, *(r.answer for r in declared)) if answer not in (str, dict)}
+    places, made = TypeAdapter.json_schemas(
+        [
+            *((name, "validation", _adapter(body)) for name, body in bodies.items()),
+            *((name, "serialization", _adapter(answer)) for name, answer in answers.items()),
+        ],
+        ref_template=SCHEMAS + "{model}",
+    )
+    schemas: Json = SHARED | _shared(_plain(made["$defs"]))
+    events = "OrderEventBody"
+    schemas[events] = _plain(places[events, "validation"])
+    schemas |= _in_batch(schemas, events)
+    schemas["PlaceOrdersBody"]["properties"]["orders"]["items"] = {"$ref": f"{SCHEMAS}PlaceOrderBody"}
+    schemas["RecordOrderEventsBody"]["properties"]["events"]["items"] = {"$ref": f"{SCHEMAS}OrderEventInBatch"}
+    for name, schema in schemas.items():
+        words = FIELDS if schema.get("additionalProperties") is False else ANSWERS
+        for field, about in schema.get("properties", {}).items():
+            found = words.get(f"{name.replace('InBatch', 'Body')}.{field}") or words.get(field)
+            if found:
+                about["description"] = found
+    return dict(sorted(schemas.items()))
+
+
+def _in_batch(schemas: Json, events: str) -> Json:
+    """Write each event's closed schema again, with the `order_id` that stands in the path of the single call."""
+    order_id = schemas["PlaceOrderBody"]["properties"]["order_id"]
+    made: Json = {}
+    mapping: dict[str, str] = {}
+    for kind, place in schemas[events]["discriminator"]["mapping"].items():
+        schema = copy.deepcopy(schemas[place.removeprefix(SCHEMAS)])
+        schema["properties"] = {"order_id": copy.deepcopy(order_id), **schema["properties"]}
+        schema["required"] = ["order_id", *schema["required"]]
+        mapping[kind] = place.removesuffix("Body") + "InBatch"
+        made[mapping[kind].removeprefix(SCHEMAS)] = schema
+    return made | {
+        "OrderEventInBatch": {
+            "oneOf": [{"$ref": place} for place in mapping.values()],
+            "discriminator": {"propertyName": "type", "mapping": mapping},
+        }
+    }
+
+
+def _name(shape: Any) -> str:
+    """Name a body or an answer; the one adapter among the bodies is that of the events."""
+    return "OrderEventBody" if isinstance(shape, TypeAdapter) else str(shape.__name__)
+
+
+def _adapter(shape: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(OrderEventBody) if isinstance(shape, TypeAdapter) else TypeAdapter(shape)
+
+
+def _plain(schema: Any, *, named: bool = False) -> Any:
+    """Leave out the titles that pydantic makes of names; `named`: the keys are names of ours, not keywords."""
+    if isinstance(schema, dict):
+        kept = {key: value for key, value in schema.items() if named or key != "title"}
+        return {key: _plain(value, named=not named and key in ("properties", "$defs")) for key, value in kept.items()}
+    return [_plain(each) for each in schema] if isinstance(schema, list) else schema
+
+
+def _shared(schema: Any) -> Any:
+    """Point to the shared schemas where they are written out."""
+    if isinstance(schema, dict):
+        for name, shared in SHARED.items():
+            if shared.items() <= schema.items():
+                return {"$ref": SCHEMAS + name} | {key: value for key, value in schema.items() if key not in shared}
+        return {key: _shared(value) for key, value in schema.items()}
+    return [_shared(each) for each in schema] if isinstance(schema, list) else schema
+
+
+def _without_null(field: Json) -> Json:
+    """A query string has no null."""
+    return next((dict(option) for option in field.get("anyOf", ()) if option != {"type": "null"}), field)
+
+
+def files() -> dict[Path, str]:
+    """What is generated: path and text."""
+    made = description()
+    text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
+    return {
+        ROOT / "docs/openapi.json": text,
+        REFERENCE / "openapi.json": text,
+        REFERENCE / "docs.html": page(made),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="openapi", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only compare")
+    asked = parser.parse_args()
+    drifted = {path: text for path, text in files().items() if not path.exists() or path.read_text(encoding="utf-8") != text}
+    for path, text in drifted.items():
+        if asked.check:
+            print(f"{path.relative_to(ROOT)} is not what the code says: make docs", file=sys.stderr)
+        else:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            print(path.relative_to(ROOT))
+    if asked.check and drifted:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,280 @@
+"""What the contracts cannot say by themselves: the description's words, and examples that a test sends to the functions."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from ecrm.application.orders import OrderView
+from ecrm.contracts import customers, orders, sites
+from ecrm.domain import orders as domain
+from ecrm.domain import statistics
+from ecrm.domain.customers import Customer
+from ecrm.domain.events import Event
+
+ABOUT = """\
+An order is placed, then events say what happens to it; its state is the sum of its facts, in whatever order they arrive. \
+Customers come into being from the identifiers of their orders, and their statistics are recounted after each event.
+
+Every request needs a key: `Authorization: Bearer <key>`, or Basic with the key as user name. Every error is \
+`application/problem+json` of one shape; `code` is made for programs and stable, `detail` for people. Unknown fields and \
+unknown query parameters are refused. HEAD answers as GET without the body; OPTIONS tells a path's methods. Every answer \
+carries `X-Correlation-Id`, which names the request in our logs. `docs/api.md` explains the rest."""
+
+PROBLEMS = {
+    400: "The request cannot be read: the body's syntax, the query string, Idempotency-Key or a precondition.",
+    401: "No valid key: missing, malformed, unknown, revoked or expired; the answer does not say which.",
+    403: "The key lacks the scope, or does not reach the site that is named.",
+    404: "There is no such thing.",
+    405: "The path has other methods; `Allow` names them.",
+    409: "It contradicts what is already a fact, or the same Idempotency-Key is being worked on (then with Retry-After).",
+    412: "The site is not at the version that If-Match or If-None-Match names.",
+    413: "The body is too large.",
+    415: "The body is not sent as application/json.",
+    422: "The request can be read and cannot be right: `errors` names each place.",
+    500: "A mistake of ours: an alarm has rung.",
+    503: "Come back after Retry-After seconds. Nothing is lost by sending the same again.",
+}
+
+FIELDS = {
+    "order_id": "The shop's own id, unique on its site.",
+    "placed_at": "When the customer ordered; at most 24 hours ahead of our clock.",
+    "customer": "Who ordered; at least one identifier.",
+    "user_id": "The shop's own id of the customer, unique on its site.",
+    "anonymous_id": "The id of a browser or device that is not signed in.",
+    "email": "Kept with its domain in lower-case ASCII (punycode).",
+    "phone": "E.164.",
+    "currency": "Of every amount of the order.",
+    "PutSiteBody.currency": "In which the site's figures are told.",
+    "PlaceOrderBody.lines": "What was bought.",
+    "AmendedBody.lines": "All lines as they are now.",
+    "lines": "Which pieces; without it, all that is left.",
+    "discount": "Off the whole order, beside the lines' own discounts.",
+    "LineBody.discount": "Off the whole line, not off each piece.",
+    "LineBody.line_id": "Unique in the order; without it, the line's position from 1.",
+    "line_id": "The order's line.",
+    "sku": "The shop's own name of the article.",
+    "name": "As the customer knows it.",
+    "quantity": "Pieces.",
+    "unit_price": "Of one piece, before discounts.",
+    "category": "For segments and statistics.",
+    "shipping": "Not part of net revenue.",
+    "tax": "On the whole order; not part of net revenue.",
+    "total": "What the customer pays: what lines, discounts, shipping and tax make. 422 says by how much it is off.",
+    "tax_included": "Whether prices contain the tax; it is then not added.",
+    "coupon": "The code that was used.",
+    "site": "Another site than the key's own, where the key reaches it.",
+    "PlaceOrderBody.backfill": "A past order: it counts in statistics and triggers nothing.",
+    "backfill": "A past event: it counts in statistics and triggers nothing.",
+    "occurred_at": "When it happened; at most 24 hours ahead of our clock.",
+    "event_id": "The event's name within its order: applied once. Without it, the same body is applied once.",
+    "type": "What happened.",
+    "shipment_id": "The parcel.",
+    "DeliveredBody.shipment_id": "The parcel: all that it carries.",
+    "carrier": "Who carries it.",
+    "tracking_number": "The carrier's number.",
+    "tracking_url": "Where the customer can follow it; http or https.",
+    "estimated_on": "The day on which it should arrive.",
+    "state": "What the carrier says. An update needs a state or an estimated_on.",
+    "reason": "Why, in any words.",
+    "amount": "What was paid back; without it, all that is left of the total. Needed where lines are named.",
+    "orders": "Each is judged by itself: one that is no order is answered in its own result.",
+    "events": "In this order. Each is judged by itself: one that is no event is answered in its own result.",
+    "limit": "Orders on a page.",
+    "cursor": "The `next_cursor` of the page before, with the rest of the body as it was.",
+    "brand": "The storefront's name, as customers know it.",
+    "languages": "BCP 47 tags; the first is the site's own.",
+    "time_zone": "IANA time zone.",
+    "sender": "The address that mails come from.",
+    "reply_to": "The address that answers go to.",
+    "postal_address": "For the foot of mails.",
+}
+"""Descriptions of what is sent, by `field` or, where it means something of its own there, by `Schema.field`."""
+
+ANSWERS = {
+    "code": "Stable, for programs.",
+    "correlation_id": "Names the request in our logs.",
+    "currencies": "By ISO 4217 code.",
+    "CurrencyStatisticsBody.cancelled": "The part of gross that was cancelled.",
+    "CurrencyStatisticsBody.refunded": "All money paid back.",
+    "CurrencyStatisticsBody.orders": "Orders that are not wholly cancelled.",
+    "StatisticsBody.orders": "Orders that are not wholly cancelled.",
+    "customer_id": "Ours; it says nothing of the person.",
+    "detail": "For people.",
+    "errors": "What is wrong, place by place.",
+    "first_order_at": "Of the orders that are not wholly cancelled.",
+    "gross": "Lines after all discounts, without tax and shipping.",
+    "history": "Every event, by the time at which it happened.",
+    "items": "Pieces bought and not cancelled.",
+    "last_order_at": "Of the orders that are not wholly cancelled.",
+    "mean_order_value": "Net revenue by orders.",
+    "needs_attention": "Contradictions among the facts; one goes away when the missing fact arrives.",
+    "net_revenue": "Lines after all discounts, without tax and shipping, minus what was cancelled or refunded.",
+    "next_cursor": "For the next page; null on the last.",
+    "pointer": "JSON pointer into the body, or `?name` of a query parameter.",
+    "source": "Who said so: `api:` and the id of the key.",
+    "status": "Where the order stands.",
+    "ProblemBody.status": "The HTTP status.",
+    "BatchResultBody.status": "What the single call would have answered.",
+    "BatchResultBody.error": "From status 400 on.",
+    "BatchResultBody.index": "Which element, from 0.",
+    "version": "1 when placed, one more with each event.",
+    "SiteBody.version": "As in the ETag.",
+}
+"""Descriptions of what is answered, in the same way; what its name says is left to the name."""
+
+QUERY = {
+    "site": "Another site than the key's own, where the key reaches it.",
+    "status": "Only orders in this status.",
+    "from": "First UTC day on which they were placed.",
+    "to": "Last UTC day; at most 31 days in all. Without both, the last seven days.",
+    "limit": "Items on a page.",
+    "cursor": "The `next_cursor` of the page before; the other parameters must be as they were.",
+    "type": "Only events of these types, divided by commas.",
+}
+
+_ORDER = {
+    "order_id": "A-1001",
+    "placed_at": "2026-11-20T18:03:11Z",
+    "currency": "EUR",
+    "customer": {"user_id": "u-77", "email": "sara@example.com", "phone": "+989121234567"},
+    "lines": [
+        {"sku": "CD-5", "name": "Blue", "quantity": 2, "unit_price": "12.50", "discount": "2.00", "category": "jazz"},
+    ],
+    "shipping": "4.90",
+    "tax": "4.37",
+    "total": "32.27",
+    "coupon": "AUTUMN",
+}
+_TAXED = {
+    "order_id": "A-1002",
+    "placed_at": "2026-11-20T19:00:00Z",
+    "currency": "EUR",
+    "customer": {"email": "info@example.com"},
+    "lines": [{"sku": "LP-1", "name": "Hejira", "quantity": 1, "unit_price": "23.80"}],
+    "tax": "3.80",
+    "tax_included": True,
+    "total": "23.80",
+}
+_EVENTS: dict[str, dict[str, Any]] = {
+    "paid": {"type": "paid", "occurred_at": "2026-11-20T18:04:00Z", "event_id": "pay-1"},
+    "packed": {"type": "packed", "occurred_at": "2026-11-20T20:00:00Z"},
+    "shipped": {
+        "type": "shipped",
+        "occurred_at": "2026-11-21T08:00:00Z",
+        "event_id": "parcel-1-left",
+        "shipment_id": "parcel-1",
+        "carrier": "DHL",
+        "tracking_number": "00340434161094027318",
+        "tracking_url": "https://tracking.example.com/00340434161094027318",
+        "estimated_on": "2026-11-24",
+        "lines": [{"line_id": "1", "quantity": 1}],
+    },
+    "shipment_updated": {
+        "type": "shipment_updated",
+        "occurred_at": "2026-11-21T09:00:00Z",
+        "shipment_id": "parcel-1",
+        "state": "out_for_delivery",
+    },
+    "delivered": {"type": "delivered", "occurred_at": "2026-11-21T10:00:00Z", "shipment_id": "parcel-1"},
+    "amended": {
+        "type": "amended",
+        "occurred_at": "2026-11-20T18:30:00Z",
+        "lines": [{"sku": "CD-5", "name": "Blue", "quantity": 3, "unit_price": "12.50", "discount": "2.00"}],
+        "shipping": "4.90",
+        "tax": "6.37",
+        "total": "46.77",
+        "reason": "one more, by telephone",
+    },
+    "cancelled": {
+        "type": "cancelled",
+        "occurred_at": "2026-11-20T19:00:00Z",
+        "lines": [{"line_id": "1", "quantity": 1}],
+        "reason": "out of stock",
+    },
+    "refunded": {"type": "refunded", "occurred_at": "2026-11-21T11:00:00Z", "amount": "11.50", "reason": "scratched"},
+    "returned": {"type": "returned", "occurred_at": "2026-11-21T11:30:00Z", "lines": [{"line_id": "1", "quantity": 1}]},
+}
+_SITE = {
+    "brand": "Blue Note",
+    "languages": ["de", "en"],
+    "time_zone": "Europe/Berlin",
+    "currency": "EUR",
+    "sender": "hello@example.com",
+    "reply_to": "service@example.com",
+    "postal_address": "Blue Note GmbH, Ringstraße 1, 10115 Berlin",
+}
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "place_order": {"order": _ORDER, "tax included": _TAXED},
+    "place_orders": {"orders": {"orders": [_ORDER, _TAXED]}},
+    "record_event": _EVENTS,
+    "record_events": {
+        "events": {"events": [{"order_id": "A-1001", **_EVENTS["paid"]}, {"order_id": "A-1002", **_EVENTS["packed"]}]}
+    },
+    "find_orders": {"e-mail": {"email": "sara@example.com"}, "user id": {"user_id": "u-77", "limit": 10}},
+    "put_site": {"site": _SITE},
+}
+"""Bodies by operation; sent in this order to a shop that has the site `de`, each is answered with 2xx."""
+
+_NOW = datetime(2026, 11, 20, 18, 3, 12, tzinfo=UTC)
+_CUSTOMER = "019aa2c6f0b07d3e8c1f5a9b2d4e6f80"
+
+
+def answer_examples() -> dict[str, Any]:
+    """Make an answer for each operation, through the contracts and the domain, as the functions do."""
+    body = orders.PlaceOrderBody.model_validate(_ORDER)
+    command = body.to_command("de", digest="", source="api:3f9d01c2ab47")
+    placed = domain.Order(
+        site=command.site,
+        order_id=command.order_id,
+        customer_id=_CUSTOMER,
+        currency=command.currency,
+        placed_at=command.placed_at,
+        terms=command.terms,
+        coupon=command.coupon,
+    )
+    order = placed
+    for kind, shape in (("paid", orders.PaidBody), ("shipped", orders.ShippedBody)):
+        event = shape.model_validate(_EVENTS[kind]).to_command("de", "A-1001", digest="", source="")
+        order = replace(order, facts=(*order.facts, event.draft("EUR").fact))
+    view = OrderView(order, domain.fold(order), command.lines)
+    orders_page = orders.OrdersPage(data=[orders.OrderStateBody.of(view)], next_cursor=None)
+    site = sites.SiteBody.of(sites.PutSiteBody.model_validate(_SITE).to_site("de", _NOW))
+    paid = order.facts[0]
+    happened = Event(
+        id=domain.event_id(order, paid),
+        type="order.paid",
+        occurred_at=paid.occurred_at,
+        received_at=_NOW,
+        site="de",
+        customer_id=_CUSTOMER,
+        source=command.source,
+        data={"order_id": "A-1001", "currency": "EUR", "event_id": paid.event_id},
+    )
+    made: dict[str, BaseModel] = {
+        "place_order": orders.OrderBody.of(OrderView(placed, domain.fold(placed), command.lines)),
+        "read_order": orders.OrderBody.of(view),
+        "record_event": orders.OrderStateBody.of(view),
+        "list_orders": orders_page,
+        "list_customers_orders": orders_page,
+        "find_orders": orders_page,
+        "place_orders": _batch(version=1),
+        "record_events": _batch(version=2),
+        "read_customer": customers.CustomerBody.of(Customer(_CUSTOMER, command.identifiers, _NOW)),
+        "read_stats": customers.StatisticsBody.of(_CUSTOMER, statistics.count([order])),
+        "read_timeline": customers.TimelinePage(data=[customers.TimelineEventBody.of(happened)], next_cursor=None),
+        "list_sites": sites.SitesPage(data=[site], next_cursor=None),
+        "read_site": site,
+        "put_site": site,
+    }
+    return {name: answer.model_dump(mode="json") for name, answer in made.items()}
+
+
+def _batch(*, version: int) -> orders.BatchBody:
+    results = [
+        orders.BatchResultBody(index=at, status=201, order_id=order_id, customer_id=_CUSTOMER, version=version)
+        for at, order_id in enumerate(("A-1001", "A-1002"))
+    ]
+    return orders.BatchBody(results=results, created=2, replayed=0, rejected=0)
