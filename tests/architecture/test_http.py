@@ -86,7 +86,7 @@ def test_the_stage_brakes_a_flood(stack: Stack) -> None:
     }
 
 
-@pytest.mark.parametrize("personal", ["identity", "sourceIp", "path", "userAgent", "authorizer", "header"])
+@pytest.mark.parametrize("personal", ["identity", "sourceIp", "path", "authorizer", "header"])
 def test_the_access_log_is_no_register_of_persons(stack: Stack, personal: str) -> None:
     log = stack.of("ApiGatewayV2::Stage")["HttpStage"]["AccessLogSettings"]
     assert "$context.status" in log["Format"]
