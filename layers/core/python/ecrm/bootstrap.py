@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, cast
 
 import botocore.session
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ecrm.application import orders as use
+from ecrm.domain.errors import Unavailable
 from ecrm.entry.http import HttpApi
 from ecrm.store.api_keys import DynamoKeys
 from ecrm.store.customers import DynamoCustomers
@@ -18,7 +20,7 @@ from ecrm.store.orders import DynamoOrders
 from ecrm.store.replays import DynamoRequests
 from ecrm.store.sites import DynamoSites
 from ecrm.store.statistics import DynamoStatistics
-from ecrm.store.table import Table
+from ecrm.store.table import Table, time_heals
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -65,7 +67,12 @@ def table() -> Table:
 @cache
 def _identity_secret() -> bytes:
     client = cast("SecretsManagerClient", _session().create_client("secretsmanager", config=_PATIENCE))
-    return client.get_secret_value(SecretId=os.environ["IDENTITY_SECRET_ID"])["SecretString"].encode()
+    try:
+        return client.get_secret_value(SecretId=os.environ["IDENTITY_SECRET_ID"])["SecretString"].encode()
+    except BotoCoreError as error:
+        raise Unavailable("the identity secret cannot be reached") from error
+    except ClientError as error:
+        raise (Unavailable("the identity secret cannot be read") if time_heals(error) else error) from error
 
 
 @cache
@@ -112,11 +119,11 @@ def failure_queue() -> "SqsFailureQueue":
 
 
 def place_order(command: "PlaceOrder", request: "Request | None") -> "Recorded":
-    return use.place_order(command, request, orders=orders(), customers=customers(), clock=clock, ids=ids)
+    return use.place_order(command, request, orders=orders(), requests=requests(), customers=customers(), clock=clock, ids=ids)
 
 
 def record_order_event(command: "RecordOrderEvent", request: "Request | None") -> "Recorded":
-    return use.record_order_event(command, request, orders=orders(), clock=clock)
+    return use.record_order_event(command, request, orders=orders(), requests=requests(), clock=clock)
 
 
 def http_api() -> HttpApi:

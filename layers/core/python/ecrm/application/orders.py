@@ -12,7 +12,7 @@ from ecrm.domain.events import Event
 from ecrm.domain.orders import Amended, Fact, Line, Order, OrderState, Status, Terms
 
 from .customers import customer_for
-from .ports import AlreadyAnswered, Claim, Clock, Contended, Customers, Ids, Orders, Outcome, Page, Request
+from .ports import AlreadyAnswered, Claim, Clock, Contended, Customers, Ids, Orders, Outcome, Page, Request, Requests
 
 AHEAD = timedelta(hours=24)
 """How far a caller's clock may run ahead of ours."""
@@ -84,7 +84,14 @@ class Recorded:
 
 
 def place_order(
-    command: PlaceOrder, request: Request | None, *, orders: Orders, customers: Customers, clock: Clock, ids: Ids
+    command: PlaceOrder,
+    request: Request | None,
+    *,
+    orders: Orders,
+    requests: Requests,
+    customers: Customers,
+    clock: Clock,
+    ids: Ids,
 ) -> Recorded:
     """Place an order once, whatever is lost on the way: the same id and body again gives the order that is there.
 
@@ -117,11 +124,13 @@ def place_order(
             return Recorded(OrderView(order, domain.fold(order), command.lines), Outcome.CREATED)
         if existing != command.digest:
             raise AlreadyExists("an order with this order_id exists and differs from this one", code="order_exists")
-        return Recorded(read_order(command.site, command.order_id, orders=orders), Outcome.EXISTING)
+        return _remembered(read_order(command.site, command.order_id, orders=orders), request, requests, now)
     raise Contended("many requests for this order or customer at once; try again")
 
 
-def record_order_event(command: RecordOrderEvent, request: Request | None, *, orders: Orders, clock: Clock) -> Recorded:
+def record_order_event(
+    command: RecordOrderEvent, request: Request | None, *, orders: Orders, requests: Requests, clock: Clock
+) -> Recorded:
     """Add a fact to an order once: the same event id and body again gives the order as it is.
 
     Raises NotFound; AlreadyExists where the event id belongs to another body; Conflict where the fact can never become
@@ -129,13 +138,16 @@ def record_order_event(command: RecordOrderEvent, request: Request | None, *, or
     """
     now = clock.now()
     _refuse_future(command.occurred_at, now, "/occurred_at")
-    order = _existing(command.site, command.order_id, orders)
+    outcome = requests.find(request, now) if request else None
+    order = _existing(command.site, command.order_id, orders, consistent=outcome is not None)
+    if outcome is not None:
+        return Recorded(OrderView(order, domain.fold(order)), outcome, replayed=True)
     for _ in range(ATTEMPTS):
         known = order.fact(command.event_id)
         if known is not None:
             if known.digest != command.digest:
                 raise AlreadyExists("an event with this event_id exists and differs from this one", code="event_exists")
-            return Recorded(OrderView(order, domain.fold(order)), Outcome.EXISTING)
+            return _remembered(OrderView(order, domain.fold(order)), request, requests, now)
         drafted = command.draft(order.currency)
         domain.check(order, drafted.fact)
         try:
@@ -151,6 +163,12 @@ def record_order_event(command: RecordOrderEvent, request: Request | None, *, or
             return Recorded(OrderView(order, domain.fold(order)), Outcome.CREATED)
         order = winner
     raise Contended("many events for this order at once; try again")
+
+
+def _remembered(view: OrderView, request: Request | None, requests: Requests, now: datetime) -> Recorded:
+    """What was there already; an Idempotency-Key that comes again is told what it was told the first time."""
+    earlier = requests.recognise(request, Outcome.EXISTING, now) if request else None
+    return Recorded(view, earlier or Outcome.EXISTING, replayed=earlier is not None)
 
 
 def read_order(site: str, order_id: str, *, orders: Orders) -> OrderView:

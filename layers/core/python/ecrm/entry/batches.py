@@ -18,7 +18,7 @@ def run_batch(call: Call, elements: Sequence[Any], record: Callable[[Any, None],
 
     The whole batch may be sent again: what was recorded is then answered as replayed.
     """
-    known = call.request is not None and requests.recognise(call.request, call.now)
+    known = call.request is not None and requests.recognise(call.request, Outcome.CREATED, call.now) is not None
     results = [_one(call, index, element, record) for index, element in enumerate(elements)]
     created = sum(result.status == 201 for result in results)  # noqa: PLR2004
     replayed = sum(result.status == 200 for result in results)  # noqa: PLR2004

@@ -12,7 +12,7 @@ from .table import Item, Put, Refused, Table
 WHY = "request is new"
 
 
-def puts(request: Request | None, now: datetime) -> tuple[Put, ...]:
+def puts(request: Request | None, now: datetime, outcome: Outcome = Outcome.CREATED) -> tuple[Put, ...]:
     """What a request with an Idempotency-Key adds to its effect's transaction.
 
     `expires_at` is in seconds since 1970, as DynamoDB's TTL wants it; TTL deletes late, so an expired item counts as none.
@@ -26,7 +26,7 @@ def puts(request: Request | None, now: datetime) -> tuple[Put, ...]:
         "type": "replay",
         "v": 1,
         "digest": request.digest,
-        "outcome": Outcome.CREATED,
+        "outcome": outcome,
         "expires_at": int(request.expires_at.timestamp()),
     }
     return (Put(item, "attribute_not_exists(PK) OR expires_at < :now", WHY, {":now": int(now.timestamp())}),)
@@ -34,11 +34,8 @@ def puts(request: Request | None, now: datetime) -> tuple[Put, ...]:
 
 def raise_if_answered(found: Mapping[str, Item], request: Request | None) -> None:
     """Tell an earlier delivery of the same request from another request under the same key."""
-    if request is None or WHY not in found:
-        return
-    if found[WHY]["digest"] != request.digest:
-        raise Invalid("this Idempotency-Key was used for another body", code="idempotency_key_reused")
-    raise AlreadyAnswered(Outcome(found[WHY]["outcome"]))
+    if request is not None and WHY in found:
+        raise AlreadyAnswered(_outcome(found[WHY], request))
 
 
 def raise_if_in_flight(whys: set[str]) -> None:
@@ -47,18 +44,25 @@ def raise_if_in_flight(whys: set[str]) -> None:
 
 
 class DynamoRequests:
-    """Requests whose effects are each idempotent by their own ids, such as batches: only the request itself is remembered."""
+    """Requests that leave no effect of their own, such as batches and what was there already: only they are remembered."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def recognise(self, request: Request, now: datetime) -> bool:
-        (put,) = puts(request, now)
+    def find(self, request: Request, now: datetime) -> Outcome | None:
+        item = self._table.get(keys.replay(request.key))
+        return _outcome(item, request) if item and item["expires_at"] >= int(now.timestamp()) else None
+
+    def recognise(self, request: Request, outcome: Outcome, now: datetime) -> Outcome | None:
+        (put,) = puts(request, now, outcome)
         try:
             self._table.put(put)
         except Refused as refused:
-            try:
-                raise_if_answered(refused.found, request)
-            except AlreadyAnswered:
-                return True
-        return False
+            return _outcome(refused.found[WHY], request)
+        return None
+
+
+def _outcome(item: Item, request: Request) -> Outcome:
+    if item["digest"] != request.digest:
+        raise Invalid("this Idempotency-Key was used for another body", code="idempotency_key_reused")
+    return Outcome(item["outcome"])

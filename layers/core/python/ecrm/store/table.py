@@ -210,9 +210,14 @@ def _ours(error: ClientError) -> Exception:
     codes = {reason.get("Code") for reason in reasons} - {"None"}
     if codes and codes <= {"ConditionalCheckFailed", "TransactionConflict"}:
         return _Cancelled(reasons)
-    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    heals = code in _TIME_HEALS or status >= _SERVER_FAULT or (bool(codes) and codes.isdisjoint(_OUR_MISTAKE))
+    heals = time_heals(error) or (bool(codes) and codes.isdisjoint(_OUR_MISTAKE))
     return Unavailable("the table is busy") if heals else error
+
+
+def time_heals(error: ClientError) -> bool:
+    """Say whether AWS refuses for now, not for good."""
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return error.response["Error"]["Code"] in _TIME_HEALS or status >= _SERVER_FAULT
 
 
 def _wire_key(key: Key) -> Item:
