@@ -17,6 +17,7 @@ from typing import Any
 
 import botocore.session
 import moto.core.botocore_stubber
+import moto.core.serialize
 import moto.dynamodb.models.table
 import pytest
 from moto import mock_aws
@@ -151,7 +152,9 @@ def forget() -> None:
 
 
 def _made_light(patch: pytest.MonkeyPatch) -> None:
-    """Let moto keep a table for a rollback by its items alone (a put replaces an item, never changes one), and sort by text."""
+    """Let moto keep a table for a rollback by its items alone (a put replaces an item, never changes one), sort by text,
+    and send an item as it is, without looking for a snake_case name of each of its values.
+    """
 
     def kept(table: Any, _memo: object) -> Any:
         twin = copy.copy(table)
@@ -165,6 +168,17 @@ def _made_light(patch: pytest.MonkeyPatch) -> None:
     made = moto.dynamodb.models.table.Table
     patch.setattr(made, "__deepcopy__", kept, raising=False)
     patch.setattr(made, "all_items", in_order)
+
+    serializer = moto.core.serialize.BaseJSONSerializer
+    structure = serializer._serialize_type_structure
+
+    def as_it_is(self: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
+        if shape.name == "AttributeValue" and key:
+            serialized[key] = value
+        else:
+            structure(self, serialized, value, shape, key)
+
+    patch.setattr(serializer, "_serialize_type_structure", as_it_is)
 
 
 @contextmanager
