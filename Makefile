@@ -11,9 +11,10 @@ BIN := .venv/bin
 TOOLS := .venv-tools/bin
 SAM := SAM_CLI_TELEMETRY=0 ARCHITECTURE=$(ARCHITECTURE) $(TOOLS)/sam
 CODE := $(wildcard layers/core/python functions local tools tests benchmarks)
+PATHS := layers/core/python:functions
 export PORT
 
-.PHONY: help run up down keys test check fmt lint types journey docs build deploy clean
+.PHONY: help run up down keys test journey check fmt lint types template docs bench build deploy clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,7 +38,9 @@ journey: .venv/.done .venv-tools/.done ## the journey alone
 	$(BIN)/pytest tests/journey
 
 check: DRIFT := 1
-check: lint types template docs test ## everything that must hold before a change lands
+check: lint types template ## everything that must hold before a change lands
+	$(MAKE) --no-print-directory docs ARGS=--check
+	$(MAKE) --no-print-directory test
 
 fmt: .venv/.done ## format, and mend what ruff can mend
 	$(BIN)/ruff check --fix-only --quiet $(CODE)
@@ -46,7 +49,7 @@ fmt: .venv/.done ## format, and mend what ruff can mend
 lint: .venv/.done ## format, lint and import rules
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
-	PYTHONPATH=layers/core/python:functions $(BIN)/lint-imports
+	PYTHONPATH=$(PATHS) $(BIN)/lint-imports
 
 types: .venv/.done ## mypy, strict
 	$(BIN)/mypy $(CODE)
@@ -59,9 +62,11 @@ docs: .venv/.done ## write what is generated (DRIFT=1: only compare)
 	PYTHONPATH=layers/core/python:functions $(BIN)/python -m tools.openapi $(if $(DRIFT),--check)
 
 build: .venv/.done .venv-tools/.done ## sam build for ARCHITECTURE (arm64)
-	$(SAM) build --parallel
+	$(SAM) build --no-cached --parallel
 
 deploy: build ## sam deploy to AWS, STAGE=dev or prod
+	@test $(ARCHITECTURE) = arm64 || grep -q "Architecture=$(ARCHITECTURE)" samconfig.toml || \
+	    { echo "make: samconfig.toml does not say Architecture=$(ARCHITECTURE)" >&2; exit 1; }
 	$(SAM) deploy --config-env $(STAGE)
 
 clean: ## remove what was built; environments and local stacks stay

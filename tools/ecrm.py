@@ -102,12 +102,14 @@ def rebuild(asked: argparse.Namespace) -> None:
 def repair(_asked: argparse.Namespace) -> None:
     """Recount whoever is named in the failure queue, and delete each message once its customer is right again.
 
-    A message that Lambda itself put there names a part of the stream, not a customer: it stays, and `rebuild` is what it asks for.
+    A message that Lambda itself put there names a part of the stream, not a customer: it stays, and asks for `rebuild`.
     """
     client = cast("SQSClient", botocore.session.get_session().create_client("sqs"))
     queue = os.environ["FAILURE_QUEUE_URL"]
     repaired = kept = 0
-    while messages := client.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=120).get("Messages"):
+    while messages := client.receive_message(
+        QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=120, WaitTimeSeconds=2
+    ).get("Messages"):
         for message in messages:
             body: dict[str, Any] = json.loads(message["Body"])
             if body.get("type") != "parked_event":

@@ -138,10 +138,7 @@ def record_order_event(
     """
     now = clock.now()
     _refuse_future(command.occurred_at, now, "/occurred_at")
-    outcome = requests.find(request, now) if request else None
-    order = _existing(command.site, command.order_id, orders, consistent=outcome is not None)
-    if outcome is not None:
-        return Recorded(OrderView(order, domain.fold(order)), outcome, replayed=True)
+    order = _existing(command.site, command.order_id, orders)
     for _ in range(ATTEMPTS):
         known = order.fact(command.event_id)
         if known is not None:

@@ -417,22 +417,25 @@ def _explicit(history: Iterable[Fact], kind: type[LinesFact]) -> Counter[str]:
 def _split_what_was_left(ordered: Mapping[str, int], history: tuple[Fact, ...]) -> tuple[Counter[str], dict[str, Counter[str]]]:
     """Count what was cancelled, and what each parcel carried.
 
-    Facts that name their lines come first; of those that mean "all that is left", the earliest takes it.
+    Facts that name their lines come first; of those that mean "all that is left", the earliest takes it. What was delivered is
+    not left to cancel, though its parcel may still be told.
     """
-    cancelled = _explicit(history, Cancelled)
-    left = Counter(ordered) - cancelled - _explicit(history, Shipped)
+    cancelled, shipped = _explicit(history, Cancelled), _explicit(history, Shipped)
+    left = Counter(ordered) - cancelled - shipped
+    out_of_reach = _explicit(history, Delivered) - shipped
     by_shipment: dict[str, Counter[str]] = {}
     for fact in history:
-        if not isinstance(fact, Shipped | Cancelled):
-            continue
-        if fact.lines is not None:
-            taken = Counter(fact.lines)
-        else:
-            taken, left = left, Counter()
         if isinstance(fact, Shipped):
+            if fact.lines is not None:
+                taken = Counter(fact.lines)
+            else:
+                taken, left = left, Counter()
             by_shipment[fact.shipment_id] = by_shipment.get(fact.shipment_id, Counter()) + taken
-        elif fact.lines is None:
-            cancelled += taken
+        elif isinstance(fact, Delivered) and fact.lines is None and fact.shipment_id is None:
+            out_of_reach |= left
+        elif isinstance(fact, Cancelled) and fact.lines is None:
+            cancelled += left - out_of_reach
+            left &= out_of_reach
     return cancelled, by_shipment
 
 
@@ -443,9 +446,12 @@ def _delivered(
     history: tuple[Fact, ...],
 ) -> Counter[str]:
     facts = [f for f in history if isinstance(f, Delivered)]
-    delivered = _explicit(facts, Delivered)
+    by_shipment: dict[str | None, Counter[str]] = {}
+    for fact in facts:
+        by_shipment.setdefault(fact.shipment_id, Counter()).update(fact.lines or {})
     for shipment_id in _delivered_shipments(history):
-        delivered += shipped_by.get(shipment_id, Counter())
+        by_shipment[shipment_id] |= shipped_by.get(shipment_id, Counter())
+    delivered = sum(by_shipment.values(), Counter[str]())
     if any(f.lines is None and f.shipment_id is None for f in facts):
         delivered |= Counter(ordered) - cancelled
     return delivered

@@ -10,9 +10,6 @@ from pydantic import BaseModel
 from ecrm.domain.errors import Invalid
 
 _VERSION = 1
-_BAD = Invalid.at("?cursor", "bad_cursor", "this cursor does not continue this query")
-
-
 LARGEST_PAGE = 4 * 1024 * 1024
 """Bytes of the bodies on one page; Lambda gives back at most 6 MB."""
 
@@ -44,12 +41,17 @@ def unseal(cursor: str | None, is_position: Callable[[str], bool], *query: objec
     try:
         version, fingerprint, position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, TypeError):
-        raise _BAD from None
+        raise _bad() from None
     if [version, fingerprint] != [_VERSION, _fingerprint(query)] or not isinstance(position, str):
-        raise _BAD
+        raise _bad()
     if not (position.isascii() and is_position(position)):
-        raise _BAD
+        raise _bad()
     return position
+
+
+def _bad() -> Invalid:
+    """Made anew each time: an exception that is raised again keeps the frames of every time before."""
+    return Invalid.at("?cursor", "bad_cursor", "this cursor does not continue this query")
 
 
 def _fingerprint(query: tuple[object, ...]) -> str:

@@ -64,7 +64,7 @@ def _decimal(text: str) -> Decimal:
 
 
 def _integer(text: str) -> int:
-    if len(text) > MOST_DIGITS:
+    if len(text.removeprefix("-")) > MOST_DIGITS:
         raise BadJson("too_many_digits", f"an integer has more than {MOST_DIGITS} digits")
     return int(text)
 

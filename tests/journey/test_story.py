@@ -1,0 +1,167 @@
+"""The story of one customer on the deployed stack, and what happens when a hop fails."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import boto3
+import pytest
+
+from local.api import Api
+from local.down import drain
+from local.stack import Stack
+from local.tool import tool
+from tests.builders import an_event, an_order
+
+SARA = {"user_id": "u-sara", "email": "sara.lindqvist@example.com", "phone": "+46701234567"}
+numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def staff(facts: dict[str, Any]) -> Iterator[Api]:
+    with Api(facts["api_url"], facts["staff_key"]) as connection:
+        yield connection
+
+
+@pytest.fixture
+def dynamodb(stack: Stack) -> Any:
+    return boto3.client("dynamodb", **stack.client_settings())
+
+
+@pytest.fixture
+def place(api: Api) -> Callable[..., dict[str, Any]]:
+    def post(customer: dict[str, str], **changes: Any) -> dict[str, Any]:
+        return api.post("/v1/orders", an_order(order_id=f"story-{next(numbers)}", customer=customer, **changes))
+
+    return post
+
+
+def test_a_customers_order_is_tracked_to_its_end(stack: Stack, api: Api, staff: Api, place: Callable[..., Any]) -> None:
+    order = place(SARA)
+    path = f"/v1/orders/{order['order_id']}"
+    said = [
+        an_event("paid"),
+        an_event("shipped", event_id="s1", shipment_id="p1", lines=[{"line_id": "1", "quantity": 2}], carrier="DHL"),
+        an_event("shipped", event_id="s2", shipment_id="p2", occurred_at="2026-11-20T14:00:00Z", estimated_on="2026-11-24"),
+        an_event("delivered", event_id="d1", shipment_id="p1", occurred_at="2026-11-21T09:00:00Z"),
+        an_event("delivered", event_id="d2", shipment_id="p2", occurred_at="2026-11-21T10:00:00Z"),
+        an_event("refunded", amount="5.00", reason="scratched sleeve", occurred_at="2026-11-21T11:00:00Z"),
+    ]
+    moved = [api.post(f"{path}/events", event)["status"] for event in said]
+    assert moved == ["paid", "partially_shipped", "shipped", "shipped", "delivered", "delivered"]
+
+    again = api.call("POST", f"{path}/events", said[1])
+    assert (again.status, again.body["version"]) == (200, 7)
+    assert api.call("POST", f"{path}/events", said[1] | {"carrier": "UPS"}).body["code"] == "event_exists"
+    too_much = an_event("shipped", event_id="s3", shipment_id="p3", lines=[{"line_id": "1", "quantity": 1}])
+    assert api.call("POST", f"{path}/events", too_much).body["code"] == "shipped_exceeds_ordered"
+
+    read = api.get(path)
+    assert [line["sku"] for line in read["lines"]] == ["CD-5", "LP-1"]
+    assert [shipment["state"] for shipment in read["shipments"]] == ["delivered", "delivered"]
+    assert (read["refunded"], read["net_revenue"], read["needs_attention"]) == ("5.00", "18.00", [])
+
+    assert drain(stack) == {}
+    customer = f"/v1/customers/{order['customer_id']}"
+    assert staff.get(f"{customer}/stats")["currencies"]["EUR"] == {
+        "orders": 1,
+        "items": 3,
+        "gross": "23.00",
+        "cancelled": "0.00",
+        "refunded": "5.00",
+        "net_revenue": "18.00",
+        "mean_order_value": "18.00",
+    }
+    told = [event["type"] for event in staff.get(f"{customer}/timeline?limit=100")["data"]]
+    assert sorted(told) == sorted(
+        ["customer.created", "order.placed", "order.paid", *["order.shipped"] * 2, *["order.delivered"] * 2, "order.refunded"]
+    )
+    assert [found["order_id"] for found in api.post("/v1/orders/lookup", {"phone": SARA["phone"]}, 200)["data"]] == [
+        order["order_id"]
+    ]
+    listed = staff.get("/v1/orders?from=2026-11-20&to=2026-11-20&status=delivered&limit=100")["data"]
+    assert order["order_id"] in [found["order_id"] for found in listed]
+
+
+def test_an_order_sent_again_after_a_lost_answer_is_there_once(api: Api) -> None:
+    order = an_order(order_id="story-once", customer={"user_id": "u-once"})
+    answers = [api.call("POST", "/v1/orders", order) for _ in range(3)]
+    assert [answer.status for answer in answers] == [201, 200, 200]
+    assert answers[0].body == answers[1].body == answers[2].body
+
+
+def test_a_customer_whose_facts_cannot_be_counted_is_parked_and_repaired_and_holds_up_nobody(
+    stack: Stack, api: Api, dynamodb: Any, facts: dict[str, Any], place: Callable[..., Any]
+) -> None:
+    """The hop from the stream to the statistics fails for one customer."""
+    poisoned = place({"user_id": "u-poisoned"})["customer_id"]
+    assert drain(stack) == {}
+    poison = {"PK": {"S": f"CUSTOMER#{poisoned}"}, "SK": {"S": "ORDER#demo#poison"}, "type": {"S": "order"}}
+    dynamodb.put_item(TableName=facts["table"], Item=poison)
+
+    place({"user_id": "u-poisoned"})
+    healthy = place({"user_id": "u-healthy"})["customer_id"]
+    assert drain(stack) == {}
+    assert api.get(f"/v1/customers/{healthy}/stats")["orders"] == 1
+    assert api.get(f"/v1/customers/{poisoned}/stats")["orders"] == 1
+
+    queue, sqs = outputs(stack)["DeadLettersUrl"], boto3.client("sqs", **stack.client_settings())
+    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
+    assert attributes["ApproximateNumberOfMessages"] == "1"
+
+    dynamodb.delete_item(TableName=facts["table"], Key={"PK": poison["PK"], "SK": poison["SK"]})
+    assert "1 events repaired, 0 left in the queue" in tool(stack, "stats", "repair")
+    assert api.get(f"/v1/customers/{poisoned}/stats")["orders"] == 2
+    assert "0 rows differ" in tool(stack, "stats", "rebuild", "--dry-run")
+
+
+def test_what_the_gateway_and_nobody_knows_is_answered_as_a_problem(api: Api, facts: dict[str, Any]) -> None:
+    assert api.call("GET", "/nowhere").body["code"] == "route_not_found"
+    assert api.call("PUT", "/v1/orders", {}).body["code"] == "method_not_allowed"
+    with Api(facts["api_url"], "ecrm_server_not-a-key") as stranger:
+        assert stranger.call("GET", "/v1/orders").body["code"] == "unauthenticated"
+    with Api(facts["api_url"], facts["write_key"]) as browser:
+        assert browser.call("GET", "/v1/orders").body["code"] == "scope_missing"
+
+
+def test_the_logs_of_the_stack_hold_nothing_personal(stack: Stack, api: Api, place: Callable[..., Any]) -> None:
+    canaries = {"user_id": "u-canary-7f3a", "email": "canary.7f3a@example.com", "phone": "+4915550007331"}
+    order = place(canaries, coupon="CANARY-7F3A")
+    api.call("POST", f"/v1/orders/{order['order_id']}/events", an_event("cancelled", reason="canary reason 7f3a"))
+    api.call("POST", "/v1/orders/lookup", {"email": canaries["email"]})
+    api.call("POST", "/v1/orders", an_order(order_id="canary", customer=canaries, total="1.00"))
+    api.call("POST", "/v1/orders", {"customer": canaries, "surprise": canaries})
+    assert drain(stack) == {}
+    logs = boto3.client("logs", **stack.client_settings())
+    lines = [
+        event["message"]
+        for group in logs.describe_log_groups()["logGroups"]
+        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
+        for event in page["events"]
+    ]
+    assert any('"route":"POST /v1/orders"' in line for line in lines)
+    assert [line for line in lines for canary in (*canaries.values(), "7f3a", "CANARY-7F3A") if canary in line] == []
+
+
+def test_a_function_may_do_only_what_its_role_says(stack: Stack, facts: dict[str, Any]) -> None:
+    """The emulator enforces the template's policies: the reading function cannot write."""
+    sts = boto3.client("sts", **stack.client_settings())
+    iam = boto3.client("iam", **stack.client_settings())
+    (role,) = [role["Arn"] for role in iam.list_roles()["Roles"] if "CustomersApiRole" in role["RoleName"]]
+    lent = sts.assume_role(RoleArn=role, RoleSessionName="story")["Credentials"]
+    settings = stack.client_settings() | {
+        "aws_access_key_id": lent["AccessKeyId"],
+        "aws_secret_access_key": lent["SecretAccessKey"],
+        "aws_session_token": lent["SessionToken"],
+    }
+    reader = boto3.client("dynamodb", **settings)
+    key = {"PK": {"S": "LIST#sites"}, "SK": {"S": "demo"}}
+    assert reader.get_item(TableName=facts["table"], Key=key)["Item"]["brand"] == {"S": "Demo"}
+    with pytest.raises(reader.exceptions.ClientError, match="AccessDenied"):
+        reader.put_item(TableName=facts["table"], Item=key)
+
+
+def outputs(stack: Stack) -> dict[str, str]:
+    cloudformation = boto3.client("cloudformation", **stack.client_settings())
+    (found,) = [each for each in cloudformation.describe_stacks()["Stacks"] if "Outputs" in each]
+    return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
