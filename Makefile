@@ -38,9 +38,7 @@ journey: .venv/.done .venv-tools/.done ## the journey alone
 	$(BIN)/pytest tests/journey
 
 check: DRIFT := 1
-check: lint types template ## everything that must hold before a change lands
-	$(MAKE) --no-print-directory docs ARGS=--check
-	$(MAKE) --no-print-directory test
+check: lint types template docs test ## everything that must hold before a change lands
 
 fmt: .venv/.done ## format, and mend what ruff can mend
 	$(BIN)/ruff check --fix-only --quiet $(CODE)
@@ -58,8 +56,12 @@ template: .venv-tools/.done ## the rules of SAM, CloudFormation and serverless o
 	$(SAM) validate --lint --region us-east-1
 	$(TOOLS)/cfn-lint --template template.yaml --regions us-east-1 --append-rules cfn_lint_serverless.rules
 
-docs: .venv/.done ## write what is generated (DRIFT=1: only compare)
-	PYTHONPATH=layers/core/python:functions $(BIN)/python -m tools.openapi $(if $(DRIFT),--check)
+docs: .venv/.done ## write the API's description and page from the code (DRIFT=1: only compare)
+	PYTHONPATH=$(PATHS) $(BIN)/python -m tools.openapi $(if $(DRIFT),--check)
+
+bench: .venv/.done ## measure: units with their dollars, and whatever else benchmarks/ can run
+	@for file in $$(grep -l __main__ benchmarks/*.py); do \
+	    PYTHONPATH=$(PATHS) $(BIN)/python -m benchmarks.$$(basename $$file .py); done
 
 build: .venv/.done .venv-tools/.done ## sam build for ARCHITECTURE (arm64)
 	$(SAM) build --no-cached --parallel

@@ -1,4 +1,4 @@
-"""A caller of the HTTP API, as a site's own program would be: one kept connection, retries where the API says so."""
+"""A caller of the HTTP API, as a site's own program would be: one kept connection, and patience."""
 
 import json
 import time
@@ -8,6 +8,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 TRIES = 6
+COME_AGAIN = {429, 502, 503, 504}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,14 @@ class Api:
         return self._expected(self.call("POST", path, body), *(expected or (201,)))
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Reply:
-        """Call until the answer is none that asks to come again (429, 503) and no lost connection."""
+        """Call until there is an answer that stays the same if asked again."""
         for pause in [2**attempt / 10 for attempt in range(TRIES - 1)]:
             try:
                 reply = self._once(method, path, body)
             except (HTTPException, OSError):
                 self._connection.close()
             else:
-                if reply.status not in {429, 503}:
+                if reply.status not in COME_AGAIN:
                     return reply
             time.sleep(pause)
         return self._once(method, path, body)

@@ -9,7 +9,7 @@ from local.api import Api, ApiError
 from local.demo.cdnow import Purchase, Sums, batches
 
 LANES = 4
-BATCH = 100
+BATCH = 50
 
 
 @dataclass(slots=True)
