@@ -1,0 +1,71 @@
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import product
+
+import pytest
+
+from ecrm.domain.api_keys import ALLOWED, ApiKey, KeyKind, Scope
+from ecrm.domain.errors import Forbidden
+from tests.builders import NOON
+
+SECOND = timedelta(seconds=1)
+KEY = ApiKey(
+    key_id="k1",
+    kind=KeyKind.SERVER,
+    site="de",
+    sites=frozenset({"at"}),
+    scopes=ALLOWED[KeyKind.SERVER],
+    name="shop",
+    created_at=NOON,
+)
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "revoked_at", "valid"),
+    [
+        (None, None, True),
+        (NOON + SECOND, None, True),
+        (NOON, None, False),
+        (NOON - SECOND, None, False),
+        (None, NOON - SECOND, False),
+        (None, NOON + SECOND, False),
+        (NOON + SECOND, NOON, False),
+    ],
+)
+def test_a_key_is_valid_until_it_expires_or_is_revoked(
+    expires_at: datetime | None,
+    revoked_at: datetime | None,
+    valid: bool,  # noqa: FBT001
+) -> None:
+    assert valid is replace(KEY, expires_at=expires_at, revoked_at=revoked_at).is_valid(NOON)
+
+
+@pytest.mark.parametrize(("asked", "site"), [(None, "de"), ("de", "de"), ("at", "at")])
+def test_a_key_reaches_its_own_site_and_those_it_names(asked: str | None, site: str) -> None:
+    assert site == KEY.site_for(asked)
+
+
+@pytest.mark.parametrize("asked", ["fr", "", "*", "DE"])
+def test_a_key_reaches_no_other_site(asked: str) -> None:
+    with pytest.raises(Forbidden) as refused:
+        KEY.site_for(asked)
+    assert "site_forbidden" == refused.value.code
+
+
+@pytest.mark.parametrize(("asked", "site"), [(None, "de"), ("fr", "fr")])
+def test_a_key_for_all_sites_reaches_any(asked: str | None, site: str) -> None:
+    assert site == replace(KEY, sites=frozenset({"*"})).site_for(asked)
+
+
+def test_a_write_key_may_do_nothing_yet_and_only_a_server_key_may_write_orders() -> None:
+    able = {(kind, scope) for kind, scope in product(KeyKind, Scope) if scope in ALLOWED[kind]}
+    assert {
+        (KeyKind.SERVER, Scope.ORDERS_READ),
+        (KeyKind.SERVER, Scope.ORDERS_WRITE),
+        (KeyKind.SERVER, Scope.CUSTOMERS_READ),
+        (KeyKind.SERVER, Scope.SITES_READ),
+        (KeyKind.STAFF, Scope.ORDERS_READ),
+        (KeyKind.STAFF, Scope.CUSTOMERS_READ),
+        (KeyKind.STAFF, Scope.SITES_READ),
+        (KeyKind.STAFF, Scope.SITES_WRITE),
+    } == able

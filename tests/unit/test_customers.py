@@ -1,0 +1,89 @@
+import pytest
+
+from ecrm.domain.customers import ROLE_LOCAL_PARTS, Customer, Identifier, Kind, candidate, identifiers_of, is_same_person
+from ecrm.domain.errors import Flaw, Invalid
+from tests.builders import NOON
+
+SARA = Identifier(Kind.USER_ID, "u-1", "de")
+TOM = Identifier(Kind.USER_ID, "u-2", "de")
+SARA_IN_VIENNA = Identifier(Kind.USER_ID, "u-9", "at")
+MAIL = Identifier(Kind.EMAIL, "sara@example.com")
+OTHER_MAIL = Identifier(Kind.EMAIL, "tom@example.com")
+DEVICE = Identifier(Kind.ANONYMOUS_ID, "browser", "de")
+PHONE = Identifier(Kind.PHONE, "+989121234567")
+
+
+def holder(*identifiers: Identifier) -> Customer:
+    return Customer("c1", identifiers, NOON)
+
+
+def test_identifiers_stand_strongest_first_and_a_user_id_and_a_device_belong_to_their_site() -> None:
+    given = identifiers_of("de", user_id="u-1", email="sara@example.com", phone="+989121234567", anonymous_id="browser")
+    assert (SARA, MAIL, DEVICE, PHONE) == given
+
+
+def test_somebody_without_an_identifier_is_nobody() -> None:
+    with pytest.raises(Invalid) as refused:
+        identifiers_of("de", user_id=None, email=None, phone=None, anonymous_id=None)
+    flaw = Flaw("/customer", "no_identifier", "name the customer by user_id, email, phone or anonymous_id")
+    assert ("no_identifier", (flaw,)) == (refused.value.code, refused.value.flaws)
+
+
+@pytest.mark.parametrize(
+    ("given", "held", "found"),
+    [
+        ((SARA, MAIL, DEVICE, PHONE), {MAIL, DEVICE, PHONE}, MAIL),
+        ((SARA, MAIL, DEVICE, PHONE), {SARA, MAIL}, SARA),
+        ((SARA, DEVICE), {DEVICE}, DEVICE),
+        ((SARA, MAIL), set(), None),
+        ((PHONE,), {PHONE}, PHONE),
+        ((DEVICE, PHONE), {PHONE}, PHONE),
+        ((SARA, PHONE), {PHONE}, None),
+        ((MAIL, PHONE), {PHONE}, None),
+    ],
+    ids=str,
+)
+def test_the_strongest_known_identifier_speaks_and_a_phone_only_where_nothing_better_was_given(
+    given: tuple[Identifier, ...], held: set[Identifier], found: Identifier | None
+) -> None:
+    assert found == candidate(given, dict.fromkeys(held, "c1"))
+
+
+@pytest.mark.parametrize(
+    ("given", "by", "known", "same"),
+    [
+        ((SARA, MAIL), SARA, holder(SARA, OTHER_MAIL), True),
+        ((SARA, MAIL), MAIL, holder(MAIL), True),
+        ((SARA, MAIL), MAIL, holder(MAIL, TOM), False),
+        ((SARA, MAIL), MAIL, holder(MAIL, SARA, TOM), False),
+        ((SARA, MAIL), MAIL, holder(MAIL, SARA_IN_VIENNA), True),
+        ((SARA, DEVICE), DEVICE, holder(DEVICE, TOM), False),
+        ((SARA, DEVICE), DEVICE, holder(DEVICE), True),
+        ((MAIL, DEVICE), DEVICE, holder(DEVICE, OTHER_MAIL), False),
+        ((MAIL, DEVICE), DEVICE, holder(DEVICE, MAIL, OTHER_MAIL), True),
+        ((MAIL, DEVICE), DEVICE, holder(DEVICE), True),
+        ((DEVICE, PHONE), PHONE, holder(PHONE, TOM), True),
+    ],
+    ids=str,
+)
+def test_two_user_ids_of_one_site_are_two_people_and_so_are_two_addresses_on_one_device(
+    given: tuple[Identifier, ...],
+    by: Identifier,
+    known: Customer,
+    same: bool,  # noqa: FBT001
+) -> None:
+    assert same is is_same_person(given, by, known)
+
+
+@pytest.mark.parametrize("local", sorted(ROLE_LOCAL_PARTS))
+def test_a_mailbox_of_a_function_is_no_person(local: str) -> None:
+    assert holder(SARA, Identifier(Kind.EMAIL, f"{local.title()}@example.com")).has_role_address
+
+
+@pytest.mark.parametrize("email", ["sara@example.com", "information@example.com", "sara@info.example"])
+def test_a_persons_mailbox_is_a_persons(email: str) -> None:
+    assert not holder(Identifier(Kind.EMAIL, email)).has_role_address
+
+
+def test_a_user_id_that_reads_like_a_role_is_no_address() -> None:
+    assert not holder(Identifier(Kind.USER_ID, "info@example.com", "de")).has_role_address
