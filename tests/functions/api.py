@@ -1,0 +1,136 @@
+"""The API as its callers see it: the operations of docs/openapi.json, sent to the function that the template routes them to."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from customers_api.handler import handler as customers
+from ecrm.domain.api_keys import KeyKind, Scope
+from orders_api.handler import handler as orders
+from reference_api.handler import handler as reference
+from sites_api.handler import handler as sites
+from tests.builders import a_request, an_order
+from tests.cloud import Answer, Cloud
+
+ROOT = Path(__file__).parents[2]
+DESCRIPTION: dict[str, Any] = json.loads((ROOT / "docs/openapi.json").read_text(encoding="utf-8"))
+HANDLERS: dict[str, Any] = {"orders": orders, "customers": customers, "sites": sites}
+NOBODY = "0" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    name: str
+    method: str
+    path: str
+    said: dict[str, Any]
+
+    @property
+    def scope(self) -> Scope | None:
+        return Scope(self.said["x-required-scope"]) if "x-required-scope" in self.said else None
+
+    @property
+    def example(self) -> Any:
+        """The first example of its body; None where it takes none."""
+        if "requestBody" not in self.said:
+            return None
+        return next(iter(self.said["requestBody"]["content"]["application/json"]["examples"].values()))["value"]
+
+    @property
+    def statuses(self) -> set[int]:
+        return {int(status) for status in self.said["responses"]}
+
+    def at(self, **names: str) -> str:
+        return re.sub(r"{(\w+)}", lambda found: names[found[1]], self.path)
+
+
+OPERATIONS = [
+    Operation(said["operationId"], method.upper(), path, said)
+    for path, item in DESCRIPTION["paths"].items()
+    for method, said in item.items()
+]
+KEYED = [operation for operation in OPERATIONS if operation.scope is not None]
+WITH_BODY = [operation for operation in OPERATIONS if operation.example is not None]
+
+
+def named(operation: Operation) -> str:
+    return operation.name
+
+
+def handler_at(path: str) -> Any:
+    """The template's routes: a function for each resource, and the reference for all else."""
+    found = re.fullmatch(r"/v1/(\w+)(/.*)?", path, re.DOTALL)
+    return HANDLERS.get(found[1], reference) if found else reference
+
+
+def ask(
+    method: str,
+    path: str,
+    body: str | None = None,
+    *,
+    query: str = "",
+    headers: Mapping[str, str] = {},
+    is_base64: bool = False,
+) -> Answer:
+    """Send a request with these headers and no others."""
+    event = a_request(method, path, body=body, query=query, headers=headers) | {"isBase64Encoded": is_base64}
+    answer = handler_at(path)(event, None)
+    return Answer(answer["statusCode"], answer["headers"], answer["body"])
+
+
+@dataclass
+class Shop:
+    """A cloud with two sites and an order, A-1001, of the description's customer."""
+
+    cloud: Cloud
+    customer_id: str
+
+    @property
+    def key(self) -> str:
+        """A key that may do all that any key may do, on every site."""
+        if "all" not in self.cloud.secrets:
+            self.cloud.secrets["all"] = self.cloud.key(KeyKind.SERVER, sites="*")
+        return self.cloud.secrets["all"]
+
+    def key_for(self, operation: Operation) -> str:
+        return self.cloud.key(KeyKind.STAFF) if operation.scope is Scope.SITES_WRITE else self.key
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = None,
+        query: str = "",
+        headers: Mapping[str, str] = {},
+    ) -> Answer:
+        return self.cloud.call(handler_at(path), method, path, body, key=key or self.key, query=query, headers=headers)
+
+    def send(self, operation: Operation, body: Any = None, *, query: str = "", headers: Mapping[str, str] = {}) -> Answer:
+        """Send an operation about what there is, with its example where no body is given."""
+        path = operation.at(order_id="A-1001", customer_id=self.customer_id, site="de")
+        sent = operation.example if body is None else body
+        return self.call(operation.method, path, sent, key=self.key_for(operation), query=query, headers=headers)
+
+
+def open_shop(cloud: Cloud) -> Shop:
+    staff = cloud.key(KeyKind.STAFF)
+    fr = {"brand": "Note Bleue", "languages": ["fr"], "time_zone": "Europe/Paris", "currency": "EUR"}
+    assert 201 == cloud.call(sites, "PUT", "/v1/sites/fr", fr, key=staff).status
+    placed = cloud.call(orders, "POST", "/v1/orders", EXAMPLE_ORDER)
+    assert 201 == placed.status
+    cloud.project()
+    return Shop(cloud, placed.json["customer_id"])
+
+
+EXAMPLE_ORDER: dict[str, Any] = next(operation for operation in OPERATIONS if operation.name == "place_order").example
+_numbers = iter(range(10**9))
+
+
+def a_new_order(**changes: Any) -> dict[str, Any]:
+    """An order that is not there yet, of a customer who is."""
+    return an_order(**{"order_id": f"N-{next(_numbers)}", "customer": {"user_id": "u-77"}} | changes)

@@ -1,0 +1,185 @@
+"""Every answer that the description promises can be had, and has the shape that it promises."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from ecrm.domain import errors
+from ecrm.domain.api_keys import KeyKind, Scope
+from ecrm.entry.http import STATUSES, TITLES, error_reply
+from tests.cloud import Answer
+from tests.faults import refused_with, tapped
+from tests.functions.api import DESCRIPTION, NOBODY, OPERATIONS, Operation, Shop, a_new_order, ask
+
+PROMISES = [(operation, status) for operation in OPERATIONS for status in sorted(operation.statuses)]
+
+
+def unreadable(shop: Shop, operation: Operation) -> Answer:
+    if operation.example is not None:
+        return shop.send(operation, "{")
+    return shop.send(operation, query="a=1&a=2")
+
+
+def without_a_key(shop: Shop, operation: Operation) -> Answer:
+    path = operation.at(order_id="A-1001", customer_id=shop.customer_id, site="de")
+    return ask(operation.method, path, headers={"content-type": "application/json"})
+
+
+def with_a_lesser_key(shop: Shop, operation: Operation) -> Answer:
+    path = operation.at(order_id="A-1001", customer_id=shop.customer_id, site="de")
+    return shop.call(operation.method, path, operation.example, key=shop.cloud.key(KeyKind.WRITE))
+
+
+def about_nothing(shop: Shop, operation: Operation) -> Answer:
+    site = "s" * 201 if operation.method == "PUT" else "nowhere"
+    path = operation.at(order_id="nothing", customer_id=NOBODY, site=site)
+    return shop.call(operation.method, path, operation.example, key=shop.key_for(operation))
+
+
+def by_another_method(shop: Shop, operation: Operation) -> Answer:
+    return shop.call("PATCH", operation.at(order_id="A-1001", customer_id=shop.customer_id, site="de"), {})
+
+
+def against_the_facts(shop: Shop, operation: Operation) -> Answer:
+    if operation.name == "place_order":
+        return shop.send(operation, operation.example | {"coupon": "WINTER"})
+    return shop.send(operation, {"type": "refunded", "occurred_at": "2026-11-20T19:00:00Z", "amount": "32.28"})
+
+
+def at_another_version(shop: Shop, operation: Operation) -> Answer:
+    return shop.send(operation, headers={"if-match": '"99"'})
+
+
+def too_large(shop: Shop, operation: Operation) -> Answer:
+    return shop.send(operation, " " * (operation.said["x-largest-body-bytes"] + 1))
+
+
+def as_text(shop: Shop, operation: Operation) -> Answer:
+    return shop.send(operation, headers={"content-type": "text/plain"})
+
+
+def misshapen(shop: Shop, operation: Operation) -> Answer:
+    if operation.example is not None:
+        return shop.send(operation, {})
+    return shop.send(operation, query="unknown=1")
+
+
+def while_we_are_mistaken(shop: Shop, operation: Operation) -> Answer:
+    shop.key_for(operation)
+    with tapped(refused_with("AccessDeniedException")):
+        return _fresh(shop, operation)
+
+
+def while_the_table_is_busy(shop: Shop, operation: Operation) -> Answer:
+    shop.key_for(operation)
+    with tapped(refused_with("ThrottlingException")):
+        return _fresh(shop, operation)
+
+
+def again(shop: Shop, operation: Operation) -> Answer:
+    if operation.name == "record_event":
+        event = {"type": "paid", "occurred_at": "2026-11-20T18:04:00Z", "event_id": "once"}
+        shop.send(operation, event)
+        return shop.send(operation, event)
+    return shop.send(operation)
+
+
+def anew(shop: Shop, operation: Operation) -> Answer:
+    if operation.name == "put_site":
+        return shop.call("PUT", "/v1/sites/es", operation.example, key=shop.key_for(operation))
+    return _fresh(shop, operation)
+
+
+def _fresh(shop: Shop, operation: Operation) -> Answer:
+    """Send what has not been sent before, so that the table is asked."""
+    if operation.name == "place_order":
+        return shop.send(operation, a_new_order())
+    if operation.name == "record_event":
+        order = a_new_order()
+        return shop.send(operation, {"type": "packed", "occurred_at": "2026-11-20T18:04:00Z", "event_id": order["order_id"]})
+    if operation.name in ("place_orders", "record_events"):
+        return shop.send(operation, headers={"idempotency-key": a_new_order()["order_id"]})
+    return shop.send(operation)
+
+
+PROVOKED: dict[int, Callable[[Shop, Operation], Answer]] = {
+    200: again,
+    201: anew,
+    400: unreadable,
+    401: without_a_key,
+    403: with_a_lesser_key,
+    404: about_nothing,
+    405: by_another_method,
+    409: against_the_facts,
+    412: at_another_version,
+    413: too_large,
+    415: as_text,
+    422: misshapen,
+    500: while_we_are_mistaken,
+    503: while_the_table_is_busy,
+}
+
+
+@pytest.mark.parametrize(("operation", "status"), PROMISES, ids=lambda part: getattr(part, "name", part))
+def test_each_documented_answer_is_given_as_documented(shop: Shop, operation: Operation, status: int) -> None:
+    answer = PROVOKED[status](shop, operation)
+    assert status == answer.status, answer.text
+    conform(operation, answer)
+
+
+def conform(operation: Operation, answer: Answer) -> None:
+    """Hold an answer against the description: its type, its headers and its body."""
+    said = resolved(operation.said["responses"][str(answer.status)])
+    ((kind, content),) = said["content"].items()
+    assert kind == answer.headers["content-type"].partition(";")[0]
+    if kind != "text/html":
+        jsonschema_rs.validate(content["schema"] | {"components": DESCRIPTION["components"]}, answer.json)
+    documented = {name.lower(): resolved(header)["schema"] for name, header in said["headers"].items()}
+    assert {"x-correlation-id"} <= set(answer.headers)
+    assert set(answer.headers) - documented.keys() <= SENT_ALWAYS | (SENT_BY_PAGES if operation.scope is None else set())
+    for name, value in answer.headers.items():
+        if name in documented:
+            jsonschema_rs.validate(documented[name], value)
+
+
+SENT_ALWAYS = {"content-type", "cache-control", "x-content-type-options"}
+SENT_BY_PAGES = {"content-security-policy", "referrer-policy"}
+
+
+def resolved(said: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in said:
+        return said
+    _, _, group, name = said["$ref"].split("/")
+    found: dict[str, Any] = DESCRIPTION["components"][group][name]
+    return found
+
+
+def every_error(kind: type[errors.EcrmError] = errors.EcrmError) -> list[type[errors.EcrmError]]:
+    return [found for below in kind.__subclasses__() for found in (below, *every_error(below))]
+
+
+@pytest.mark.parametrize("kind", sorted(set(every_error()), key=str))
+def test_every_error_has_its_status_and_a_title(kind: type[errors.EcrmError]) -> None:
+    own = next(above for above in kind.__mro__ if above in STATUSES)
+    assert issubclass(own, errors.EcrmError)
+    reply = error_reply(kind("words"), "c-1")
+    assert STATUSES[own] == reply.status
+    assert reply.status in TITLES
+
+
+def test_every_error_of_the_tree_itself_stands_in_the_table() -> None:
+    tree = {kind for kind in every_error() if kind.__module__ == errors.__name__}
+    assert tree == set(STATUSES)
+
+
+def test_every_refusal_of_the_table_is_documented_somewhere() -> None:
+    documented = {status for operation in OPERATIONS for status in operation.statuses}
+    assert set(STATUSES.values()) <= documented
+    assert set(TITLES) == {status for status in documented if status >= 400}
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_every_scope_opens_something(scope: Scope) -> None:
+    assert any(operation.scope is scope for operation in OPERATIONS)
