@@ -1,6 +1,7 @@
 """`make down`: wait until streams and queues are empty, then stop the stack and keep what it holds."""
 
 import os
+import shutil
 import signal
 import time
 
@@ -20,6 +21,7 @@ def down(stack: Stack) -> None:
     with step(f"Stopped MiniStack on port {stack.port}"):
         os.kill(stack.pid(), signal.SIGTERM)
         wait_until(lambda: not stack.is_running(), "MiniStack does not stop")
+        shutil.rmtree(stack.folder / "tmp", ignore_errors=True)
 
 
 def drain(stack: Stack) -> dict[str, int]:

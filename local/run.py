@@ -16,7 +16,7 @@ from local.down import drain
 from local.stack import Stack, give_up
 from local.up import step, up
 
-FEW = 8
+FEW = 12
 """Requests a second up to which each one gets a line of its own."""
 
 
@@ -99,9 +99,9 @@ def watch(stack: Stack) -> None:
     while (status := stack.status(after=seen)) is not None:
         for line in account_of(status["requests"]):
             print(line, flush=True)
-        behind = ", ".join(f"{records} records before {name}" for name, records in status["backlog"].items() if records)
+        behind = ", ".join(f"{records} records wait for {name}" for name, records in status["backlog"].items() if records)
         if behind != before:
-            print(f"{clock(time.time())}  {behind or 'the stream is empty: statistics are up to date'}", flush=True)
+            print(f"{clock(time.time())}  {behind or 'no record waits: the statistics are up to date'}", flush=True)
         seen = status["requests"][-1]["number"] if status["requests"] else seen
         before = behind
         time.sleep(1)
