@@ -4,11 +4,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from customers_api.handler import handler as customers
+from ecrm import bootstrap
 from ecrm.domain.api_keys import KeyKind, Scope
+from ecrm.domain.instants import to_answer
 from orders_api.handler import handler as orders
 from reference_api.handler import handler as reference
 from sites_api.handler import handler as sites
@@ -134,3 +137,14 @@ _numbers = iter(range(10**9))
 def a_new_order(**changes: Any) -> dict[str, Any]:
     """An order that is not there yet, of a customer who is."""
     return an_order(**{"order_id": f"N-{next(_numbers)}", "customer": {"user_id": "u-77"}} | changes)
+
+
+def code_of(answer: Answer) -> tuple[int, str]:
+    """The status and the code, of the first flaw where flaws are named."""
+    problem = answer.json
+    assert answer.status == problem["status"]
+    return answer.status, problem["errors"][0]["code"] if problem["errors"] else problem["code"]
+
+
+def in_hours(hours: float) -> str:
+    return to_answer(bootstrap.clock.now() + timedelta(hours=hours))
