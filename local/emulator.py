@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     elif path == "/_local/status":
         after = int(parse_qs(scope["query_string"].decode()).get("after", ["-1"])[0])
         new = [request for request in requests if 0 <= after < request["number"]]
-        body = json.dumps({"folder": str(FOLDER), "backlog": dict(_backlog()), "requests": new})
+        body = json.dumps({"folder": str(FOLDER), "backlog": _backlog(), "requests": new})
         await send(
             {
                 "type": "http.response.start",
@@ -95,14 +95,16 @@ def _consumers() -> Iterator[tuple[tuple[str, str], str, str, int]]:
             yield (account, region), mapping["FunctionArn"].split(":")[6], table, max(read, start)
 
 
-def _backlog() -> Iterator[tuple[str, int]]:
-    """How many records each function has yet to be handed, by its name."""
+def _backlog() -> Counter[str]:
+    """How many records and messages each function has yet to be handed, by its name."""
+    backlog: Counter[str] = Counter()
     for (account, region), function, table, read in _consumers():
-        yield function, dynamodb.stream_end_position(table, account_id=account, region=region) - read
+        backlog[function] += dynamodb.stream_end_position(table, account_id=account, region=region) - read
     for _, mapping in lambda_svc._esms.all_items():
         queue = sqs._queue_by_arn(mapping["EventSourceArn"]) if ":sqs:" in mapping["EventSourceArn"] else None
         if queue is not None:
-            yield mapping["FunctionArn"].split(":")[6], len(queue["messages"])
+            backlog[mapping["FunctionArn"].split(":")[6]] += len(queue["messages"])
+    return backlog
 
 
 def _save() -> None:
