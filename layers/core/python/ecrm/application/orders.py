@@ -7,7 +7,7 @@ from typing import Any
 
 from ecrm.domain import orders as domain
 from ecrm.domain.customers import Identifier
-from ecrm.domain.errors import AlreadyExists, Invalid, NotFound
+from ecrm.domain.errors import AlreadyExists, Conflict, Invalid, NotFound, RuleBroken
 from ecrm.domain.events import Event
 from ecrm.domain.orders import Amended, Fact, Line, Order, OrderState, Status, Terms
 
@@ -138,28 +138,42 @@ def record_order_event(
     """
     now = clock.now()
     _refuse_future(command.occurred_at, now, "/occurred_at")
-    order = _existing(command.site, command.order_id, orders)
+    order, is_latest = _existing(command.site, command.order_id, orders), False
     for _ in range(ATTEMPTS):
         known = order.fact(command.event_id)
-        if known is not None:
-            if known.digest != command.digest:
-                raise AlreadyExists("an event with this event_id exists and differs from this one", code="event_exists")
+        if known is not None and known.digest == command.digest:
             return _remembered(OrderView(order, domain.fold(order)), request, requests, now)
-        drafted = command.draft(order.currency)
-        domain.check(order, drafted.fact)
+        try:
+            drafted = _judged(command, order)
+        except (AlreadyExists, Conflict, RuleBroken):
+            if is_latest:
+                if request is not None:
+                    requests.find(request, now)  # that its key was used for another body is said first
+                raise
+            order, is_latest = _existing(command.site, command.order_id, orders, consistent=True), True
+            continue
         try:
             winner = orders.append(order, drafted.fact, _happened(order, drafted, command, now), request)
         except AlreadyAnswered as answered:
             order = _existing(command.site, command.order_id, orders, consistent=True)
             return Recorded(OrderView(order, domain.fold(order)), answered.outcome, replayed=True)
         except Contended:
-            order = _existing(command.site, command.order_id, orders, consistent=True)
+            order, is_latest = _existing(command.site, command.order_id, orders, consistent=True), True
             continue
         if winner is None:
             order = domain.with_fact(order, drafted.fact)
             return Recorded(OrderView(order, domain.fold(order)), Outcome.CREATED)
-        order = winner
+        order, is_latest = winner, True
     raise Contended("many events for this order at once; try again")
+
+
+def _judged(command: RecordOrderEvent, order: Order) -> Drafted:
+    """Draft the fact. Raises AlreadyExists, and what `domain.check` raises."""
+    if order.fact(command.event_id) is not None:
+        raise AlreadyExists("an event with this event_id exists and differs from this one", code="event_exists")
+    drafted = command.draft(order.currency)
+    domain.check(order, drafted.fact)
+    return drafted
 
 
 def _remembered(view: OrderView, request: Request | None, requests: Requests, now: datetime) -> Recorded:

@@ -100,11 +100,12 @@ class Orders(Protocol):
 
 
 class Requests(Protocol):
-    def recognise(self, request: Request, outcome: Outcome, now: datetime) -> Outcome | None:
-        """Remember how a new request is answered; else say how it was before.
+    def find(self, request: Request, now: datetime) -> Outcome | None:
+        """Say how a request was answered before; None where it is new. Raises Invalid where its key came with another body."""
+        ...
 
-        Raises Invalid where its key came with another body.
-        """
+    def recognise(self, request: Request, outcome: Outcome, now: datetime) -> Outcome | None:
+        """Remember how a new request is answered; else say how it was before. Raises Invalid as `find` does."""
         ...
 
 

@@ -49,6 +49,10 @@ class DynamoRequests:
     def __init__(self, table: Table) -> None:
         self._table = table
 
+    def find(self, request: Request, now: datetime) -> Outcome | None:
+        item = self._table.get(keys.replay(request.key))
+        return _outcome(item, request) if item and item["expires_at"] >= int(now.timestamp()) else None
+
     def recognise(self, request: Request, outcome: Outcome, now: datetime) -> Outcome | None:
         (put,) = puts(request, now, outcome)
         try:
