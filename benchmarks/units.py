@@ -6,7 +6,9 @@ The units are counted on an in-process table from the requests that the function
 stated beside them, since no Lambda is near: they are there to show which part matters.
 """
 
+import os
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -74,8 +76,9 @@ def _packed(cloud: Cloud) -> list[dict[str, Any]]:
 
 
 def main() -> None:
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # what the functions log
+        measured = list(measure())
     print(f"{'operation':70} {'write':>6} {'read':>6} {'$ per million':>14}")
-    measured = list(measure())
     for units in measured:
         print(f"{units.operation:70} {units.written:6} {units.read:6} {units.dollars_per_million:14.2f}")
     placed, counted = measured[2], measured[5]
