@@ -94,7 +94,7 @@ def _email(value: str) -> str:
 
     try:
         found = validate_email(
-            value, allow_smtputf8=False, allow_quoted_local=False, check_deliverability=False, test_environment=True
+            value, strict=True, allow_smtputf8=False, allow_quoted_local=False, check_deliverability=False, test_environment=True
         )
     except EmailNotValidError:
         raise PydanticCustomError("email_syntax", "no e-mail address that mail can be sent to") from None
