@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import prices
@@ -76,7 +77,7 @@ def _packed(cloud: Cloud) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # what the functions log
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # what the functions log
         measured = list(measure())
     print(f"{'operation':70} {'write':>6} {'read':>6} {'$ per million':>14}")
     for units in measured:
