@@ -3,6 +3,7 @@
 Everything of botocore is real: its handlers, its own retries (without the waiting), its errors.
 """
 
+import copy
 import json
 import re
 import time
@@ -13,11 +14,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import botocore.endpoint
+import moto.dynamodb.models
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
+
+from tests.cloud import REGION
 
 type Deliver = Callable[[], AWSResponse]
 """Let the request arrive, and give the answer to it."""
@@ -98,6 +102,27 @@ def at(call: int, fault: Fault) -> Fault:
 
 def on(operation: str, fault: Fault) -> Fault:
     return lambda sent, deliver: fault(sent, deliver) if sent.operation == operation else deliver()
+
+
+class Kept:
+    """The table as it was when this was made."""
+
+    def __init__(self) -> None:
+        self._tables = moto.dynamodb.models.dynamodb_backends["123456789012"][REGION].tables
+        self._table = copy.deepcopy(self._tables["table"])
+
+    def restore(self) -> None:
+        self._tables["table"] = copy.deepcopy(self._table)
+
+    def behind(self, sent: Sent, deliver: Deliver) -> AWSResponse:
+        """Reads that are eventually consistent see nothing newer."""
+        if not sent.operation.endswith(("GetItem", "Query")) or '"ConsistentRead": true' in str(sent.request.body):
+            return deliver()
+        now, self._tables["table"] = self._tables["table"], self._table
+        try:
+            return deliver()
+        finally:
+            self._tables["table"] = now
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """O1: every order and event answered 2xx exists exactly once, whatever dies or gets lost at whichever call on the way."""
 
-import copy
 import json
 import re
 from collections import Counter
@@ -8,14 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import moto.dynamodb.models
 import pytest
 
 from ecrm import bootstrap
 from orders_api.handler import handler
 from tests.builders import an_event, an_order
-from tests.cloud import REGION, Answer, Cloud, forget
-from tests.faults import CRASHES, Fault, Kill, at, tapped
+from tests.cloud import Answer, Cloud, forget
+from tests.faults import CRASHES, Fault, Kept, Kill, at, tapped
 
 SARA = {"user_id": "u-77", "email": "sara@example.com"}
 OMID = {"user_id": "u-78", "email": "omid@example.com", "anonymous_id": "browser-1"}
@@ -124,11 +122,10 @@ def prepare(cloud: Cloud, scenario: Scenario) -> Callable[[], None]:
     cloud.key()
     for path, body in scenario.before:
         assert 201 == cloud.call(handler, "POST", path, body).status
-    tables = moto.dynamodb.models.dynamodb_backends["123456789012"][REGION].tables
-    kept = copy.deepcopy(tables["table"])
+    kept = Kept()
 
     def again() -> None:
-        tables["table"] = copy.deepcopy(kept)
+        kept.restore()
         chill()
 
     chill()

@@ -1,0 +1,175 @@
+"""Races of sixteen callers: whoever is first, each effect is there once.
+
+moto takes one call at a time; what may be between two calls of a request is whatever the others do. In every second round
+all sixteen wait before their first write until all have read, which is the worst that can happen. The two tests of one key
+and body make the 200 rounds of O4.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import pytest
+
+from customers_api.handler import handler as customers
+from orders_api.handler import handler
+from tests.builders import an_event, an_order
+from tests.cloud import Answer, Cloud, one_call_at_a_time
+from tests.faults import Deliver, Kept, Sent, tapped
+
+CALLERS = 16
+
+
+class Race:
+    """Sixteen callers who do something at once."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        self._all_have_read = threading.Barrier(CALLERS)
+        self._mine = threading.local()
+
+    def wait_for_all(self, sent: Sent, deliver: Deliver) -> Any:
+        if sent.operation == "TransactWriteItems" and getattr(self._mine, "must_wait", False):
+            self._mine.must_wait = False
+            self._all_have_read.wait(30)
+        return deliver()
+
+    def run(self, does: Callable[[int], Answer], *, together: bool) -> list[Answer]:
+        """Let each caller do it until it is answered otherwise than with "come back"; gives the last answers."""
+
+        def call(number: int) -> Answer:
+            self._mine.must_wait = together
+            while (answer := does(number)).status == 503:
+                assert "contended" == answer.json["code"]
+            return answer
+
+        return list(self._pool.map(call, range(CALLERS)))
+
+
+@pytest.fixture
+def race() -> Iterator[Race]:
+    with one_call_at_a_time(), ThreadPoolExecutor(CALLERS) as pool:
+        made = Race(pool)
+        with tapped(made.wait_for_all):
+            yield made
+
+
+def told(answers: list[Answer]) -> Counter[tuple[int, bool]]:
+    return Counter((answer.status, "idempotent-replayed" in answer.headers) for answer in answers)
+
+
+def send(cloud: Cloud, path: str, body: Any, name: str = "") -> Answer:
+    return cloud.call(handler, "POST", path, body, headers={"idempotency-key": name} if name else {})
+
+
+def pay(cloud: Cloud, names: list[str], number: int) -> Answer:
+    return send(cloud, "/v1/orders/A-1001/events", an_event("paid", event_id=names[number]), names[number])
+
+
+def kinds(cloud: Cloud) -> Counter[str]:
+    return Counter(item["type"]["S"] for item in cloud.items() if item["type"]["S"] not in ("key", "site"))
+
+
+ONE_ORDER = Counter(
+    {"order": 1, "order_pointer": 1, "order_listing": 1, "order.placed": 1, "profile": 1, "identity": 2, "customer.created": 1}
+)
+
+
+def test_one_key_and_order_sent_by_sixteen_has_one_effect_in_each_of_120_rounds(cloud: Cloud, race: Race) -> None:
+    cloud.key()
+    kept = Kept()
+    for at in range(120):
+        kept.restore()
+        answers = race.run(lambda _: send(cloud, "/v1/orders", an_order(), "once"), together=at % 2 == 0)
+        assert {(201, False): 1, (201, True): 15} == told(answers)
+        assert 1 == len({answer.text for answer in answers})
+        assert ONE_ORDER + Counter(replay=1) == kinds(cloud)
+
+
+def test_one_key_and_event_sent_by_sixteen_has_one_effect_in_each_of_80_rounds(cloud: Cloud, race: Race) -> None:
+    assert 201 == send(cloud, "/v1/orders", an_order()).status
+    kept = Kept()
+    for at in range(80):
+        kept.restore()
+        answers = race.run(lambda _: send(cloud, "/v1/orders/A-1001/events", an_event("paid"), "once"), together=at % 2 == 0)
+        assert {(201, False): 1, (201, True): 15} == told(answers)
+        assert {"2"} == {item["version"]["N"] for item in cloud.items("ORDER#")}
+        assert ONE_ORDER + Counter({"replay": 1, "order.paid": 1}) == kinds(cloud)
+
+
+def test_one_key_with_two_bodies_has_the_effect_of_one(cloud: Cloud, race: Race) -> None:
+    cloud.key()
+    kept = Kept()
+    for at in range(20):
+        kept.restore()
+        answers = race.run(
+            lambda number: send(cloud, "/v1/orders", an_order(order_id=f"A-{number % 2}"), "once"), together=at % 2 == 0
+        )
+        assert {(201, False): 1, (201, True): 7, (422, False): 8} == told(answers)
+        assert ONE_ORDER + Counter(replay=1) == kinds(cloud)
+
+
+def test_one_order_sent_by_sixteen_without_a_key_is_placed_once(cloud: Cloud, race: Race) -> None:
+    cloud.key()
+    kept = Kept()
+    for at in range(20):
+        kept.restore()
+        answers = race.run(lambda _: send(cloud, "/v1/orders", an_order()), together=at % 2 == 0)
+        assert {(201, False): 1, (200, False): 15} == told(answers)
+        assert ONE_ORDER == kinds(cloud)
+
+
+def test_sixteen_bodies_for_one_order_id_leave_the_first_and_a_conflict_for_the_others(cloud: Cloud, race: Race) -> None:
+    cloud.key()
+    kept = Kept()
+    for at in range(10):
+        kept.restore()
+        answers = race.run(lambda number: send(cloud, "/v1/orders", an_order(coupon=f"C{number}")), together=at % 2 == 0)
+        assert {(201, False): 1, (409, False): 15} == told(answers)
+        (placed,) = (answer.json["coupon"] for answer in answers if answer.status == 201)
+        assert [placed] == [item["coupon"]["S"] for item in cloud.items("ORDER#")]
+
+
+def test_sixteen_events_for_one_order_are_each_applied_once(cloud: Cloud, race: Race) -> None:
+    assert 201 == send(cloud, "/v1/orders", an_order()).status
+    kept = Kept()
+    for at in range(4):
+        kept.restore()
+        for part in range(2):
+            names = [f"{part}-{number}" for number in range(CALLERS)]
+            answers = race.run(partial(pay, cloud, names), together=at % 2 == 0)
+            assert {(201, False): CALLERS} == told(answers)
+            assert set(range(2 + CALLERS * part, 2 + CALLERS * (part + 1))) == {answer.json["version"] for answer in answers}
+        order = cloud.call(handler, "GET", "/v1/orders/A-1001").json
+        everything = sorted(f"{part}-{number}" for part in range(2) for number in range(CALLERS))
+        assert (1 + 2 * CALLERS, everything) == (order["version"], sorted(said["event_id"] for said in order["history"]))
+        assert 2 * CALLERS == kinds(cloud)["order.paid"]
+
+
+def test_sixteen_first_orders_of_one_person_make_one_customer(cloud: Cloud, race: Race) -> None:
+    """Half of them know a telephone number more: it is gained once."""
+    cloud.key()
+    kept = Kept()
+    person = {"user_id": "u-77", "email": "sara@example.com"}
+    for at in range(20):
+        kept.restore()
+        answers = race.run(
+            lambda number: send(
+                cloud,
+                "/v1/orders",
+                an_order(order_id=f"A-{number}", customer=person | ({"phone": "+989121234567"} if number % 2 else {})),
+            ),
+            together=at % 2 == 0,
+        )
+        assert {(201, False): CALLERS} == told(answers)
+        (customer_id,) = {answer.json["customer_id"] for answer in answers}
+        customer = cloud.call(customers, "GET", f"/v1/customers/{customer_id}").json
+        assert ["email", "phone", "user_id"] == sorted(identifier["kind"] for identifier in customer["identifiers"])
+        found = kinds(cloud)
+        one_each = {"profile": 1, "identity": 3, "customer.created": 1} | dict.fromkeys(("order", "order_pointer"), CALLERS)
+        assert one_each == {kind: found[kind] for kind in one_each}
+        listed = cloud.call(customers, "GET", f"/v1/customers/{customer_id}/orders").json["data"]
+        assert sorted(f"A-{number}" for number in range(CALLERS)) == sorted(order["order_id"] for order in listed)
