@@ -3,6 +3,7 @@
 It tells nowhere how far a stream's consumer is behind: `GET /_local/status` does, and lists the last requests.
 It forgets a stream's records at a restart but not how many of them were read, so that it skips as many new ones:
 the undelivered records are saved with the rest of its state and come back at the same positions.
+It asks for `sqs:SendMessageBatch`, an action that IAM does not have: AWS grants a batch by `sqs:SendMessage`.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import ministack.app as ministack
+from ministack.core import iam_evaluator
 from ministack.core.persistence import load_state, save_state
 from ministack.core.responses import AccountRegionScopedDict
 from ministack.services import dynamodb, lambda_svc, sqs
@@ -29,6 +31,8 @@ API = "/_aws/execute-api/"
 FOLDER = Path(os.environ["STATE_DIR"]).parent
 serve = ministack.app
 requests: deque[dict[str, Any]] = deque(maxlen=5000)
+calls: dict[str, set[str]] = {}
+enforce = iam_evaluator.enforce
 
 
 async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -39,7 +43,7 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     elif path == "/_local/status":
         after = int(parse_qs(scope["query_string"].decode()).get("after", ["-1"])[0])
         new = [request for request in requests if 0 <= after < request["number"]]
-        body = json.dumps({"folder": str(FOLDER), "backlog": _backlog(), "requests": new})
+        body = json.dumps({"folder": str(FOLDER), "backlog": _backlog(), "requests": new, "calls": _calls()})
         await send(
             {
                 "type": "http.response.start",
@@ -52,6 +56,20 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await _recorded(scope, receive, send)
     else:
         await serve(scope, receive, send)
+
+
+def _enforce(access_key: str, action: str, service: str, region: str, **about: Any) -> Any:
+    """Let MiniStack decide as AWS would, and note which role asked for what and got it."""
+    action = "sqs:SendMessage" if action == "sqs:SendMessageBatch" else action
+    denied = enforce(access_key, action, service, region, **about)
+    role = iam_evaluator.caller_arn().partition(":assumed-role/")[2].partition("/")[0]
+    if role and not denied:
+        calls.setdefault(role, set()).add(action)
+    return denied
+
+
+def _calls() -> dict[str, list[str]]:
+    return {role: sorted(actions) for role, actions in calls.items()}
 
 
 async def _recorded(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -128,5 +146,6 @@ if __name__ == "__main__":
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         lock.write(str(os.getpid()))
         lock.flush()
+        iam_evaluator.enforce = _enforce
         ministack.app = app
         ministack.main()

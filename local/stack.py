@@ -84,7 +84,10 @@ class Stack:
         return int((self.folder / "lock").read_text())
 
     def status(self, after: int = -1) -> dict[str, Any] | None:
-        """What local/emulator.py tells: `backlog` by function, `requests` after a number. None if nothing answers."""
+        """What local/emulator.py tells; None if nothing answers.
+
+        `backlog` by function, `requests` after a number, and `calls` that each role was allowed since the start.
+        """
         connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             connection.request("GET", f"/_local/status?after={after}")

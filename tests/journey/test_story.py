@@ -9,8 +9,9 @@ import pytest
 
 from local.api import Api
 from local.down import drain
-from local.stack import Stack
+from local.stack import STACK_NAME, Stack
 from local.tool import tool
+from tests.architecture.test_policies import GRANTS, STREAM
 from tests.builders import an_event, an_order
 
 SARA = {"user_id": "u-sara", "email": "sara.lindqvist@example.com", "phone": "+46701234567"}
@@ -90,28 +91,41 @@ def test_an_order_sent_again_after_a_lost_answer_is_there_once(api: Api) -> None
     assert answers[0].body == answers[1].body == answers[2].body
 
 
+@pytest.fixture
+def poisoned(
+    stack: Stack, dynamodb: Any, facts: dict[str, Any], place: Callable[..., Any]
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    """A customer with one order counted, one parked, and an item among the orders that nobody can read until it is mended."""
+    user = {"user_id": f"u-poisoned-{next(numbers)}"}
+    customer_id: str = place(user)["customer_id"]
+    assert drain(stack) == {}
+    poison = {"PK": {"S": f"CUSTOMER#{customer_id}"}, "SK": {"S": "ORDER#demo#poison"}, "type": {"S": "order"}}
+    dynamodb.put_item(TableName=facts["table"], Item=poison)
+    place(user)
+
+    def mend() -> None:
+        dynamodb.delete_item(TableName=facts["table"], Key={"PK": poison["PK"], "SK": poison["SK"]})
+
+    yield customer_id, mend
+    mend()
+    tool(stack, "stats", "repair")
+
+
 def test_a_customer_whose_facts_cannot_be_counted_is_parked_and_repaired_and_holds_up_nobody(
-    stack: Stack, api: Api, dynamodb: Any, facts: dict[str, Any], place: Callable[..., Any]
+    stack: Stack, api: Api, place: Callable[..., Any], poisoned: tuple[str, Callable[[], None]]
 ) -> None:
     """The hop from the stream to the statistics fails for one customer."""
-    poisoned = place({"user_id": "u-poisoned"})["customer_id"]
-    assert drain(stack) == {}
-    poison = {"PK": {"S": f"CUSTOMER#{poisoned}"}, "SK": {"S": "ORDER#demo#poison"}, "type": {"S": "order"}}
-    dynamodb.put_item(TableName=facts["table"], Item=poison)
-
-    place({"user_id": "u-poisoned"})
-    healthy = place({"user_id": "u-healthy"})["customer_id"]
+    customer_id, mend = poisoned
+    healthy = place({"user_id": f"u-healthy-{next(numbers)}"})["customer_id"]
     assert drain(stack) == {}
     assert api.get(f"/v1/customers/{healthy}/stats")["orders"] == 1
-    assert api.get(f"/v1/customers/{poisoned}/stats")["orders"] == 1
+    assert api.get(f"/v1/customers/{customer_id}/stats")["orders"] == 1
 
-    queue, sqs = outputs(stack)["DeadLettersUrl"], boto3.client("sqs", **stack.client_settings())
-    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
-    assert attributes["ApproximateNumberOfMessages"] == "1"
+    assert dead_letters(stack) == 1
 
-    dynamodb.delete_item(TableName=facts["table"], Key={"PK": poison["PK"], "SK": poison["SK"]})
+    mend()
     assert "1 events repaired, 0 left in the queue" in tool(stack, "stats", "repair")
-    assert api.get(f"/v1/customers/{poisoned}/stats")["orders"] == 2
+    assert api.get(f"/v1/customers/{customer_id}/stats")["orders"] == 2
     assert "0 rows differ" in tool(stack, "stats", "rebuild", "--dry-run")
 
 
@@ -161,7 +175,33 @@ def test_a_function_may_do_only_what_its_role_says(stack: Stack, facts: dict[str
         reader.put_item(TableName=facts["table"], Item=key)
 
 
-def outputs(stack: Stack) -> dict[str, str]:
+@pytest.mark.usefixtures("poisoned")
+def test_every_grant_is_used_on_the_journey(stack: Stack, api: Api, staff: Api, place: Callable[..., Any]) -> None:
+    """Which calls each role made, against what its policies grant; that all calls were granted, the enforced policies see to.
+
+    Reading the stream and writing the log is Lambda's own work, which the emulator does without asking.
+    """
+    order = place({"user_id": "u-grants"})
+    staff.get("/v1/orders?from=2026-11-20&to=2026-11-20")
+    staff.get("/v1/sites")
+    brand = {"brand": "Demo", "languages": ["en"], "time_zone": "UTC", "currency": "USD"}
+    assert staff.call("PUT", "/v1/sites/demo", brand).status == 200
+    api.get(f"/v1/customers/{order['customer_id']}/orders")
+    assert drain(stack) == {}
+    made = {role.split("-")[2].removesuffix("Role"): set(actions) for role, actions in (stack.status() or {})["calls"].items()}
+    granted = {
+        "".join(map(str.title, folder.split("_"))): set().union(*grants.values()) - STREAM
+        for folder, grants in GRANTS.items()
+        if grants
+    }
+    assert made == granted
+
+
+def dead_letters(stack: Stack) -> int:
+    """How many messages wait for an engineer."""
     cloudformation = boto3.client("cloudformation", **stack.client_settings())
-    (found,) = [each for each in cloudformation.describe_stacks()["Stacks"] if "Outputs" in each]
-    return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+    (found,) = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
+    (queue,) = [output["OutputValue"] for output in found["Outputs"] if output["OutputKey"] == "DeadLettersUrl"]
+    sqs = boto3.client("sqs", **stack.client_settings())
+    name = "ApproximateNumberOfMessages"
+    return int(sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[name])["Attributes"][name])
