@@ -41,7 +41,6 @@ def test_somebody_without_an_identifier_is_nobody() -> None:
         ((SARA, PHONE), {PHONE}, None),
         ((MAIL, PHONE), {PHONE}, None),
     ],
-    ids=str,
 )
 def test_the_strongest_known_identifier_speaks_and_a_phone_only_where_nothing_better_was_given(
     given: tuple[Identifier, ...], held: set[Identifier], found: Identifier | None
