@@ -23,7 +23,8 @@ ATTEMPTS = 12
 MOST_DAYS = 31
 LONGEST_POSITION = 400
 MOST_READ = 1_000
-"""Orders that one page of a list may read while it looks for those with a given status."""
+"""Orders that one page of a list may read while it looks for those with a given status, READ_AT_ONCE of them at a time."""
+READ_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +203,7 @@ def list_orders(
     found: list[OrderView] = []
     read = 0
     while first <= day <= last and read < MOST_READ:
-        page = orders.placed_on(site, day, after=position, limit=limit)
+        page = orders.placed_on(site, day, after=position, limit=READ_AT_ONCE if status else limit)
         read += len(page.items)
         for order in page.items:
             state = domain.fold(order)

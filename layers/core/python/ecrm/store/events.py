@@ -65,7 +65,8 @@ class DynamoTimeline:
         last = None
         partition = keys.customer_partition(customer_id)
         beyond = keys.EVENT_PREFIX + after if after else None
-        items = self._table.query(partition, prefix=keys.EVENT_PREFIX, after=beyond, backwards=True, limit=MOST_READ)
+        most = MOST_READ if types else limit
+        items = self._table.query(partition, prefix=keys.EVENT_PREFIX, after=beyond, backwards=True, limit=most)
         for read, item in enumerate(items, start=1):
             last = item["SK"].removeprefix(keys.EVENT_PREFIX)
             if not types or item["type"] in types:
