@@ -8,7 +8,7 @@ import pytest
 
 from ecrm.domain import errors
 from ecrm.domain.api_keys import KeyKind, Scope
-from ecrm.entry.http import STATUSES, TITLES, error_reply
+from ecrm.entry.problems import STATUSES, TITLES, problem_of
 from tests.cloud import Answer
 from tests.faults import refused_with, tapped
 from tests.functions.api import DESCRIPTION, NOBODY, OPERATIONS, Operation, Shop, a_new_order, ask
@@ -164,7 +164,7 @@ def every_error(kind: type[errors.EcrmError] = errors.EcrmError) -> list[type[er
 def test_every_error_has_its_status_and_a_title(kind: type[errors.EcrmError]) -> None:
     own = next(above for above in kind.__mro__ if above in STATUSES)
     assert issubclass(own, errors.EcrmError)
-    reply = error_reply(kind("words"), "c-1")
+    reply = problem_of(kind("words"), "c-1")
     assert STATUSES[own] == reply.status
     assert reply.status in TITLES
 

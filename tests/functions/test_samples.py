@@ -1,0 +1,102 @@
+"""Every sample event has the outcome that events/README.md says, and every function has samples."""
+
+import importlib
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ecrm import bootstrap
+from ecrm.application.orders import place_order
+from ecrm.contracts.orders import PlaceOrderBody
+from ecrm.domain.api_keys import ALLOWED, ApiKey, KeyKind
+from ecrm.entry.http import digest_of
+from ecrm.entry.json_body import read_json
+from tests.architecture.pages import code, table
+from tests.cloud import Cloud
+from tests.functions.api import EXAMPLE_ORDER, ROOT
+
+EVENTS = ROOT / "events"
+CUSTOMER = "019aa2c6f0b07d3e8c1f5a9b2d4e6f80"
+ROWS = table((EVENTS / "README.md").read_text(encoding="utf-8"), "event", "outcome")
+TABLE = {code(event): outcome.strip("`") for event, outcome in ROWS}
+WHEN = datetime(2026, 11, 20, 18, 3, 12, tzinfo=UTC)
+
+
+class TheirIds:
+    """The customer's id that the samples name."""
+
+    def customer_id(self, _now: datetime) -> str:
+        return CUSTOMER
+
+    def key_secret(self) -> str:
+        raise NotImplementedError
+
+
+def open_as_described() -> None:
+    for kind in (KeyKind.SERVER, KeyKind.STAFF):
+        secret = f"ecrm_{kind}_0123456789abcdef0123456789abcdef01234567"
+        key = ApiKey(key_id=kind, kind=kind, site="de", sites=frozenset(), scopes=ALLOWED[kind], name="sample", created_at=WHEN)
+        bootstrap.api_keys().add(secret, key)
+    sent = read_json(json.dumps(EXAMPLE_ORDER).encode())
+    command = PlaceOrderBody.model_validate(sent).to_command("de", digest=digest_of(sent), source="api:server")
+    place_order(
+        command,
+        None,
+        orders=bootstrap.orders(),
+        requests=bootstrap.requests(),
+        customers=bootstrap.customers(),
+        clock=bootstrap.clock,
+        ids=TheirIds(),
+    )
+
+
+def run(name: str) -> Any:
+    handler = importlib.import_module(f"{name.partition('/')[0]}.handler").handler
+    return handler(json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8")), None)
+
+
+def at(body: Any, path: str) -> str:
+    for step in path.split("."):
+        body = body[int(step)] if isinstance(body, list) else body[step]
+    return str(body)
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if not name.startswith("project_events/")])
+def test_a_request_is_answered_as_the_table_says(cloud: Cloud, name: str) -> None:
+    open_as_described()
+    cloud.project()
+    answer = run(name)
+    status, *claims = TABLE[name].split()
+    assert int(status) == answer["statusCode"], answer["body"]
+    said = dict(claim.split("=") for claim in claims)
+    assert said == {path: at(json.loads(answer["body"]), path) for path in said}
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("project_events/")])
+def test_a_batch_of_the_stream_has_the_outcome_that_the_table_says(cloud: Cloud, name: str) -> None:
+    open_as_described()
+    assert {"batchItemFailures": []} == run(name)
+    rows = [item for item in cloud.items() if item["PK"]["S"].startswith("STATS#")]
+    assert {"counted": [CUSTOMER], "nothing": []}[TABLE[name]] == [row["SK"]["S"] for row in rows]
+    assert all("1" == row["orders"]["N"] for row in rows)
+    assert [] == cloud.parked()
+
+
+def test_the_table_and_the_folder_hold_the_same_events() -> None:
+    files = {str(path.relative_to(EVENTS).with_suffix("")) for path in EVENTS.glob("*/*.json")}
+    assert files == set(TABLE)
+
+
+def test_every_function_has_samples_and_every_sample_a_function() -> None:
+    folders = {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")}
+    assert folders == {path.name for path in EVENTS.iterdir() if path.is_dir()}
+
+
+def test_no_sample_names_a_real_account_or_person() -> None:
+    for path in EVENTS.glob("*/*.json"):
+        text = path.read_text(encoding="utf-8")
+        assert set(re.findall(r"[\w.]+@([\w.-]+)", text)) <= {"example.com"}, path
+        assert set(re.findall(r"\b\d{12}\b", text)) - {"123456789012"} <= {"989121234567"}, path
