@@ -20,7 +20,8 @@ from ecrm.contracts import fields
 from ecrm.contracts.orders import BatchBody, OrderEventBody, PlaceOrderBody
 from ecrm.contracts.problems import ProblemBody
 from ecrm.contracts.sites import SiteBody
-from ecrm.entry.http import TITLES, Route
+from ecrm.entry.http import Route
+from ecrm.entry.problems import TITLES
 from tools.openapi_page import page
 from tools.openapi_words import ABOUT, ANSWERS, EXAMPLES, FIELDS, PROBLEMS, QUERY, answer_examples
 

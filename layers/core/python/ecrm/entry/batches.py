@@ -10,7 +10,8 @@ from ecrm.contracts.orders import BatchBody, BatchResultBody
 from ecrm.domain.errors import EcrmError, TooLarge
 
 from . import observability
-from .http import LARGEST_BODY, Call, Reply, internal, problem_of, status_of
+from .http import LARGEST_BODY, Call, Reply
+from .problems import internal_problem, problem_of, status_of
 
 
 def run_batch(call: Call, elements: Sequence[Any], record: Callable[[Any, None], Recorded], requests: Requests) -> Reply:
@@ -38,7 +39,7 @@ def _one(call: Call, index: int, element: Any, record: Callable[[Any, None], Rec
         )
     except Exception as error:  # noqa: BLE001 (one element must not cost the others their answer)
         observability.alarm("unhandled in a batch", error, correlation_id=call.correlation_id, index=index)
-        return BatchResultBody(index=index, status=500, order_id=order_id, error=internal(call.correlation_id))
+        return BatchResultBody(index=index, status=500, order_id=order_id, error=internal_problem(call.correlation_id))
     order = recorded.view.order
     return BatchResultBody(
         index=index,

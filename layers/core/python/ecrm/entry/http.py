@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -23,12 +24,13 @@ from ecrm.application.orders import Recorded
 from ecrm.application.ports import Clock, Keys, Outcome, Request, Sites
 from ecrm.application.sites import require_site
 from ecrm.contracts.fields import Query
-from ecrm.contracts.problems import FlawBody, ProblemBody, invalid_from
+from ecrm.contracts.problems import ProblemBody, invalid_from
 from ecrm.domain import errors
 from ecrm.domain.api_keys import ApiKey, Scope
 
 from . import observability
 from .json_body import BadJson, read_json
+from .problems import Refusal, headers_of, internal_problem, problem_of, refusal_problem, status_of
 
 LARGEST_BODY = 256 * 1024
 LARGEST_BATCH = 1024 * 1024
@@ -39,45 +41,7 @@ LONGEST_IDEMPOTENCY_KEY = 255
 LONGEST_SEGMENT = 200
 """Longer than any id that we give or take, and shorter than a key of the table may be."""
 
-STATUSES: dict[type[errors.EcrmError], int] = {
-    errors.Invalid: 422,
-    errors.TooLarge: 413,
-    errors.NotFound: 404,
-    errors.AlreadyExists: 409,
-    errors.Conflict: 409,
-    errors.InFlight: 409,
-    errors.Stale: 412,
-    errors.RuleBroken: 409,
-    errors.Forbidden: 403,
-    errors.Unauthenticated: 401,
-    errors.Unavailable: 503,
-}
-TITLES = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    409: "Conflict",
-    412: "Precondition Failed",
-    413: "Content Too Large",
-    415: "Unsupported Media Type",
-    422: "Unprocessable Content",
-    500: "Internal Server Error",
-    503: "Service Unavailable",
-}
 _ALWAYS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-
-
-class Refusal(Exception):
-    """A request that HTTP itself refuses, before any use case."""
-
-    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(code)
-        self.status = status
-        self.code = code
-        self.detail = detail
-        self.headers = dict(headers or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +98,6 @@ class Call:
         """Who says so, for the timeline."""
         return f"api:{self.key.key_id}" if self.key else "api"
 
-    @property
-    def digest(self) -> str:
-        return digest_of(self.raw)
-
     def site(self, asked: str | None) -> str:
         """Resolve the site that is meant. Raises Forbidden or Invalid."""
         return self.api.site_for(self.key, asked)
@@ -186,13 +146,12 @@ class HttpApi:
         try:
             reply = self._reply(event, http["method"], correlation_id, log)
         except Refusal as refusal:
-            problem = _problem(refusal.status, refusal.code, refusal.detail, correlation_id)
-            reply = Reply(refusal.status, problem, refusal.headers)
+            reply = Reply(refusal.status, refusal_problem(refusal, correlation_id), refusal.headers)
         except errors.EcrmError as error:
-            reply = error_reply(error, correlation_id)
+            reply = Reply(status_of(error), problem_of(error, correlation_id), headers_of(error))
         except Exception as error:  # noqa: BLE001 (the last net: a request is always answered, and this one rings an alarm)
             observability.alarm("unhandled", error, **log)
-            reply = Reply(500, internal(correlation_id))
+            reply = Reply(500, internal_problem(correlation_id))
         duration = round((time.perf_counter() - started) * 1000, 1)
         observability.note("request", **log, status=reply.status, duration_ms=duration)
         return _wire(reply, correlation_id, head=http["method"] == "HEAD")
@@ -238,18 +197,18 @@ class HttpApi:
         return found
 
     def _authenticate(self, header: str | None, now: datetime) -> ApiKey:
-        return authenticate(_secret(header), find=self._find_key, now=now)
+        return authenticate(_secret(header), find=partial(self._find_key, now.timestamp()), now=now)
 
-    def _find_key(self, secret: str) -> ApiKey | None:
+    def _find_key(self, now: float, secret: str) -> ApiKey | None:
         """Look a key up, at most once a minute whether found or not; by hash, so that no secret stays in memory."""
         name = hashlib.sha256(secret.encode()).hexdigest()
         known = self._seen_keys.get(name)
-        if known is not None and time.monotonic() < known[0]:
+        if known is not None and now < known[0]:
             return known[1]
         if len(self._seen_keys) >= KEY_CACHE_SIZE:
             self._seen_keys.clear()
         key = self._keys().find(secret)
-        self._seen_keys[name] = (time.monotonic() + KEY_CACHE_SECONDS, key)
+        self._seen_keys[name] = (now + KEY_CACHE_SECONDS, key)
         return key
 
     def site_for(self, key: ApiKey | None, asked: str | None) -> str:
@@ -295,40 +254,6 @@ def shaped(shape: Any, value: Any) -> Any:
 def digest_of(value: Any) -> str:
     """Stand for a JSON value: the same for the same content, however its keys are ordered and its blanks are set."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
-
-
-def status_of(error: errors.EcrmError) -> int:
-    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
-
-
-def problem_of(error: errors.EcrmError, correlation_id: str) -> ProblemBody:
-    flaws = error.flaws if isinstance(error, errors.Invalid) else ()
-    return _problem(status_of(error), error.code, error.detail, correlation_id, flaws)
-
-
-def error_reply(error: errors.EcrmError, correlation_id: str) -> Reply:
-    headers = {}
-    if isinstance(error, errors.Unauthenticated):
-        headers["www-authenticate"] = "Bearer"
-    if isinstance(error, errors.Unavailable | errors.InFlight):
-        headers["retry-after"] = "1"
-    return Reply(status_of(error), problem_of(error, correlation_id), headers)
-
-
-def internal(correlation_id: str) -> ProblemBody:
-    return _problem(500, "internal", "something went wrong on our side", correlation_id)
-
-
-def _problem(status: int, code: str, detail: str, correlation_id: str, flaws: tuple[errors.Flaw, ...] = ()) -> ProblemBody:
-    return ProblemBody(
-        type="about:blank",
-        title=TITLES[status],
-        status=status,
-        detail=detail,
-        code=code,
-        errors=[FlawBody(pointer=flaw.pointer, code=flaw.code, detail=flaw.detail) for flaw in flaws],
-        correlation_id=correlation_id,
-    )
 
 
 def _secret(header: str | None) -> str | None:

@@ -4,12 +4,11 @@ import re
 
 from ecrm.application.ports import Sites
 from ecrm.application.sites import put_site
-from ecrm.contracts.fields import SITE_ID
 from ecrm.contracts.sites import PutSiteBody, SiteBody
-from ecrm.domain.errors import Invalid
 from ecrm.domain.sites import Site
 
-from .http import Call, Refusal, Reply
+from .http import Call, Reply
+from .problems import Refusal
 
 
 def site(status: int, found: Site) -> Reply:
@@ -18,10 +17,7 @@ def site(status: int, found: Site) -> Reply:
 
 def put(call: Call, *, sites: Sites) -> Reply:
     body: PutSiteBody = call.body
-    name = call.path["site"]
-    if not re.fullmatch(SITE_ID, name):
-        raise Invalid("a site is named by lower-case letters, digits and hyphens, 40 at most", code="bad_site")
-    stored, is_new = put_site(body.to_site(name, call.now), expected_version=_expected(call), sites=sites)
+    stored, is_new = put_site(body.to_site(call.path["site"], call.now), expected_version=_expected(call), sites=sites)
     return site(201 if is_new else 200, stored)
 
 
