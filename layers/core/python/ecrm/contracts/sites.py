@@ -1,5 +1,6 @@
 """Sites on the wire."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
@@ -8,9 +9,10 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from ecrm.domain import instants
+from ecrm.domain.errors import Invalid
 from ecrm.domain.sites import Site
 
-from .fields import Answer, Body, Currency, Email, Name, SiteId, Text
+from .fields import SITE_ID, Answer, Body, Currency, Email, Name, SiteId, Text
 
 _LANGUAGE = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?$"
 
@@ -35,6 +37,8 @@ class PutSiteBody(Body):
     postal_address: Text | None = None
 
     def to_site(self, site: str, now: datetime) -> Site:
+        if not re.fullmatch(SITE_ID, site):
+            raise Invalid("a site is named by lower-case letters, digits and hyphens, 40 at most", code="bad_site")
         return Site(
             site=site,
             brand=self.brand,

@@ -28,7 +28,8 @@ class DynamoKeys:
     def revoke(self, key_id: str, at: datetime) -> ApiKey | None:
         for item in self._table.query(keys.KEYS_PARTITION, consistent=True):
             if item["key_id"] == key_id:
-                revoked = replace(_key_of(item), revoked_at=at)
+                key = _key_of(item)
+                revoked = replace(key, revoked_at=key.revoked_at or at)
                 self._table.put(Put(_item(item["SK"], revoked), None, "a key only ever goes from valid to revoked"))
                 return revoked
         return None
