@@ -1,0 +1,311 @@
+"""The engineer's command: keys, sites, and the statistics' rebuild and repair."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import botocore.session
+import pytest
+
+from customers_api.handler import handler as customers
+from ecrm import bootstrap
+from orders_api.handler import handler as orders
+from project_events.handler import handler as project
+from sites_api.handler import handler as sites
+from tests.builders import a_record, a_site, an_event, an_order
+from tests.cloud import Cloud
+from tests.faults import on, refused_with, tapped
+from tools import ecrm
+
+type Run = Callable[..., tuple[int, list[str], list[str]]]
+
+
+@pytest.fixture
+def run(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command; gives its exit code, what it printed, and what it complained about."""
+    del cloud
+
+    def command(*words: str) -> tuple[int, list[str], list[str]]:
+        monkeypatch.setattr("sys.argv", ["ecrm", *words])
+        capsys.readouterr()
+        code, complaint = 0, ""
+        try:
+            ecrm.main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+            complaint = end.code if isinstance(end.code, str) else ""
+        printed = capsys.readouterr()
+        return code, printed.out.splitlines(), (printed.err + complaint).splitlines()
+
+    return command
+
+
+def status(cloud: Cloud, secret: str, site: str = "de") -> tuple[int, str]:
+    """What reading an order that does not exist is answered with that key."""
+    answer = cloud.call(orders, "GET", "/v1/orders/none", query=f"site={site}", key=secret)
+    return answer.status, answer.json["code"]
+
+
+UNKNOWN, KNOWN = (401, "unauthenticated"), (404, "order_not_found")
+
+
+def forget_keys() -> None:
+    """Let a minute pass for the functions' memory of keys."""
+    orders._seen_keys.clear()
+
+
+def test_a_secret_is_shown_once_and_only_its_hash_is_kept(cloud: Cloud, run: Run) -> None:
+    code, (secret, words), complaints = run("keys", "create", "--kind", "server", "--site", "de", "--name", "the shop")
+    assert (0, [], KNOWN) == (code, complaints, status(cloud, secret))
+    assert secret.startswith("ecrm_server_")
+    key_id = words.split()[1].rstrip(":")
+    _, listed, _ = run("keys", "list")
+    assert [f"{key_id}\tserver\tde\t-\tvalid\tthe shop"] == listed
+    everything = json.dumps(cloud.items())
+    assert [False, False, True] == [
+        part in everything for part in (secret, secret.rpartition("_")[2], hashlib.sha256(secret.encode()).hexdigest())
+    ]
+
+
+def test_a_secret_for_programs_is_json(cloud: Cloud, run: Run) -> None:
+    _, (line,), _ = run("keys", "create", "--kind", "server", "--site", "de", "--json")
+    made = json.loads(line)
+    assert ({"key_id", "secret"}, KNOWN) == (set(made), status(cloud, made["secret"]))
+
+
+def test_secrets_differ(run: Run) -> None:
+    made = [json.loads(run("keys", "create", "--kind", "staff", "--site", "de", "--json")[1][0]) for _ in range(20)]
+    assert (20, 20) == (len({key["secret"] for key in made}), len({key["key_id"] for key in made}))
+    assert {len("ecrm_staff_") + 40} == {len(key["secret"]) for key in made}
+
+
+def test_a_revoked_key_is_refused_as_one_that_never_was(cloud: Cloud, run: Run) -> None:
+    first, second = (json.loads(run("keys", "create", "--kind", "server", "--site", "de", "--json")[1][0]) for _ in range(2))
+    assert [KNOWN, KNOWN] == [status(cloud, key["secret"]) for key in (first, second)]
+    code, (words,), _ = run("keys", "revoke", first["key_id"])
+    assert (0, f"key {first['key_id']} is revoked; functions that know it forget it within 60 seconds") == (code, words)
+    forget_keys()
+    assert [UNKNOWN, KNOWN] == [status(cloud, key["secret"]) for key in (first, second)]
+    revoked = cloud.call(orders, "GET", "/v1/orders/none", key=first["secret"])
+    never = cloud.call(orders, "GET", "/v1/orders/none", key="ecrm_server_" + "0" * 40)
+    assert (never.status, never.headers, never.text) == (revoked.status, revoked.headers, revoked.text)
+
+
+def test_a_key_that_is_revoked_twice_keeps_its_first_end(run: Run) -> None:
+    key_id = json.loads(run("keys", "create", "--kind", "server", "--site", "de", "--json")[1][0])["key_id"]
+    run("keys", "revoke", key_id)
+    (ended,) = bootstrap.api_keys().all()
+    assert 0 == run("keys", "revoke", key_id)[0]
+    assert (ended,) == bootstrap.api_keys().all()
+
+
+def test_a_key_ends_with_the_last_second_of_its_last_day(cloud: Cloud, run: Run) -> None:
+    today = datetime.now(UTC).date()
+    days = {(today + timedelta(days=at)).isoformat(): at for at in (-1, 0, 1)}
+    made = {
+        at: json.loads(run("keys", "create", "--kind", "server", "--site", "de", "--expires-on", day, "--json")[1][0])
+        for day, at in days.items()
+    }
+    assert [UNKNOWN, KNOWN, KNOWN] == [status(cloud, made[at]["secret"]) for at in (-1, 0, 1)]
+    states = [line.split("\t")[4] for line in run("keys", "list")[1]]
+    assert [
+        f"{state} {day}T23:59:59.999999Z" for state, day in zip(("expired", "valid until", "valid until"), days, strict=True)
+    ] == states
+
+
+def test_a_key_reaches_the_sites_and_scopes_that_it_was_given(cloud: Cloud, run: Run) -> None:
+    words = ("--brand", "Note", "--languages", "fr", "--time-zone", "Europe/Paris", "--currency", "EUR")
+    assert 0 == run("sites", "put", "fr", *words)[0]
+    one, two, every, low = (
+        json.loads(run("keys", "create", "--kind", "server", "--site", "de", *more, "--json")[1][0])["secret"]
+        for more in ([], ["--sites", "de,fr"], ["--sites", "*"], ["--scopes", "sites:read"])
+    )
+    assert [(403, "site_forbidden"), KNOWN, KNOWN] == [status(cloud, secret, "fr") for secret in (one, two, every)]
+    assert (403, "scope_missing") == status(cloud, low)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("keys create --kind server --site at", "there is no site at"),
+        ("keys create --kind server --site de --sites de,at", "there is no site at"),
+        ("keys create --kind write --site de --scopes orders:read", "a write key cannot have orders:read"),
+        ("keys create --kind server --site de --scopes sites:write", "a server key cannot have sites:write"),
+        ("keys revoke 0123456789ab", "there is no key 0123456789ab"),
+        ("sites put FR --brand b --languages fr --time-zone Europe/Paris --currency EUR", "a site is named by"),
+        ("sites put fr --brand b --languages fr --time-zone Mars/Base --currency EUR", "/time_zone: "),
+        ("sites put fr --brand b --languages french --time-zone Europe/Paris --currency EUR", "/languages/0: "),
+        ("sites put fr --brand b --languages fr --time-zone Europe/Paris --currency EURO", "/currency: "),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_word_and_leaves_nothing(cloud: Cloud, run: Run, words: str, complaint: str) -> None:
+    left = cloud.items()
+    code, printed, complaints = run(*words.split())
+    assert (1, [], 1, left) == (code, printed, len(complaints), cloud.items())
+    assert complaints[0].startswith(complaint)
+
+
+@pytest.mark.parametrize("words", ["keys", "keys create --kind server", "keys create --kind owner --site de", "stats", ""])
+def test_a_command_that_is_not_whole_says_how_it_is_used(cloud: Cloud, run: Run, words: str) -> None:
+    left = cloud.items()
+    code, _, complaints = run(*words.split())
+    assert (2, "usage: ecrm", left) == (code, complaints[0][:11], cloud.items())
+
+
+def test_a_site_put_is_the_site_that_the_api_reads(cloud: Cloud, run: Run) -> None:
+    words = ["--brand", "Blue Note", "--languages", "de,en", "--time-zone", "Europe/Berlin", "--currency", "EUR"]
+    more = ["--sender", "shop@example.com", "--reply-to", "help@example.com", "--postal-address", "1 Street\nTown"]
+    _, (line,), _ = run("sites", "put", "at", *words, *more)
+    read = cloud.call(sites, "GET", "/v1/sites/at").json
+    contacts = {"sender": "shop@example.com", "reply_to": "help@example.com", "postal_address": "1 Street\nTown"}
+    expected = a_site(**contacts) | {"site": "at", "version": 1, "updated_at": read["updated_at"]}
+    assert (expected, expected) == (read, json.loads(line))
+    _, (line,), _ = run("sites", "put", "at", *words)
+    assert expected | dict.fromkeys(contacts) | {"version": 2, "updated_at": json.loads(line)["updated_at"]} == json.loads(line)
+
+
+@pytest.fixture
+def shop(cloud: Cloud) -> list[str]:
+    """Three customers with an order each, counted; gives their ids."""
+    found = []
+    for at in range(3):
+        answer = cloud.call(orders, "POST", "/v1/orders", an_order(order_id=f"A-{at}", customer={"user_id": f"u-{at}"}))
+        assert 201 == answer.status
+        found.append(answer.json["customer_id"])
+    assert 201 == cloud.call(orders, "POST", "/v1/orders/A-1/events", an_event("refunded", amount="7.00")).status
+    cloud.project()
+    return found
+
+
+def change(cloud: Cloud, item: dict[str, Any], **attributes: Any) -> None:
+    cloud.dynamodb.put_item(TableName="table", Item=item | attributes)
+
+
+def row_of(cloud: Cloud, customer_id: str) -> dict[str, Any]:
+    (row,) = (item for item in cloud.items(customer_id) if item["type"]["S"] == "statistics")
+    return row
+
+
+def order_of(cloud: Cloud, customer_id: str) -> dict[str, Any]:
+    (order,) = (item for item in cloud.items("ORDER#") if item["PK"]["S"].endswith(customer_id))
+    return order
+
+
+def statistics(cloud: Cloud) -> list[dict[str, Any]]:
+    return [item for item in cloud.items() if item["type"]["S"] == "statistics"]
+
+
+def test_a_rebuild_of_what_is_right_finds_no_difference(cloud: Cloud, shop: list[str], run: Run) -> None:
+    left = cloud.items()
+    assert 3 == len(statistics(cloud)) == len(shop)
+    for words in (["stats", "rebuild", "--dry-run"], ["stats", "rebuild"]):
+        assert (0, ["0 rows differ"], []) == run(*words)
+    assert left == cloud.items()
+
+
+def test_a_rebuild_finds_what_was_tampered_with_or_lost_and_puts_it_right_once(cloud: Cloud, shop: list[str], run: Run) -> None:
+    right = {row["SK"]["S"]: row | {"version": {}} for row in statistics(cloud)}
+    change(cloud, row_of(cloud, shop[0]), orders={"N": "2"})
+    lost = row_of(cloud, shop[1])
+    cloud.dynamodb.delete_item(TableName="table", Key={"PK": lost["PK"], "SK": lost["SK"]})
+    left = cloud.items()
+
+    code, printed, _ = run("stats", "rebuild", "--dry-run")
+    assert (1, sorted(f"{customer_id} differs" for customer_id in shop[:2])) == (code, sorted(printed[:-1]))
+    assert ("2 rows differ", left) == (printed[-1], cloud.items())
+
+    code, printed, _ = run("stats", "rebuild")
+    assert (0, sorted(f"{customer_id} is put right" for customer_id in shop[:2])) == (code, sorted(printed[:-1]))
+    assert right == {row["SK"]["S"]: row | {"version": {}} for row in statistics(cloud)}
+    assert (0, ["0 rows differ"], []) == run("stats", "rebuild", "--dry-run")
+    assert (0, ["0 rows differ"], []) == run("stats", "rebuild")
+
+
+def test_a_rebuild_goes_on_past_a_customer_who_cannot_be_counted(cloud: Cloud, shop: list[str], run: Run) -> None:
+    order = order_of(cloud, shop[1])
+    change(cloud, order, terms={"S": "poison"})
+    for customer_id in (shop[0], shop[2]):
+        change(cloud, row_of(cloud, customer_id), orders={"N": "2"})
+    code, printed, complaints = run("stats", "rebuild")
+    assert (1, "2 rows differ", 2 + 1) == (code, printed[-1], len(printed))
+    assert [True] == [line.startswith(f"{shop[1]} cannot be counted: ") for line in complaints]
+    change(cloud, order)
+    assert (0, ["0 rows differ"], []) == run("stats", "rebuild")
+
+
+def park(cloud: Cloud, *customer_ids: str) -> None:
+    """Poison the orders of these customers and let the stream's consumer meet their events."""
+    for customer_id in customer_ids:
+        change(cloud, order_of(cloud, customer_id), terms={"S": "poison"})
+    records = [a_record(item) for item in cloud.items("EVENT#") if item["PK"]["S"].removeprefix("CUSTOMER#") in customer_ids]
+    assert {"batchItemFailures": []} == project({"Records": records}, None)
+
+
+def waiting(cloud: Cloud) -> list[dict[str, Any]]:
+    """What is in the queue, those that somebody has received and not deleted among them."""
+    url, names = cloud.queue_url, ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    counts = cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return [{name.removeprefix("ApproximateNumberOfMessages") or "visible": int(counts[name])} for name in names]
+
+
+def test_poison_is_parked_mended_and_repaired_until_the_queue_is_empty(cloud: Cloud, shop: list[str], run: Run) -> None:
+    kept = [order_of(cloud, customer_id) for customer_id in shop[:2]]
+    park(cloud, *shop[:2])
+    assert [{"visible": 3}, {"NotVisible": 0}] == waiting(cloud)
+    for order in kept:
+        change(cloud, order)
+    change(cloud, row_of(cloud, shop[0]), orders={"N": "2"})
+    assert (0, ["3 events repaired, 0 left in the queue"], []) == run("stats", "repair")
+    assert [{"visible": 0}, {"NotVisible": 0}] == waiting(cloud)
+    assert (0, ["0 rows differ"], []) == run("stats", "rebuild", "--dry-run")
+    assert 1 == cloud.call(customers, "GET", f"/v1/customers/{shop[0]}/stats").json["orders"]
+
+
+def test_what_is_still_poison_and_what_lambda_itself_put_there_stay_for_the_next_repair(
+    cloud: Cloud, shop: list[str], run: Run
+) -> None:
+    kept = {customer_id: order_of(cloud, customer_id) for customer_id in shop}
+    park(cloud, shop[0], shop[2])
+    from_lambda = {"requestContext": {"condition": "RetryAttemptsExhausted"}, "DDBStreamBatchInfo": {"shardId": "shard-1"}}
+    for body in (json.dumps(from_lambda), "not JSON", "[]"):
+        cloud.sqs.send_message(QueueUrl=cloud.queue_url, MessageBody=body)
+    change(cloud, kept[shop[0]])
+    for repaired in (1, 0):
+        code, printed, complaints = run("stats", "repair")
+        assert (1, [f"{repaired} events repaired, 4 left in the queue"]) == (code, printed)
+        assert [True] == [line.startswith(f"{shop[2]} cannot be counted: ") for line in complaints if shop[2] in line]
+        assert [{"visible": 4}, {"NotVisible": 0}] == waiting(cloud)
+    change(cloud, kept[shop[2]])
+    assert (1, ["1 events repaired, 3 left in the queue"]) == run("stats", "repair")[:2]
+    bodies = [
+        message["Body"] for message in cloud.sqs.receive_message(QueueUrl=cloud.queue_url, MaxNumberOfMessages=10)["Messages"]
+    ]
+    assert sorted([json.dumps(from_lambda), "not JSON", "[]"]) == sorted(bodies)
+
+
+def test_a_table_that_is_busy_costs_a_repair_no_message(cloud: Cloud, shop: list[str], run: Run) -> None:
+    order = order_of(cloud, shop[0])
+    park(cloud, shop[0])
+    change(cloud, order)
+    with tapped(on("Query", refused_with("ThrottlingException"))):
+        assert (1, ["0 events repaired, 1 left in the queue"]) == run("stats", "repair")[:2]
+    assert (0, ["1 events repaired, 0 left in the queue"], []) == run("stats", "repair")
+
+
+def test_a_stack_s_outputs_name_its_table_and_its_queue(
+    cloud: Cloud, shop: list[str], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = {
+        "Resources": {"Anything": {"Type": "AWS::SNS::Topic"}},
+        "Outputs": {"TableName": {"Value": "table"}, "DeadLettersUrl": {"Value": cloud.queue_url}},
+    }
+    session: Any = botocore.session.get_session()
+    session.create_client("cloudformation").create_stack(StackName="ours", TemplateBody=json.dumps(template))
+    for name in ("TABLE_NAME", "FAILURE_QUEUE_URL"):
+        monkeypatch.setenv(name, "of another stack")
+    bootstrap.table.cache_clear()
+    assert 3 == len(shop)
+    assert (0, ["0 rows differ"], []) == run("--stack", "ours", "stats", "rebuild")
+    assert (0, ["0 events repaired, 0 left in the queue"], []) == run("--stack", "ours", "stats", "repair")
