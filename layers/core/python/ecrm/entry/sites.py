@@ -7,7 +7,8 @@ from ecrm.application.sites import put_site
 from ecrm.contracts.sites import PutSiteBody, SiteBody
 from ecrm.domain.sites import Site
 
-from .http import Call, Refusal, Reply
+from .http import Call, Reply
+from .problems import Refusal
 
 
 def site(status: int, found: Site) -> Reply:
