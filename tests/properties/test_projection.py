@@ -268,6 +268,21 @@ SURVIVED = {
 """Of the three, whose row was right after the first, spoilt delivery: a failure holds up no other, a death those behind it."""
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_records_in_any_order_cut_anywhere_and_doubled_give_the_same_rows(seed: int) -> None:
+    """Harsher than a stream, which keeps a partition's order."""
+    draw = Random(seed)
+    with a_world() as world:
+        histories = some_customers(world, *range(6))
+        records = a_batch(world, *histories)["Records"]
+        records = draw.sample(records + records, 2 * len(records))
+        while records:
+            cut = draw.randint(1, 12)
+            world.project({"Records": records[:cut]}, None)
+            records = records[cut:]
+        assert [history.ledger.statistics() for history in histories] == [row(history) for history in histories]
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("call", range(3))
 def test_an_older_count_never_overwrites_a_newer_one(call: int, moment: str) -> None:

@@ -3,6 +3,8 @@ from itertools import permutations
 
 import pytest
 
+from ecrm.application.statistics import concerns
+from ecrm.domain.events import CATALOGUE
 from ecrm.domain.orders import Order
 from ecrm.domain.statistics import NOTHING, CurrencyStatistics, CustomerStatistics, count
 from tests.builders import NOON
@@ -18,6 +20,22 @@ IN_YEN = an_agreement(
     placed_at=NOON + timedelta(days=1),
     terms=some_terms({"1": (3, 1000), "2": (1, 500)}),
 )
+
+
+def test_what_happens_to_an_order_concerns_the_statistics_and_what_happens_to_a_profile_does_not() -> None:
+    told = {
+        "placed",
+        "paid",
+        "packed",
+        "shipped",
+        "shipment_updated",
+        "delivered",
+        "amended",
+        "cancelled",
+        "refunded",
+        "returned",
+    }
+    assert {f"order.{word}" for word in told} == {kind for kind in CATALOGUE if concerns(kind)}
 
 
 def test_a_customer_of_no_orders_has_nothing() -> None:
