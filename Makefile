@@ -32,7 +32,7 @@ keys: .venv/.done ## list keys, or whatever ARGS says: make keys ARGS="create --
 	@$(BIN)/python -m local.tool keys $(or $(ARGS),list)
 
 test: .venv/.done .venv-tools/.done ## the whole suite, with the journey on a stack of its own
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 journey: .venv/.done .venv-tools/.done ## the journey alone
 	$(BIN)/pytest tests/journey

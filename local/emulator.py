@@ -142,8 +142,9 @@ def _load() -> None:
 
 
 if __name__ == "__main__":
-    with (FOLDER / "lock").open("w") as lock:  # held as long as this process lives: that is how others know
+    with (FOLDER / "lock").open("a") as lock:  # held as long as this process lives: that is how others know
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         iam_evaluator.enforce = _enforce

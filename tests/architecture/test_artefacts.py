@@ -14,8 +14,6 @@ import pytest
 from tests.architecture.sources import ROOT, folders
 from tests.architecture.stack import Stack
 
-pytestmark = pytest.mark.xdist_group("artefacts")  # built once, by one worker
-
 MEGABYTE = 1_000_000
 UNCHECKED_HASH = 0b01  # PEP 552: found by hash, and the source is never looked at
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}

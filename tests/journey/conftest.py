@@ -18,10 +18,9 @@ PORT = int(os.environ.get("JOURNEY_PORT", "4591"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run every journey test in one process, let it reach this machine, and give the first one time to deploy."""
+    """Let every journey test reach this machine, and give the first one time to deploy."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("journey"))
             item.add_marker(pytest.mark.allow_hosts(["127.0.0.1"]))
             item.add_marker(pytest.mark.timeout(900))
 
