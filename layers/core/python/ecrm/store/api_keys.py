@@ -16,7 +16,8 @@ class DynamoKeys:
         self._table = table
 
     def find(self, secret: str) -> ApiKey | None:
-        item = self._table.get(keys.key(secret))
+        name = keys.key(secret)
+        item = self._table.get(name) or self._table.get(name, consistent=True)  # a key just made may not be seen at once
         return _key_of(item) if item else None
 
     def add(self, secret: str, key: ApiKey) -> None:
