@@ -28,6 +28,7 @@ BUSY: dict[str, Fault] = {
     "throttled": refused_with("ProvisionedThroughputExceededException"),
     "throttled by the account": refused_with("ThrottlingException"),
     "throttled by the region": refused_with("RequestLimitExceeded"),
+    "still at it": refused_with("TransactionInProgressException"),
     "broken": refused_with("InternalServerError", 500),
     "broken without a word of why": lambda sent, _: sent.answer({}, 500),
     "away": refused_with("ServiceUnavailable", 503),

@@ -149,27 +149,53 @@ def test_sixteen_events_for_one_order_are_each_applied_once(cloud: Cloud, race: 
         assert 2 * CALLERS == kinds(cloud)["order.paid"]
 
 
-def test_sixteen_first_orders_of_one_person_make_one_customer(cloud: Cloud, race: Race) -> None:
-    """Half of them know a telephone number more: it is gained once."""
+def test_sixteen_people_who_share_an_address_are_sixteen_customers_and_one_holds_it(cloud: Cloud, race: Race) -> None:
     cloud.key()
     kept = Kept()
-    person = {"user_id": "u-77", "email": "sara@example.com"}
-    for at in range(20):
+    for at in range(6):
         kept.restore()
         answers = race.run(
             lambda number: send(
                 cloud,
                 "/v1/orders",
-                an_order(order_id=f"A-{number}", customer=person | ({"phone": "+989121234567"} if number % 2 else {})),
+                an_order(order_id=f"A-{number}", customer={"user_id": f"u-{number}", "email": "sara@example.com"}),
+            ),
+            together=at % 2 == 0,
+        )
+        assert {(201, False): CALLERS} == told(answers)
+        assert CALLERS == len({answer.json["customer_id"] for answer in answers})
+        found = kinds(cloud)
+        assert (CALLERS, CALLERS + 1, CALLERS) == (found["profile"], found["identity"], found["customer.created"])
+
+
+def test_sixteen_first_orders_of_one_person_make_one_customer(cloud: Cloud, race: Race) -> None:
+    """Half of them know a telephone number more, which is gained once; the others know a browser each, and none is lost."""
+    cloud.key()
+    kept = Kept()
+    person = {"user_id": "u-77", "email": "sara@example.com"}
+
+    def more(number: int) -> dict[str, str]:
+        return {"phone": "+989121234567"} if number % 2 else {"anonymous_id": f"browser-{number}"}
+
+    for at in range(10):
+        kept.restore()
+        answers = race.run(
+            lambda number: send(
+                cloud,
+                "/v1/orders",
+                an_order(order_id=f"A-{number}", customer=person | more(number)),
             ),
             together=at % 2 == 0,
         )
         assert {(201, False): CALLERS} == told(answers)
         (customer_id,) = {answer.json["customer_id"] for answer in answers}
         customer = cloud.call(customers, "GET", f"/v1/customers/{customer_id}").json
-        assert ["email", "phone", "user_id"] == sorted(identifier["kind"] for identifier in customer["identifiers"])
+        expected = {"sara@example.com", "u-77", "+989121234567"} | {f"browser-{number}" for number in range(0, CALLERS, 2)}
+        assert sorted(expected) == sorted(identifier["value"] for identifier in customer["identifiers"])
         found = kinds(cloud)
-        one_each = {"profile": 1, "identity": 3, "customer.created": 1} | dict.fromkeys(("order", "order_pointer"), CALLERS)
+        one_each = {"profile": 1, "identity": len(expected), "customer.created": 1} | dict.fromkeys(
+            ("order", "order_pointer"), CALLERS
+        )
         assert one_each == {kind: found[kind] for kind in one_each}
         listed = cloud.call(customers, "GET", f"/v1/customers/{customer_id}/orders").json["data"]
         assert sorted(f"A-{number}" for number in range(CALLERS)) == sorted(order["order_id"] for order in listed)

@@ -8,6 +8,7 @@ import pytest
 from customers_api.handler import handler as customers
 from ecrm import bootstrap
 from ecrm.application.statistics import recount
+from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.statistics import count
 from orders_api.handler import handler as orders
 from tests.builders import an_event, an_order
@@ -33,6 +34,13 @@ def shop(cloud: Cloud) -> Cloud:
     """With a key that every reader has seen."""
     cloud.key()
     return cloud
+
+
+def test_a_key_that_was_just_made_is_known(shop: Cloud) -> None:
+    kept = Kept()
+    key = shop.key(KeyKind.STAFF)
+    with tapped(kept.behind):
+        assert 404 == ask(shop, "GET", "/v1/orders/A-1001", key=key).status
 
 
 def test_an_order_that_was_just_placed_is_found(shop: Cloud) -> None:
