@@ -287,6 +287,7 @@ def test_a_refused_refund_says_by_how_much_it_is_too_large() -> None:
         ((amended(1, {"1": (9, 800)}),), refunded(2, 7690)),
         ((), refunded(1, 2790)),
         ((refunded(1, 2790),), refunded(2)),
+        ((refunded(1, 500, {"2": 1}),), refunded(2, 200, {"2": 1})),
         ((refunded(1),), refunded(2, 2790)),
         ((shipped(1, lines=ALL_OF_IT),), amended(2, {"2": (1, 700)})),
         ((shipped(1), delivered(2), cancelled(3), returned(4)), cancelled(5)),
