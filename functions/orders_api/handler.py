@@ -4,8 +4,10 @@ from functools import partial
 
 from ecrm import bootstrap as wired
 from ecrm.application import orders as use
+from ecrm.contracts import links
 from ecrm.contracts import orders as wire
 from ecrm.domain.api_keys import Scope
+from ecrm.entry import links as link_door
 from ecrm.entry import orders as door
 from ecrm.entry.batches import run_batch
 from ecrm.entry.http import LARGEST_BATCH, Call, Reply
@@ -57,3 +59,9 @@ def list_orders(call: Call) -> Reply:
 def find_orders(call: Call) -> Reply:
     """Find the orders of whoever holds one of the identifiers, newest first."""
     return door.found(call, orders=wired.orders(), customers=wired.customers())
+
+
+@read("POST", "/v1/orders/{order_id}/links", body=links.MakeLinkBody, answer=links.LinkBody)
+def make_link(call: Call) -> Reply:
+    """Make the link to an order's status page, for its customer. The same link each time; it does not end."""
+    return link_door.made(call, wired.make_order_url)
