@@ -10,6 +10,7 @@ from tests.architecture.stack import Stack, references
 
 APIS = [folder for folder in folders() if folder.endswith("_api")]
 REFERENCE = "reference_api"
+PUBLIC = "public_api"
 
 
 def routes(stack: Stack) -> dict[str, str]:
@@ -27,8 +28,8 @@ def integration(stack: Stack, route: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_each_resource_has_its_function_and_all_else_is_answered_by_the_reference(stack: Stack) -> None:
-    expected = {"$default": REFERENCE}
-    for folder in set(APIS) - {REFERENCE}:
+    expected = {"$default": REFERENCE, "ANY /public/{proxy+}": PUBLIC}
+    for folder in set(APIS) - {REFERENCE, PUBLIC}:
         resource = folder.removesuffix("_api")
         expected[f"ANY /v1/{resource}"] = folder
         expected[f"ANY /v1/{resource}/{{proxy+}}"] = folder
@@ -41,7 +42,7 @@ def test_every_route_that_a_function_declares_reaches_it(stack: Stack, folder: s
     declared = {route.path for route, _ in import_module(f"{folder}.handler").handler.routes}
     assert declared
     for path in declared:
-        resource = "/".join(path.split("/")[:3])
+        resource = "/".join(path.split("/")[: 3 if path.startswith("/v1/") else 2])
         key = f"ANY {resource}" if path == resource else f"ANY {resource}/{{proxy+}}"
         assert routes(stack).get(key, routes(stack)["$default"]) == folder, path
 

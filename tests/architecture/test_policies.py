@@ -15,9 +15,11 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "orders_api": {
         "Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
+        "LinkSecret": {"secretsmanager:GetSecretValue"},
     },
     "customers_api": {"Table": {"dynamodb:GetItem", "dynamodb:Query"}},
     "sites_api": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
+    "public_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}},
     "reference_api": {},
     "project_events": {
         "Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},

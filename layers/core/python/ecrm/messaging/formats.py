@@ -8,6 +8,8 @@ from ecrm.domain.links import Language
 
 from .words import CURRENCIES, MONTHS
 
+_MINUS = "\u200e−"
+"""After a left-to-right mark, as CLDR has it for Persian: a minus stands left of its number in every language."""
 _PERSIAN = str.maketrans("0123456789,.", "۰۱۲۳۴۵۶۷۸۹٬٫")
 
 
@@ -18,7 +20,7 @@ def number(value: int, language: Language) -> str:
 def amount(minor: int, currency: str, language: Language) -> str:
     """Write 125000 EUR as `1,250.00 EUR`, `۱٬۲۵۰٫۰۰ یورو` or `1,250.00 欧元`."""
     whole, point, rest = money.to_text(abs(minor), currency).partition(".")
-    figure = f"{'−' if minor < 0 else ''}{int(whole):,}{point}{rest}"
+    figure = f"{_MINUS if minor < 0 else ''}{int(whole):,}{point}{rest}"
     return f"{_digits(figure, language)} {CURRENCIES[language].get(currency, currency)}"
 
 

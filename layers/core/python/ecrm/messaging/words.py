@@ -160,7 +160,7 @@ LABELS: dict[Language, dict[str, str]] = {
         "refunded": "Refunded in all",
         "all_that_was_left": "All that was left",
         "returns": "Returns",
-        "returned": "Returned",
+        "returned": "returned",
         "languages": "Languages",
         "not_found": "There is nothing here",
         "not_found_detail": "This link is not complete, or it leads to nothing any more. Please open it again from your message.",
