@@ -10,7 +10,7 @@ STAGE ?= dev
 BIN := .venv/bin
 TOOLS := .venv-tools/bin
 SAM := SAM_CLI_TELEMETRY=0 ARCHITECTURE=$(ARCHITECTURE) $(TOOLS)/sam
-CODE := $(wildcard layers/core/python functions local tools tests benchmarks)
+CODE := $(wildcard layers/core/python layers/deps functions local tools tests benchmarks)
 PATHS := layers/core/python:functions
 export PORT
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from ecrm.application.customers import find_customers
 from ecrm.application.orders import (
@@ -22,7 +22,7 @@ from ecrm.contracts import orders as wire
 from .cursors import fit, seal, unseal
 from .http import Call, Reply, digest_of, shaped
 
-EVENT = TypeAdapter[Any](wire.OrderEventBody)
+EVENT = TypeAdapter[Any](wire.OrderEventBody, config=ConfigDict(defer_build=True))
 
 
 def place(call: Call, element: Any, request: Request | None, use: Callable[[PlaceOrder, Request | None], Recorded]) -> Recorded:
