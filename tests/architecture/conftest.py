@@ -10,9 +10,9 @@ from tests.architecture.stack import Stack
 
 def transformed(layers: str = "s3://artefacts/object", **parameters: str) -> Stack:
     """template.yaml, transformed with these parameters and, for the rest, their defaults."""
-    command = [ROOT / "tests/architecture/transform.py", ROOT / "template.yaml", json.dumps(parameters), layers]
+    script, template = ROOT / "tests/architecture/transform.py", ROOT / "template.yaml"
     outcome = subprocess.run(
-        [ROOT / ".venv-tools/bin/python", *command],
+        [ROOT / ".venv-tools/bin/python", script, template, json.dumps(parameters), layers],
         check=True,
         capture_output=True,
         env={**os.environ, "AWS_DEFAULT_REGION": "us-east-1"},

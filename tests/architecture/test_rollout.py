@@ -98,8 +98,10 @@ def test_what_production_gets_has_no_finding_either(production: Stack, tmp_path:
     body["Parameters"] = {name: each for name, each in body["Parameters"].items() if name != "Rollout"}  # and this one
     template = tmp_path / "production.json"
     template.write_text(json.dumps(body), encoding="utf-8")
-    command = [ROOT / ".venv-tools/bin/cfn-lint", "--template", template, "--regions", "us-east-1"]
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+    cfn_lint = ROOT / ".venv-tools/bin/cfn-lint"
+    outcome = subprocess.run(
+        [cfn_lint, "--template", template, "--regions", "us-east-1"], capture_output=True, text=True, check=False
+    )
     assert (outcome.returncode, outcome.stdout) == (0, "")
 
 
