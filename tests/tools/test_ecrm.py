@@ -13,8 +13,9 @@ from customers_api.handler import handler as customers
 from ecrm import bootstrap
 from orders_api.handler import handler as orders
 from project_events.handler import handler as project
+from public_api.handler import handler as public
 from sites_api.handler import handler as sites
-from tests.builders import a_record, a_site, an_event, an_order
+from tests.builders import a_record, a_request, a_site, an_event, an_order
 from tests.cloud import Cloud
 from tests.faults import on, refused_with, tapped
 from tools import ecrm
@@ -309,3 +310,18 @@ def test_a_stack_s_outputs_name_its_table_and_its_queue(
     assert 3 == len(shop)
     assert (0, ["0 rows differ"], []) == run("--stack", "ours", "stats", "rebuild")
     assert (0, ["0 events repaired, 0 left in the queue"], []) == run("--stack", "ours", "stats", "repair")
+
+
+def test_after_a_rotation_new_links_have_a_new_key_and_old_ones_go_on_working(cloud: Cloud, run: Run) -> None:
+    def link() -> str:
+        return str(cloud.call(orders, "POST", "/v1/orders/A-1001/links", {}).json["url"]).removeprefix("https://shop.example.com")
+
+    assert 201 == cloud.call(orders, "POST", "/v1/orders", an_order()).status
+    made = [link()]
+    for key_id in ("2", "3"):
+        words = f"links are made with key {key_id} from now on; old links keep working"
+        assert (0, [words], []) == run("links", "rotate")
+        bootstrap.link_keys.cache_clear()
+        made.append(link())
+    assert 3 == len(set(made))
+    assert [200] * 3 == [public(a_request("GET", path), None)["statusCode"] for path in made]
