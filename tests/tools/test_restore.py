@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 
 from ecrm.domain.api_keys import KeyKind
 from ecrm.store.keys import SHAPES
@@ -12,7 +13,7 @@ from orders_api.handler import handler as orders
 from sites_api.handler import handler as sites
 from tests.builders import a_site, an_event, an_order
 from tests.cloud import Cloud
-from tests.faults import Kill, at, kill_before, on, refused_with, tapped
+from tests.faults import Deliver, Kill, Sent, at, kill_before, on, refused_with, tapped
 from tools import restore
 from tools.ecrm import main as ecrm
 
@@ -142,6 +143,38 @@ def test_what_is_newer_in_the_live_table_stays(shop: Cloud, run: Run) -> None:
     code, counts, _ = run()
     assert (0, 1, 1, 2) == (code, counts["order newer there"], counts["site newer there"], counts["order there already"])
     assert left == shop.items()
+
+
+def test_what_is_written_between_the_look_and_the_write_stays(shop: Cloud, side: list[Item], run: Run) -> None:
+    lose(shop)
+    newer = next(item for item in side if restore.kind_of(item) == "site") | {"version": {"N": "9"}}
+
+    def overtake(sent: Sent, deliver: Deliver) -> AWSResponse:
+        if "LIST#sites" in str(sent.ask) and sent.operation == "TransactWriteItems":
+            shop.dynamodb.put_item(TableName="table", Item=newer)
+        return deliver()
+
+    with tapped(overtake):
+        assert {"site newer there": 1}.items() <= run()[1].items()
+    assert [newer] == list(of(shop.items(), "site").values())
+
+
+def test_an_order_that_somebody_else_places_between_the_look_and_the_write_stays_away(
+    shop: Cloud, side: list[Item], run: Run
+) -> None:
+    (pointer,) = (item for item in of(side, "order_pointer").values() if item["PK"]["S"].endswith("A-0"))
+    theirs = pointer | {"customer_id": {"S": "somebody-else"}}
+    lose(shop)
+
+    def overtake(sent: Sent, deliver: Deliver) -> AWSResponse:
+        if sent.operation == "TransactWriteItems":
+            shop.dynamodb.put_item(TableName="table", Item=theirs)
+        return deliver()
+
+    with tapped(overtake):
+        assert 1 == run()[0]
+    assert 2 == len(of(shop.items(), "order"))
+    assert theirs in shop.items()
 
 
 def test_a_versioned_item_that_fell_back_is_brought_forward(shop: Cloud, side: list[Item], run: Run) -> None:
