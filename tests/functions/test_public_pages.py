@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ecrm import bootstrap
+from ecrm.application.links import open_link
 from ecrm.domain.links import Keyring, Language, Link, Purpose, seal
 from ecrm.domain.sites import Site
 from ecrm.store.links import LOOK_AGAIN, SecretLinkKeys, rotated
@@ -261,3 +262,19 @@ def test_a_new_key_is_known_within_a_minute_and_strange_tokens_cost_one_read_a_m
     assert ("1", "2") == (keys.ring().current, keys.ring(fresh=True).current)
     assert {"1": b"one", "2": b"two"} == keys.ring(fresh=True).secrets
     assert 2 == len(reads)
+
+
+def test_a_link_of_a_key_that_is_newer_than_the_container_opens() -> None:
+    texts = ['{"current": "1", "1": "one"}', '{"current": "2", "1": "one", "2": "two"}']
+
+    instants = [NOON, NOON, NOON + LOOK_AGAIN]
+
+    class Wall:
+        def now(self) -> Any:
+            return instants.pop(0)
+
+    keys = SecretLinkKeys(lambda: texts.pop(0), Wall())
+    assert "1" == keys.ring().current
+    link = Link(Purpose.ORDER_STATUS, "de", "A-1001")
+    assert link == open_link(seal(link, Keyring("2", {"2": b"two"})), Purpose.ORDER_STATUS, keys=keys)
+    assert [] == texts
