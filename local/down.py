@@ -25,7 +25,7 @@ def down(stack: Stack) -> None:
 
 
 def drain(stack: Stack) -> dict[str, int]:
-    """Wait until every function has had its records, for a minute longer than it gets on; return what is left."""
+    """Wait until every function has had its records, two minutes longer than it gets on; return what is left."""
     left: dict[str, int] = {}
     fewest, deadline = None, time.monotonic() + PATIENCE_SECONDS
     while (status := stack.status()) and time.monotonic() < deadline:

@@ -19,7 +19,7 @@ DEFAULT_PORT = 4566
 REGION = "us-east-1"
 STACK_NAME = "ecrm-local"
 ARCHITECTURE = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 
 
 @dataclass(frozen=True)

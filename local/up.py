@@ -206,7 +206,7 @@ def step(done: str) -> Iterator[None]:
 
 
 def wait_until(condition: Callable[[], bool], otherwise: str) -> None:
-    """Look ten times a second, for a minute."""
+    """Look ten times a second, for two minutes."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         if time.monotonic() > deadline:

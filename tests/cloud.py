@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import botocore.session
@@ -183,11 +183,16 @@ def _made_light(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(serializer, "_serialize_type_structure", as_it_is)
 
 
+_one_session = cache(botocore.session.get_session)
+"""A session reads the description of each service once: a cloud in 0.04 s instead of 0.20."""
+
+
 @contextmanager
 def a_cloud() -> Iterator[Cloud]:
     """A cloud with one site, `de`."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         _made_light(patch)
+        patch.setattr(botocore.session, "get_session", _one_session)
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
         forget()

@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
-from zlib import crc32
 
 from botocore.awsrequest import AWSResponse
 
@@ -30,10 +29,11 @@ type Function = Callable[[dict[str, Any], object], Mapping[str, Any] | None]
 
 @dataclass
 class Stream:
-    """What was written, by shard; all of a partition is in one shard."""
+    """What was written, by shard. A partition is in one shard: customers are dealt out as they come, whatever their ids."""
 
     shards: tuple[list[Record], ...] = field(default_factory=lambda: tuple([] for _ in range(4)))
     images: dict[tuple[str, str], Item] = field(default_factory=dict)
+    homes: dict[str, int] = field(default_factory=dict)
 
     def written(self, sent: Sent, deliver: Deliver) -> AWSResponse:
         """Let a request arrive, and keep what it wrote."""
@@ -54,7 +54,9 @@ class Stream:
         number = str(1 + sum(map(len, self.shards)))
         change = {"Keys": {"PK": item["PK"], "SK": item["SK"]}, "SequenceNumber": number.zfill(21), **said}
         record = {"eventID": number, "eventName": name, "eventSource": "aws:dynamodb", "dynamodb": change}
-        self.shards[crc32(item["PK"]["S"].encode()) % len(self.shards)].append(record)
+        kind, _, name = item["PK"]["S"].partition("#")
+        home = self.homes.setdefault(f"{kind}#{name}" if kind == "CUSTOMER" else kind, len(self.homes))
+        self.shards[home % len(self.shards)].append(record)
 
 
 def _puts(sent: Sent) -> Iterable[Item]:

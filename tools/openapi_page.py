@@ -74,7 +74,7 @@ def _contents(api: Json, operations: list["_Operation"]) -> Iterator[str]:
 
 def _errors(api: Json) -> Iterator[str]:
     yield "<p>Every refusal has this shape; what is wrong with a body stands in <code>errors</code>, place by place.</p>"
-    yield from _table(("field", "type", ""), _Shapes(api).rows({"$ref": f"{_SCHEMAS}ProblemBody"}))
+    yield from _table(("field", "type", ""), _Shapes(api).rows({"$ref": f"{_SCHEMAS}ProblemBody"}, sent=False))
     answers = api["components"]["responses"].items()
     yield from _table(("status", "", ""), ((_code(status), "", _words(said["description"])) for status, said in answers))
 
@@ -159,7 +159,7 @@ class _Operation:
         if kind != "application/json" or "$ref" not in content["schema"]:
             return
         yield "<details><summary>What is answered</summary>"
-        yield from self.shapes.lines(content["schema"])
+        yield from self.shapes.lines(content["schema"], sent=False)
         yield f"<pre><code>{escape(json.dumps(content['example'], indent=1, ensure_ascii=False))}</code></pre></details>"
 
 
@@ -181,29 +181,30 @@ class _Shapes:
         found: Json = self.api["components"]["schemas"][schema["$ref"].removeprefix(_SCHEMAS)]
         return found | {key: value for key, value in schema.items() if key != "$ref"}
 
-    def lines(self, schema: Json) -> Iterator[str]:
+    def lines(self, schema: Json, *, sent: bool = True) -> Iterator[str]:
+        """Show a schema's fields; of what is `sent`, also which are needed."""
         whole = self.resolve(schema)
         if "description" in whole:
             yield f"<p>{_words(whole['description'])}</p>"
         if "oneOf" not in whole:
-            yield from _table(("field", "type", ""), self.rows(schema))
+            yield from _table(("field", "type", ""), self.rows(schema, sent=sent))
             return
         for kind, place in whole["discriminator"]["mapping"].items():
             one = self.resolve({"$ref": place})
             about = f": {_words(one['description'])}" if "description" in one else ""
             yield f"<details><summary>{_code(kind)}{about}</summary>"
-            yield from _table(("field", "type", ""), self.rows({"$ref": place}))
+            yield from _table(("field", "type", ""), self.rows({"$ref": place}, sent=sent))
             yield "</details>"
 
-    def rows(self, schema: Json, within: str = "") -> Iterator[Row]:
+    def rows(self, schema: Json, within: str = "", *, sent: bool) -> Iterator[Row]:
         whole = self.resolve(schema)
-        needed = whole.get("required", ())
+        needed = whole["required"] if sent and "required" in whole else ()
         for name, field in sorted(whole["properties"].items(), key=lambda named: named[0] not in needed):
             inner, suffix = self._inner(field)
-            kind = self.kind(field) + (", needed" if name in needed and whole.get("additionalProperties") is False else "")
+            kind = self.kind(field) + (", needed" if name in needed else "")
             yield _code(f"{within}{name}"), kind, _words(field.get("description", ""))
             if inner is not None:
-                yield from self.rows(inner, f"{within}{name}{suffix}.")
+                yield from self.rows(inner, f"{within}{name}{suffix}.", sent=sent)
 
     def _inner(self, field: Json) -> tuple[Json | None, str]:
         """Give the schema of the object or objects in a field, where it is not shown elsewhere."""

@@ -42,9 +42,12 @@ class Race:
 
         def call(number: int) -> Answer:
             self._mine.must_wait = together
-            while (answer := does(number)).status == 503:
+            for _ in range(CALLERS):
+                answer = does(number)
+                if answer.status != 503:
+                    return answer
                 assert "contended" == answer.json["code"]
-            return answer
+            raise AssertionError("told to come back more often than there are others")
 
         return list(self._pool.map(call, range(CALLERS)))
 

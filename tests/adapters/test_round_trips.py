@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ecrm import bootstrap
@@ -91,7 +91,11 @@ happened = st.builds(
     backfill=st.booleans(),
     v=st.integers(1, 9),
 )
-over_moto = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+over_moto = settings(
+    max_examples=40,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink through moto takes minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from ecrm.domain.api_keys import KeyKind
 from tests.builders import an_event
 from tests.functions.api import KEYED, WITH_BODY, Operation, Shop, a_new_order, ask, code_of, named
 
@@ -149,6 +150,7 @@ def test_a_strange_name_in_a_path_is_the_name_of_nothing(shop: Shop, segment: st
             path = operation.at(order_id=segment, customer_id=segment, site=segment)
             answer = shop.call(operation.method, path, operation.example, key=shop.key_for(operation))
             assert 404 == answer.status, operation.name
+            assert len(segment) <= 200 or answer.json["code"] == "route_not_found"
             assert segment not in answer.text
 
 
@@ -311,3 +313,52 @@ def test_an_idempotency_key_belongs_to_its_key_and_its_route(shop: Shop) -> None
 
 def test_what_reads_and_what_puts_needs_no_idempotency_key_and_minds_none(shop: Shop) -> None:
     assert 200 == shop.call("GET", "/v1/orders", headers={"idempotency-key": "é"}).status
+
+
+# ── what is judged first ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_request_is_judged_in_the_order_that_the_documentation_tells(shop: Shop) -> None:
+    """Everything is wrong; each step mends what was told."""
+    lesser, key = shop.cloud.key(KeyKind.WRITE), shop.key
+    headers = {"idempotency-key": "é", "content-type": "text/plain"}
+    method, path, body, query = "PATCH", "/v1/order", "{" + " " * 256 * 1024, "colour=red&colour=red"
+    told = []
+
+    def send() -> None:
+        told.append(ask(method, path, body, query=query, headers=headers).json["code"])
+
+    send()
+    path = "/v1/orders"
+    send()
+    method = "POST"
+    send()
+    headers["authorization"] = f"Bearer {lesser}"
+    send()
+    headers["authorization"] = f"Bearer {key}"
+    send()
+    headers["idempotency-key"] = "judged"
+    send()
+    headers["content-type"] = "application/json"
+    send()
+    body = "{"
+    send()
+    body = "{}"
+    send()
+    body = json.dumps(a_new_order(total="1.00"))
+    send()
+    query = ""
+    send()
+    assert [
+        "route_not_found",
+        "method_not_allowed",
+        "unauthenticated",
+        "scope_missing",
+        "bad_idempotency_key",
+        "not_json",
+        "body_too_large",
+        "bad_json",
+        "invalid",
+        "bad_query",
+        "total_mismatch",
+    ] == told

@@ -120,7 +120,7 @@ class Told:
                 most = max((by_line(version).get(line_id, 0) for version in versions), default=0)
                 if most == 0:
                     return "unknown_line"
-                if self.named(line_id, event["type"]) + quantity > most:
+                if event["type"] != "refunded" and self.named(line_id, event["type"]) + quantity > most:
                     return f"{event['type']}_exceeds_ordered"
         if event["type"] == "refunded":
             back = sum(self.minor(one["amount"]) for one in [*self.of("refunded"), event] if one.get("amount"))

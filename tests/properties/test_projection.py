@@ -19,7 +19,7 @@ from ecrm import bootstrap
 from ecrm.application.statistics import concerns, recount
 from ecrm.contracts.orders import PlaceOrderBody
 from ecrm.domain.errors import EcrmError, Unavailable
-from ecrm.domain.statistics import CustomerStatistics, count
+from ecrm.domain.statistics import NOTHING, CustomerStatistics, count
 from ecrm.entry.http import digest_of
 from ecrm.entry.orders import EVENT
 from tests.cloud import Cloud, a_cloud
@@ -305,6 +305,21 @@ def test_an_older_count_never_overwrites_a_newer_one(call: int, moment: str) -> 
         world.project(a_batch(world, history), None)
         assert (history.ledger.statistics(), rebuilt(history)) == (row(history), row(history))
         assert len(history.ledger.told) > 1
+
+
+def test_a_count_that_comes_too_late_to_be_written_is_made_again() -> None:
+    """Somebody who had counted before the last fact writes between our reading and our writing."""
+    with a_world() as world:
+        (history,) = some_customers(world, 3)
+
+        def stale(_sent: Sent, deliver: Deliver) -> AWSResponse:
+            world.fault = no_fault
+            bootstrap.statistics().write(history.customer_id, replace(NOTHING, cancelled_orders=1), seen=0)
+            return deliver()
+
+        world.fault = at_call(world, 2, stale)
+        world.project(a_batch(world, history), None)
+        assert (history.ledger.statistics(), 2) == bootstrap.statistics().find(history.customer_id)
 
 
 def _renamed(body: dict[str, Any]) -> dict[str, Any]:

@@ -93,7 +93,8 @@ EVERYTHING = [
     *(f"place {became}" for became in ("created", "existing", "order_exists")),
     *(f"event {became}" for became in ("existing", "event_exists")),
     *(f"{kind} created" for kind in KINDS),
-    *(f"{kind} {code}" for kind in LINES_KINDS for code in ("unknown_line", f"{kind}_exceeds_ordered")),
+    *(f"{kind} unknown_line" for kind in LINES_KINDS),
+    *(f"{kind} {kind}_exceeds_ordered" for kind in LINES_KINDS if kind != "refunded"),
     "refunded refund_exceeds_total",
 ]
 """What may become of a request: 500 lives must have met each."""

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from ecrm.application.customers import is_event_position
 from ecrm.application.orders import is_position
 from ecrm.domain.errors import Flaw, Invalid
-from ecrm.entry.cursors import seal, unseal
+from ecrm.entry.cursors import LARGEST_PAGE, fit, seal, unseal
 
 QUERY = ("orders", "de", date(2026, 11, 20), None)
 POSITION = "2026-11-20|2026-11-20T12:00:00.000000Z#A-1001"
@@ -152,6 +153,34 @@ def test_a_lists_position_begins_with_a_day(text: str, known: bool) -> None:  # 
 )
 def test_a_timelines_position_begins_with_a_time(text: str, known: bool) -> None:  # noqa: FBT001
     assert known is is_event_position(text)
+
+
+class ABody(BaseModel):
+    text: str
+
+
+def bodies(*sizes: int) -> list[tuple[str, ABody]]:
+    """Bodies whose JSON is of these sizes, each at its place."""
+    return [(str(at), ABody(text="x" * (size - len('{"text":""}')))) for at, size in enumerate(sizes)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kept", "last"),
+    [
+        ((), 0, "end"),
+        ((100, 100), 2, "end"),
+        ((LARGEST_PAGE,), 1, "end"),
+        ((LARGEST_PAGE + 1,), 1, "end"),
+        ((LARGEST_PAGE + 1, 100), 1, "0"),
+        ((LARGEST_PAGE - 100, 100), 2, "end"),
+        ((LARGEST_PAGE - 100, 101), 1, "0"),
+        ((100, LARGEST_PAGE - 200, 100, 100), 3, "2"),
+    ],
+    ids=str,
+)
+def test_a_page_holds_what_lambda_can_give_back_and_at_least_one(sizes: tuple[int, ...], kept: int, last: str) -> None:
+    found = bodies(*sizes)
+    assert ([body for _, body in found[:kept]], last) == fit(found, "end")
 
 
 def test_a_refusal_keeps_nothing_of_the_one_before() -> None:

@@ -331,7 +331,8 @@ def check(order: Order, fact: Fact) -> None:
         if bought is None:
             raise Conflict(f"the order has no line {line_id}", code="unknown_line")
         same = [f for f in facts if type(f) is type(fact)]
-        if sum(_named_lines(f).get(line_id, 0) for f in same) > bought:
+        # the same piece may be paid back in parts: a refund's bound is the money
+        if isinstance(fact, LinesFact) and sum(_named_lines(f).get(line_id, 0) for f in same) > bought:
             name = TYPES[type(fact)]
             raise Conflict(f"more of line {line_id} {name} than the {bought} ordered", code=f"{name}_exceeds_ordered")
     if isinstance(fact, Refunded):
