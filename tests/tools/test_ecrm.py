@@ -295,21 +295,23 @@ def test_a_table_that_is_busy_costs_a_repair_no_message(cloud: Cloud, shop: list
     assert (0, ["1 events repaired, 0 left in the queue"], []) == run("stats", "repair")
 
 
-def test_a_stack_s_outputs_name_its_table_and_its_queue(
+def test_a_stack_s_outputs_name_its_table_its_queue_and_its_links_secret(
     cloud: Cloud, shop: list[str], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    outputs = {"TableName": "table", "DeadLettersUrl": cloud.queue_url, "LinkSecretArn": "links"}
     template = {
         "Resources": {"Anything": {"Type": "AWS::SNS::Topic"}},
-        "Outputs": {"TableName": {"Value": "table"}, "DeadLettersUrl": {"Value": cloud.queue_url}},
+        "Outputs": {name: {"Value": value} for name, value in outputs.items()},
     }
     session: Any = botocore.session.get_session()
     session.create_client("cloudformation").create_stack(StackName="ours", TemplateBody=json.dumps(template))
-    for name in ("TABLE_NAME", "FAILURE_QUEUE_URL"):
+    for name in ("TABLE_NAME", "FAILURE_QUEUE_URL", "LINK_SECRET_ID"):
         monkeypatch.setenv(name, "of another stack")
     bootstrap.table.cache_clear()
     assert 3 == len(shop)
     assert (0, ["0 rows differ"], []) == run("--stack", "ours", "stats", "rebuild")
     assert (0, ["0 events repaired, 0 left in the queue"], []) == run("--stack", "ours", "stats", "repair")
+    assert 0 == run("--stack", "ours", "links", "rotate")[0]
 
 
 def test_after_a_rotation_new_links_have_a_new_key_and_old_ones_go_on_working(cloud: Cloud, run: Run) -> None:
