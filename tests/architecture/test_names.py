@@ -23,7 +23,7 @@ NAMES = {
     "TopicName",
 }
 # These live inside a resource that has a name of its own.
-INNER = {"AWS::DynamoDB::Table": {"IndexName"}, "AWS::IAM::Role": {"PolicyName"}}
+INNER = {"AWS::DynamoDB::Table": {"IndexName"}, "AWS::IAM::Role": {"PolicyName"}, "AWS::Lambda::Alias": {"Name"}}
 EMPTY_WORDS = {"util", "utils", "helper", "helpers", "common", "manager", "misc", "base", "service", "services"}
 
 
