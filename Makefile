@@ -10,14 +10,14 @@ STAGE ?= dev
 BIN := .venv/bin
 TOOLS := .venv-tools/bin
 SAM := SAM_CLI_TELEMETRY=0 ARCHITECTURE=$(ARCHITECTURE) $(TOOLS)/sam
-CODE := $(wildcard layers/core/python functions local tools tests benchmarks)
+CODE := $(wildcard layers/core/python layers/deps functions local tools tests benchmarks)
 PATHS := layers/core/python:functions
 export PORT
 
-.PHONY: help run up down keys test journey check fmt lint types template docs bench build deploy clean
+.PHONY: help run up down keys test journey check fmt lint types template docs bench a11y build deploy clean
 
 help: ## what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 run: .venv/.done .venv-tools/.done ## the cloud on this machine, fed with real orders, watched until Ctrl-C (PORT=, FRESH=1, ONCE=1)
 	@$(BIN)/python -m local.run
@@ -59,9 +59,14 @@ template: .venv-tools/.done ## the rules of SAM, CloudFormation and serverless o
 docs: .venv/.done ## write the API's description and page from the code (DRIFT=1: only compare)
 	PYTHONPATH=$(PATHS) $(BIN)/python -m tools.openapi $(if $(DRIFT),--check)
 
-bench: .venv/.done ## measure: units with their dollars, and whatever else benchmarks/ can run
+bench: .venv/.done .venv-tools/.done .venv-bench/.done ## measure: units with their dollars, and whatever else benchmarks/ can run
 	@for file in $$(grep -l __main__ benchmarks/*.py); do \
 	    PYTHONPATH=$(PATHS) $(BIN)/python -m benchmarks.$$(basename $$file .py); done
+
+a11y: .venv/.done ## the public pages under axe-core, every language on a phone and a desk (chromium and npm; SHOTS=folder)
+	@mkdir -p .local/axe
+	npm install --silent --no-audit --no-fund --no-save --prefix .local/axe axe-core@4.14.1
+	PYTHONPATH=$(PATHS) $(BIN)/python -m tools.a11y .local/axe/node_modules/axe-core/axe.min.js $(if $(SHOTS),--shots $(SHOTS))
 
 build: .venv/.done .venv-tools/.done ## sam build for ARCHITECTURE (arm64)
 	$(SAM) build --no-cached --parallel
@@ -80,3 +85,6 @@ clean: ## remove what was built; environments and local stacks stay
 
 .venv-tools/.done: requirements/tools.txt .venv/.done
 	@local/install .venv-tools requirements/tools.txt
+
+.venv-bench/.done: requirements/bench.txt .venv/.done
+	@local/install .venv-bench requirements/bench.txt

@@ -35,6 +35,8 @@ ENVIRONMENT = {
     "AWS_DEFAULT_REGION": REGION,
     "TABLE_NAME": "table",
     "IDENTITY_SECRET_ID": "identity",
+    "LINK_SECRET_ID": "links",
+    "PUBLIC_URL": "https://shop.example.com",
     "POWERTOOLS_SERVICE_NAME": "test",
     "POWERTOOLS_METRICS_NAMESPACE": "eCRM",
 }
@@ -197,7 +199,9 @@ def a_cloud() -> Iterator[Cloud]:
         session: Any = botocore.session.get_session()
         dynamodb, sqs = session.create_client("dynamodb"), session.create_client("sqs")
         make_table(dynamodb)
-        session.create_client("secretsmanager").create_secret(Name="identity", SecretString="for tests only, 32 bytes long....")
+        secrets = session.create_client("secretsmanager")
+        secrets.create_secret(Name="identity", SecretString="for tests only, 32 bytes long....")
+        secrets.create_secret(Name="links", SecretString='{"current": "1", "1": "for tests only, 32 bytes long too"}')
         url = sqs.create_queue(QueueName="failures")["QueueUrl"]
         patch.setenv("FAILURE_QUEUE_URL", url)
         site = Site(site="de", brand="Blue Note", languages=("de",), time_zone="Europe/Berlin", currency="EUR", updated_at=NOON)

@@ -1,7 +1,7 @@
-"""The engineer's command: API keys, sites, and the statistics' rebuild and repair; on a laptop or on AWS.
+"""The engineer's command: API keys, sites, links, and the statistics' rebuild and repair; on a laptop or on AWS.
 
 It works on the stack of `--stack NAME`, whose outputs name the table and the queue, or on those of the environment (TABLE_NAME,
-FAILURE_QUEUE_URL), with the AWS credentials of the environment.
+FAILURE_QUEUE_URL, LINK_SECRET_ID), with the AWS credentials of the environment.
 """
 
 import argparse
@@ -25,9 +25,11 @@ from ecrm.domain.api_keys import ApiKey, KeyKind, Scope
 from ecrm.domain.errors import EcrmError
 from ecrm.domain.instants import to_answer
 from ecrm.store.keys import customer_id_of
+from ecrm.store.links import rotated
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
 
@@ -83,6 +85,16 @@ def put(asked: argparse.Namespace) -> None:
     )
     site, _ = put_site(body.to_site(asked.site, wired.clock.now()), expected_version=None, sites=wired.sites())
     print(SiteBody.of(site).model_dump_json())
+
+
+def rotate(_asked: argparse.Namespace) -> None:
+    """Make a new key the current one. Links made with the old ones go on working."""
+    client = cast("SecretsManagerClient", botocore.session.get_session().create_client("secretsmanager"))
+    secret_id = os.environ["LINK_SECRET_ID"]
+    stored = client.get_secret_value(SecretId=secret_id)["SecretString"]
+    text, key_id = rotated(stored, wired.ids.key_secret())
+    client.put_secret_value(SecretId=secret_id, SecretString=text)
+    print(f"links are made with key {key_id} from now on; old links keep working")
 
 
 def rebuild(asked: argparse.Namespace) -> None:
@@ -152,11 +164,12 @@ def _use_stack(name: str) -> None:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     os.environ["TABLE_NAME"] = outputs["TableName"]
     os.environ["FAILURE_QUEUE_URL"] = outputs["DeadLettersUrl"]
+    os.environ["LINK_SECRET_ID"] = outputs["LinkSecretArn"]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ecrm", description=__doc__)
-    parser.add_argument("--stack", help="the CloudFormation stack; else TABLE_NAME and FAILURE_QUEUE_URL of the environment")
+    parser.add_argument("--stack", help="the CloudFormation stack; else TABLE_NAME and the like of the environment")
     nouns = parser.add_subparsers(required=True)
 
     def verb(group: Any, name: str, does: Callable[[argparse.Namespace], None], words: str) -> argparse.ArgumentParser:
@@ -182,6 +195,9 @@ def _parser() -> argparse.ArgumentParser:
         site.add_argument(name, required=True)
     for name in ("--sender", "--reply-to", "--postal-address"):
         site.add_argument(name)
+
+    links = nouns.add_parser("links", help="links to public pages").add_subparsers(required=True)
+    verb(links, "rotate", rotate, "make a new key the current one; old links keep working")
 
     stats = nouns.add_parser("stats", help="statistics").add_subparsers(required=True)
     verb(stats, "rebuild", rebuild, "recount every customer").add_argument("--dry-run", action="store_true")

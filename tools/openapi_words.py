@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ecrm.application.orders import OrderView
-from ecrm.contracts import customers, orders, sites
+from ecrm.contracts import customers, links, orders, sites
 from ecrm.domain import orders as domain
 from ecrm.domain import statistics
 from ecrm.domain.customers import Customer
@@ -83,6 +83,7 @@ FIELDS = {
     "events": "In this order. Each is judged by itself: one that is no event is answered in its own result.",
     "limit": "Orders on a page.",
     "cursor": "The `next_cursor` of the page before, with the rest of the body as it was.",
+    "language": "Of the page; without it, that of the reader's browser, else the site's first.",
     "brand": "The storefront's name, as customers know it.",
     "languages": "BCP 47 tags; the first is the site's own.",
     "time_zone": "IANA time zone.",
@@ -120,6 +121,7 @@ ANSWERS = {
     "BatchResultBody.error": "From status 400 on.",
     "BatchResultBody.index": "Which element, from 0.",
     "version": "1 when placed, one more with each event.",
+    "url": "Whoever has it sees the order's status, lines and parcels, and nothing of who the customer is.",
     "SiteBody.version": "As in the ETag.",
 }
 """Descriptions of what is answered, in the same way; what its name says is left to the name."""
@@ -213,6 +215,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "record_events": {
         "events": {"events": [{"order_id": "A-1001", **_EVENTS["paid"]}, {"order_id": "A-1002", **_EVENTS["packed"]}]}
     },
+    "make_link": {"customer's language": {"language": "fa"}, "browser's language": {}},
     "find_orders": {"e-mail": {"email": "sara@example.com"}, "user id": {"user_id": "u-77", "limit": 10}},
     "put_site": {"site": _SITE},
 }
@@ -257,6 +260,9 @@ def answer_examples() -> dict[str, Any]:
         "place_order": orders.OrderBody.of(OrderView(placed, domain.fold(placed), command.lines)),
         "read_order": orders.OrderBody.of(view),
         "record_event": orders.OrderStateBody.of(view),
+        "make_link": links.LinkBody(
+            url="https://orders.example.com/public/orders/GwbcC1ELlAXnZu6FHsdFTDEAMQBvcmRlcgBkZQBBLTEwMDEAZmE"
+        ),
         "list_orders": orders_page,
         "list_customers_orders": orders_page,
         "find_orders": orders_page,

@@ -1,19 +1,14 @@
 """Woken by any request under /v1/orders; leaves behind orders, their events and, where they are new, their customers."""
 
-from functools import partial
-
 from ecrm import bootstrap as wired
-from ecrm.application import orders as use
+from ecrm.contracts import links
 from ecrm.contracts import orders as wire
-from ecrm.domain.api_keys import Scope
+from ecrm.entry import links as link_door
 from ecrm.entry import orders as door
-from ecrm.entry.batches import run_batch
-from ecrm.entry.http import LARGEST_BATCH, Call, Reply
+from ecrm.entry.http import Call, Reply
 
 handler = wired.http_api()
-read = partial(handler.route, scope=Scope.ORDERS_READ)
-write = partial(handler.route, "POST", scope=Scope.ORDERS_WRITE)
-batch = partial(write, answer=wire.BatchBody, largest=LARGEST_BATCH)
+read, write, batch = door.routes(handler)
 
 
 @write("/v1/orders", body=wire.PlaceOrderBody, answer=wire.OrderBody, creates="OrdersPlaced")
@@ -25,7 +20,7 @@ def place_order(call: Call) -> Reply:
 @batch("/v1/orders/batch", body=wire.PlaceOrdersBody, creates="OrdersPlaced")
 def place_orders(call: Call) -> Reply:
     """Place up to 100 orders; each is judged by itself and answered as the single call would be."""
-    return run_batch(call, call.body.orders, partial(door.place, call, use=wired.place_order), wired.requests())
+    return door.place_each(call, wired.place_order, wired.requests())
 
 
 @write("/v1/orders/{order_id}/events", body=door.EVENT, answer=wire.OrderStateBody, creates="OrderEventsRecorded")
@@ -37,14 +32,13 @@ def record_event(call: Call) -> Reply:
 @batch("/v1/orders/events/batch", body=wire.RecordOrderEventsBody, creates="OrderEventsRecorded")
 def record_events(call: Call) -> Reply:
     """Record up to 100 events of any orders; each carries its order_id and is judged by itself."""
-    return run_batch(call, call.body.events, partial(door.record, call, use=wired.record_order_event), wired.requests())
+    return door.record_each(call, wired.record_order_event, wired.requests())
 
 
 @read("GET", "/v1/orders/{order_id}", query=wire.SiteQuery, answer=wire.OrderBody)
 def read_order(call: Call) -> Reply:
     """Read an order: its status, lines, shipments and history."""
-    view = use.read_order(call.site(call.query.site), call.path["order_id"], orders=wired.orders())
-    return Reply(200, wire.OrderBody.of(view))
+    return door.shown(call, orders=wired.orders())
 
 
 @read("GET", "/v1/orders", query=wire.ListOrdersQuery, answer=wire.OrdersPage)
@@ -57,3 +51,9 @@ def list_orders(call: Call) -> Reply:
 def find_orders(call: Call) -> Reply:
     """Find the orders of whoever holds one of the identifiers, newest first."""
     return door.found(call, orders=wired.orders(), customers=wired.customers())
+
+
+@read("POST", "/v1/orders/{order_id}/links", body=links.MakeLinkBody, answer=links.LinkBody)
+def make_link(call: Call) -> Reply:
+    """Make the link to an order's status page, for its customer. The same link each time; it does not end."""
+    return link_door.made(call, wired.make_order_url)

@@ -112,8 +112,8 @@ BATCHES = {
 
 def come_back(operation: str, kind: str) -> dict[str, Any]:
     of_the_secret = operation == "GetSecretValue"
-    unreached = "the identity secret cannot be reached" if of_the_secret else "the table cannot be reached"
-    refused = "the identity secret cannot be read" if of_the_secret else "the table is busy"
+    unreached = "a secret cannot be reached" if of_the_secret else "the table cannot be reached"
+    refused = "a secret cannot be read" if of_the_secret else "the table is busy"
     return {
         "type": "about:blank",
         "title": "Service Unavailable",

@@ -32,6 +32,12 @@ class Stack:
         """The functions by the name of their folder."""
         return {function["Handler"].split(".")[0]: function for function in self.of("Lambda::Function").values()}
 
+    def behind(self, alias: object) -> str:
+        """The function, by its logical id, to whose alias a value points."""
+        (name,) = references(alias)
+        (function,) = references(self.of("Lambda::Alias")[name]["FunctionName"])
+        return function
+
     def folder(self, logical_id: str) -> str:
         """Where a function's code lives."""
         return str(self.resources[logical_id]["Properties"]["Handler"].split(".")[0])

@@ -62,7 +62,7 @@ def test_no_alarm_fires_for_what_a_caller_did_wrong(stack: Stack) -> None:
 def test_each_stream_consumer_is_watched_for_lag_failure_and_loss(stack: Stack) -> None:
     watched = {(alarm["MetricName"], *references(alarm["Dimensions"])) for alarm in stack.of("CloudWatch::Alarm").values()}
     for mapping in stack.of("Lambda::EventSourceMapping").values():
-        (function,) = references(mapping["FunctionName"])
+        function = stack.behind(mapping["FunctionName"])
         for metric in ("Errors", "IteratorAge", "DestinationDeliveryFailures"):
             assert (metric, function) in watched
 

@@ -10,12 +10,13 @@ from tests.architecture.stack import Stack, references
 
 APIS = [folder for folder in folders() if folder.endswith("_api")]
 REFERENCE = "reference_api"
+PUBLIC = "public_api"
 
 
 def routes(stack: Stack) -> dict[str, str]:
     """Route key → folder of the function that answers."""
     return {
-        route["RouteKey"]: stack.folder(*references(integration(stack, route)["IntegrationUri"]))
+        route["RouteKey"]: stack.folder(stack.behind(integration(stack, route)["IntegrationUri"]))
         for route in stack.of("ApiGatewayV2::Route").values()
     }
 
@@ -27,8 +28,8 @@ def integration(stack: Stack, route: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_each_resource_has_its_function_and_all_else_is_answered_by_the_reference(stack: Stack) -> None:
-    expected = {"$default": REFERENCE}
-    for folder in set(APIS) - {REFERENCE}:
+    expected = {"$default": REFERENCE, "ANY /public/{proxy+}": PUBLIC}
+    for folder in set(APIS) - {REFERENCE, PUBLIC}:
         resource = folder.removesuffix("_api")
         expected[f"ANY /v1/{resource}"] = folder
         expected[f"ANY /v1/{resource}/{{proxy+}}"] = folder
@@ -41,21 +42,21 @@ def test_every_route_that_a_function_declares_reaches_it(stack: Stack, folder: s
     declared = {route.path for route, _ in import_module(f"{folder}.handler").handler.routes}
     assert declared
     for path in declared:
-        resource = "/".join(path.split("/")[:3])
+        resource = "/".join(path.split("/")[: 3 if path.startswith("/v1/") else 2])
         key = f"ANY {resource}" if path == resource else f"ANY {resource}/{{proxy+}}"
         assert routes(stack).get(key, routes(stack)["$default"]) == folder, path
 
 
 def test_there_is_one_integration_a_function_and_it_speaks_payload_2(stack: Stack) -> None:
     integrations = stack.of("ApiGatewayV2::Integration").values()
-    assert sorted(stack.folder(*references(each["IntegrationUri"])) for each in integrations) == APIS
+    assert sorted(stack.folder(stack.behind(each["IntegrationUri"])) for each in integrations) == APIS
     for each in integrations:
         assert (each["IntegrationType"], each["PayloadFormatVersion"]) == ("AWS_PROXY", "2.0")
 
 
 def test_api_gateway_may_call_each_api_and_nothing_else(stack: Stack) -> None:
     permissions = stack.of("Lambda::Permission").values()
-    assert sorted(stack.folder(*references(each["FunctionName"])) for each in permissions) == APIS
+    assert sorted(stack.folder(stack.behind(each["FunctionName"])) for each in permissions) == APIS
     for each in permissions:
         assert each["Action"] == "lambda:InvokeFunction"
         assert each["Principal"] == "apigateway.amazonaws.com"
@@ -91,3 +92,30 @@ def test_the_access_log_is_no_register_of_persons(stack: Stack, personal: str) -
     log = stack.of("ApiGatewayV2::Stage")["HttpStage"]["AccessLogSettings"]
     assert "$context.status" in log["Format"]
     assert personal not in log["Format"]
+
+
+def test_a_domain_of_ones_own_leads_to_the_api_and_speaks_modern_tls_alone(stack: Stack) -> None:
+    (domain,) = stack.of("ApiGatewayV2::DomainName").values()
+    assert domain == {
+        "DomainName": {"Ref": "DomainName"},
+        "DomainNameConfigurations": [
+            {"CertificateArn": {"Ref": "CertificateArn"}, "EndpointType": "REGIONAL", "SecurityPolicy": "TLS_1_2"}
+        ],
+    }
+    (mapping,) = stack.of("ApiGatewayV2::ApiMapping").values()
+    assert mapping == {"DomainName": {"Ref": "HttpDomain"}, "ApiId": {"Ref": "HttpApi"}, "Stage": {"Ref": "HttpStage"}}
+
+
+def test_without_a_domain_there_is_none_and_with_one_the_stack_says_so(stack: Stack) -> None:
+    for name in ("HttpDomain", "HttpDomainMapping"):
+        assert stack.resources[name]["Condition"] == "HasDomainName"
+    assert stack.body["Conditions"]["HasDomainName"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "DomainName"}, ""]}]}
+    assert stack.body["Outputs"]["ApiUrl"]["Value"] == {
+        "Fn::If": ["HasDomainName", {"Fn::Sub": "https://${DomainName}"}, {"Fn::GetAtt": ["HttpApi", "ApiEndpoint"]}]
+    }
+
+
+def test_a_domain_is_refused_without_its_certificate(stack: Stack) -> None:
+    rule = stack.body["Rules"]["DomainAndCertificate"]
+    assert rule["RuleCondition"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "DomainName"}, ""]}]}
+    assert [each["Assert"] for each in rule["Assertions"]] == [{"Fn::Not": [{"Fn::Equals": [{"Ref": "CertificateArn"}, ""]}]}]

@@ -43,6 +43,7 @@ def test_an_idle_stack_costs_no_more_than_it_may_and_the_page_counts_what_the_te
     for what, (count, each, month) in items.items():
         assert month == count * each, what
     assert items["alarm"][0] == len(stack.of("CloudWatch::Alarm"))
+    assert items["dashboard"][0] == len(stack.of("CloudWatch::Dashboard"))
     assert items["secret"][0] == len(stack.of("SecretsManager::Secret"))
     total = sum(month for _, _, month in items.values())
     assert rows[-1][0] == "**total**"

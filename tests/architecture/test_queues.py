@@ -53,7 +53,7 @@ def test_every_mapping_has_somewhere_to_fail_to(stack: Stack) -> None:
 def test_a_message_stays_hidden_for_six_time_outs_of_its_worker(stack: Stack) -> None:
     queues = stack.of("SQS::Queue")
     for mapping in stack.of("Lambda::EventSourceMapping").values():
-        (function,) = references(mapping["FunctionName"])
+        function = stack.behind(mapping["FunctionName"])
         for queue in references(mapping["EventSourceArn"]) & set(queues):
             time_out = stack.resources[function]["Properties"]["Timeout"]
             assert queues[queue]["VisibilityTimeout"] >= 6 * time_out

@@ -11,7 +11,7 @@ def test_the_stream_has_the_readers_listed_here(stack: Stack) -> None:
     """Two at the most, ever: DynamoDB throttles a shard's third reader."""
     mappings = stack.of("Lambda::EventSourceMapping").values()
     readers = [
-        stack.folder(*references(mapping["FunctionName"]))
+        stack.folder(stack.behind(mapping["FunctionName"]))
         for mapping in mappings
         if references(mapping["EventSourceArn"]) == {"Table"}
     ]

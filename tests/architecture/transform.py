@@ -1,4 +1,4 @@
-"""Prints template.yaml as CloudFormation gets it, in JSON. Runs in .venv-tools, where SAM's translator lives."""
+"""Prints a template, with parameters, as CloudFormation gets it in JSON. Runs in .venv-tools, where SAM's translator lives."""
 
 import json
 import sys
@@ -9,6 +9,7 @@ from samtranslator.translator.transform import transform  # type: ignore[import-
 
 # The translator takes no folders: `sam deploy` would have replaced them by what it uploaded.
 UPLOADED = "s3://artefacts/object"
+LAYERS = sys.argv[3] if sys.argv[3:] else UPLOADED
 
 
 class NoManagedPolicies:
@@ -23,5 +24,5 @@ template = yaml_parse(Path(sys.argv[1]).read_text(encoding="utf-8"))
 template["Globals"]["Function"]["CodeUri"] = UPLOADED
 for resource in template["Resources"].values():
     if resource["Type"] == "AWS::Serverless::LayerVersion":
-        resource["Properties"]["ContentUri"] = UPLOADED
-json.dump(transform(template, {}, NoManagedPolicies()), sys.stdout)
+        resource["Properties"]["ContentUri"] = LAYERS
+json.dump(transform(template, json.loads(sys.argv[2]), NoManagedPolicies()), sys.stdout)

@@ -25,10 +25,10 @@ PAGE = ROOT / "docs" / "api.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NOT_OVER_HTTP = {
-    *("key_not_found", "scope_not_allowed"),
+    *("key_not_found", "scope_not_allowed", "link_not_found"),
     *("error", "conflict", "not_found", "already_exists", "limit_reached", "forbidden"),
 }
-"""Codes of the command line, and of classes that are never raised without a code of their own."""
+"""Codes of the command line, of the customer's page, and of classes that are never raised without a code of their own."""
 TAKES_A_CODE = {"at": 1, "Flaw": 1, "Refusal": 1, "BadJson": 0, "PydanticCustomError": 0}
 """Calls whose argument at this place is a code."""
 

@@ -183,7 +183,7 @@ def test_guesses_fill_no_memory_and_shut_nobody_out(shop: Shop) -> None:
 
 # ── sites ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-NAMING_A_SITE = ["place_order", "record_event", "read_order", "list_orders", "find_orders"]
+NAMING_A_SITE = ["place_order", "record_event", "read_order", "list_orders", "find_orders", "make_link"]
 
 
 def about_site(shop: Shop, name: str, site: str, key: str) -> Answer:

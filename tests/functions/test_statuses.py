@@ -62,7 +62,7 @@ def as_text(shop: Shop, operation: Operation) -> Answer:
 
 def misshapen(shop: Shop, operation: Operation) -> Answer:
     if operation.example is not None:
-        return shop.send(operation, {})
+        return shop.send(operation, {"unknown": 1})
     return shop.send(operation, query="unknown=1")
 
 

@@ -1,8 +1,10 @@
 """The story of one customer on the deployed stack, and what happens when a hop fails."""
 
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from itertools import count
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -82,6 +84,25 @@ def test_a_customers_order_is_tracked_to_its_end(stack: Stack, api: Api, staff: 
     ]
     listed = staff.get("/v1/orders?from=2026-11-20&to=2026-11-20&status=delivered&limit=100")["data"]
     assert order["order_id"] in [found["order_id"] for found in listed]
+
+
+def test_a_customer_follows_the_link_to_the_status_page(api: Api, place: Callable[..., Any]) -> None:
+    order = place({"user_id": "u-link"})
+    url = urlsplit(api.post(f"/v1/orders/{order['order_id']}/links", {"language": "fa"}, 200)["url"])
+    connection = HTTPConnection("127.0.0.1", url.port or 80, timeout=60)
+    answers = {}
+    for method, path in (("HEAD", url.path), ("GET", url.path), ("GET", url.path[:-1])):
+        connection.request(method, path, headers={"Host": url.netloc})
+        response = connection.getresponse()
+        answers[method, path] = (response.status, response.headers["content-type"], response.read().decode())
+    connection.close()
+    shown, torn = answers["GET", url.path], answers["GET", url.path[:-1]]
+    assert answers["HEAD", url.path] == (200, "text/html; charset=utf-8", "")
+    assert shown[:2] == (200, "text/html; charset=utf-8")
+    assert '<html lang="fa" dir="rtl">' in shown[2]
+    assert order["order_id"] in shown[2]
+    assert "۳۲٫۲۷ یورو" in shown[2]
+    assert (torn[0], order["order_id"] in torn[2]) == (404, False)
 
 
 def test_an_order_sent_again_after_a_lost_answer_is_there_once(api: Api) -> None:
@@ -187,6 +208,7 @@ def test_every_grant_is_used_on_the_journey(stack: Stack, api: Api, staff: Api, 
     brand = {"brand": "Demo", "languages": ["en"], "time_zone": "UTC", "currency": "USD"}
     assert staff.call("PUT", "/v1/sites/demo", brand).status == 200
     api.get(f"/v1/customers/{order['customer_id']}/orders")
+    test_a_customer_follows_the_link_to_the_status_page(api, place)
     assert drain(stack) == {}
     made = {role.split("-")[2].removesuffix("Role"): set(actions) for role, actions in (stack.status() or {})["calls"].items()}
     granted = {

@@ -13,8 +13,9 @@ from customers_api.handler import handler as customers
 from ecrm import bootstrap
 from orders_api.handler import handler as orders
 from project_events.handler import handler as project
+from public_api.handler import handler as public
 from sites_api.handler import handler as sites
-from tests.builders import a_record, a_site, an_event, an_order
+from tests.builders import a_record, a_request, a_site, an_event, an_order
 from tests.cloud import Cloud
 from tests.faults import on, refused_with, tapped
 from tools import ecrm
@@ -294,18 +295,35 @@ def test_a_table_that_is_busy_costs_a_repair_no_message(cloud: Cloud, shop: list
     assert (0, ["1 events repaired, 0 left in the queue"], []) == run("stats", "repair")
 
 
-def test_a_stack_s_outputs_name_its_table_and_its_queue(
+def test_a_stack_s_outputs_name_its_table_its_queue_and_its_links_secret(
     cloud: Cloud, shop: list[str], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    outputs = {"TableName": "table", "DeadLettersUrl": cloud.queue_url, "LinkSecretArn": "links"}
     template = {
         "Resources": {"Anything": {"Type": "AWS::SNS::Topic"}},
-        "Outputs": {"TableName": {"Value": "table"}, "DeadLettersUrl": {"Value": cloud.queue_url}},
+        "Outputs": {name: {"Value": value} for name, value in outputs.items()},
     }
     session: Any = botocore.session.get_session()
     session.create_client("cloudformation").create_stack(StackName="ours", TemplateBody=json.dumps(template))
-    for name in ("TABLE_NAME", "FAILURE_QUEUE_URL"):
+    for name in ("TABLE_NAME", "FAILURE_QUEUE_URL", "LINK_SECRET_ID"):
         monkeypatch.setenv(name, "of another stack")
     bootstrap.table.cache_clear()
     assert 3 == len(shop)
     assert (0, ["0 rows differ"], []) == run("--stack", "ours", "stats", "rebuild")
     assert (0, ["0 events repaired, 0 left in the queue"], []) == run("--stack", "ours", "stats", "repair")
+    assert 0 == run("--stack", "ours", "links", "rotate")[0]
+
+
+def test_after_a_rotation_new_links_have_a_new_key_and_old_ones_go_on_working(cloud: Cloud, run: Run) -> None:
+    def link() -> str:
+        return str(cloud.call(orders, "POST", "/v1/orders/A-1001/links", {}).json["url"]).removeprefix("https://shop.example.com")
+
+    assert 201 == cloud.call(orders, "POST", "/v1/orders", an_order()).status
+    made = [link()]
+    for key_id in ("2", "3"):
+        words = f"links are made with key {key_id} from now on; old links keep working"
+        assert (0, [words], []) == run("links", "rotate")
+        bootstrap.link_keys.cache_clear()
+        made.append(link())
+    assert 3 == len(set(made))
+    assert [200] * 3 == [public(a_request("GET", path), None)["statusCode"] for path in made]

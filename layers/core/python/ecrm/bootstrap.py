@@ -10,12 +10,13 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ecrm.application import links
 from ecrm.application import orders as use
 from ecrm.domain.errors import Unavailable
-from ecrm.entry.http import HttpApi
 from ecrm.store.api_keys import DynamoKeys
 from ecrm.store.customers import DynamoCustomers
 from ecrm.store.events import DynamoTimeline
+from ecrm.store.links import SecretLinkKeys
 from ecrm.store.orders import DynamoOrders
 from ecrm.store.replays import DynamoRequests
 from ecrm.store.sites import DynamoSites
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
     from ecrm.application.ports import Request
+    from ecrm.domain.links import Language
+    from ecrm.entry.http import HttpApi
+    from ecrm.entry.public import PublicPages
     from ecrm.messaging.failures import SqsFailureQueue
+    from ecrm.messaging.rendering import Pages
 
 _PATIENCE = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=5, tcp_keepalive=True)
 """Three tries within the 29 s that API Gateway waits; every write survives being sent twice."""
@@ -64,15 +69,19 @@ def table() -> Table:
     return Table(client, os.environ["TABLE_NAME"])
 
 
-@cache
-def _identity_secret() -> bytes:
+def _secret(secret_id: str) -> str:
     client = cast("SecretsManagerClient", _session().create_client("secretsmanager", config=_PATIENCE))
     try:
-        return client.get_secret_value(SecretId=os.environ["IDENTITY_SECRET_ID"])["SecretString"].encode()
+        return client.get_secret_value(SecretId=secret_id)["SecretString"]
     except BotoCoreError as error:
-        raise Unavailable("the identity secret cannot be reached") from error
+        raise Unavailable("a secret cannot be reached") from error
     except ClientError as error:
-        raise (Unavailable("the identity secret cannot be read") if time_heals(error) else error) from error
+        raise (Unavailable("a secret cannot be read") if time_heals(error) else error) from error
+
+
+@cache
+def _identity_secret() -> bytes:
+    return _secret(os.environ["IDENTITY_SECRET_ID"]).encode()
 
 
 @cache
@@ -111,6 +120,11 @@ def sites() -> DynamoSites:
 
 
 @cache
+def link_keys() -> SecretLinkKeys:
+    return SecretLinkKeys(lambda: _secret(os.environ["LINK_SECRET_ID"]), clock)
+
+
+@cache
 def failure_queue() -> "SqsFailureQueue":
     from ecrm.messaging.failures import SqsFailureQueue  # noqa: PLC0415 (only stream consumers carry SQS)
 
@@ -126,5 +140,25 @@ def record_order_event(command: "RecordOrderEvent", request: "Request | None") -
     return use.record_order_event(command, request, orders=orders(), requests=requests(), clock=clock)
 
 
-def http_api() -> HttpApi:
+def make_order_url(site: str, order_id: str, language: "Language | None") -> str:
+    token = links.make_order_link(site, order_id, language, keys=link_keys(), orders=orders())
+    return f"{os.environ['PUBLIC_URL'].rstrip('/')}/public/orders/{token}"
+
+
+@cache
+def pages() -> "Pages":
+    from ecrm.messaging.rendering import Pages  # noqa: PLC0415 (only public_api carries templates)
+
+    return Pages()
+
+
+def public_pages() -> "PublicPages":
+    from ecrm.entry.public import PublicPages  # noqa: PLC0415 (each function imports its own door)
+
+    return PublicPages(pages)
+
+
+def http_api() -> "HttpApi":
+    from ecrm.entry.http import HttpApi  # noqa: PLC0415 (pydantic and Powertools, which public_api does without)
+
     return HttpApi(keys=api_keys, sites=sites, clock=clock)

@@ -139,7 +139,7 @@ def record_order_event(
     """
     now = clock.now()
     _refuse_future(command.occurred_at, now, "/occurred_at")
-    order, is_latest = _existing(command.site, command.order_id, orders), False
+    order, is_latest = find_order(command.site, command.order_id, orders), False
     for _ in range(ATTEMPTS):
         known = order.fact(command.event_id)
         if known is not None and known.digest == command.digest:
@@ -151,15 +151,15 @@ def record_order_event(
                 if request is not None:
                     requests.find(request, now)  # that its key was used for another body is said first
                 raise
-            order, is_latest = _existing(command.site, command.order_id, orders, consistent=True), True
+            order, is_latest = find_order(command.site, command.order_id, orders, consistent=True), True
             continue
         try:
             winner = orders.append(order, drafted.fact, _happened(order, drafted, command, now), request)
         except AlreadyAnswered as answered:
-            order = _existing(command.site, command.order_id, orders, consistent=True)
+            order = find_order(command.site, command.order_id, orders, consistent=True)
             return Recorded(OrderView(order, domain.fold(order)), answered.outcome, replayed=True)
         except Contended:
-            order, is_latest = _existing(command.site, command.order_id, orders, consistent=True), True
+            order, is_latest = find_order(command.site, command.order_id, orders, consistent=True), True
             continue
         if winner is None:
             order = domain.with_fact(order, drafted.fact)
@@ -185,7 +185,7 @@ def _remembered(view: OrderView, request: Request | None, requests: Requests, no
 
 def read_order(site: str, order_id: str, *, orders: Orders) -> OrderView:
     """Read an order with its lines, strongly consistent. Raises NotFound."""
-    order = _existing(site, order_id, orders, consistent=True)
+    order = find_order(site, order_id, orders, consistent=True)
     state = domain.fold(order)
     return OrderView(order, state, orders.lines_of(order, state.amended_by))
 
@@ -237,7 +237,8 @@ def _newest_first(order: Order) -> str:
     return f"{domain.position(order)}#{order.site}"
 
 
-def _existing(site: str, order_id: str, orders: Orders, *, consistent: bool = False) -> Order:
+def find_order(site: str, order_id: str, orders: Orders, *, consistent: bool = False) -> Order:
+    """Find an order without its lines. Raises NotFound."""
     order = orders.find(site, order_id, consistent=consistent)
     if order is None and not consistent:
         order = orders.find(site, order_id, consistent=True)  # an eventually consistent read may miss an order just placed

@@ -10,6 +10,7 @@ from ecrm.domain.api_keys import ApiKey
 from ecrm.domain.customers import Customer, Identifier
 from ecrm.domain.errors import Unavailable
 from ecrm.domain.events import Event
+from ecrm.domain.links import Keyring
 from ecrm.domain.orders import Amended, Fact, Line, Order
 from ecrm.domain.sites import Site
 from ecrm.domain.statistics import CustomerStatistics
@@ -148,6 +149,12 @@ class Sites(Protocol):
 
     def write(self, site: Site, *, seen: int) -> Site | None:
         """Write if the stored version is still `seen` (0: absent); else give the stored one."""
+        ...
+
+
+class LinkKeys(Protocol):
+    def ring(self, *, fresh: bool = False) -> Keyring:
+        """Give the keys of links; `fresh` asks for those of the last minute."""
         ...
 
 

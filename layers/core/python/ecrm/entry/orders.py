@@ -1,10 +1,11 @@
 """Orders at the door: from a call to a command, and from what a use case found to a reply."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from ecrm.application.customers import find_customers
 from ecrm.application.orders import (
@@ -15,14 +16,26 @@ from ecrm.application.orders import (
     is_position,
     list_customers_orders,
     list_orders,
+    read_order,
 )
-from ecrm.application.ports import Customers, Orders, Page, Request
+from ecrm.application.ports import Customers, Orders, Page, Request, Requests
 from ecrm.contracts import orders as wire
+from ecrm.domain.api_keys import Scope
 
+from .batches import run_batch
 from .cursors import fit, seal, unseal
-from .http import Call, Reply, digest_of, shaped
+from .http import LARGEST_BATCH, Call, HttpApi, Reply, digest_of, shaped
 
-EVENT = TypeAdapter[Any](wire.OrderEventBody)
+EVENT = TypeAdapter[Any](wire.OrderEventBody, config=ConfigDict(defer_build=True))
+
+
+type Declare = Callable[..., Callable[[Callable[[Call], Reply]], Callable[[Call], Reply]]]
+
+
+def routes(api: HttpApi) -> tuple[Declare, Declare, Declare]:
+    """Give the declarations that orders have: of a read, a write and a batch."""
+    write = partial(api.route, "POST", scope=Scope.ORDERS_WRITE)
+    return partial(api.route, scope=Scope.ORDERS_READ), write, partial(write, answer=wire.BatchBody, largest=LARGEST_BATCH)
 
 
 def place(call: Call, element: Any, request: Request | None, use: Callable[[PlaceOrder, Request | None], Recorded]) -> Recorded:
@@ -43,6 +56,19 @@ def record(
     body: wire.OrderEventBase = shaped(EVENT, said)
     command = body.to_command(call.site(body.site), str(order_id), digest=digest_of(said), source=call.source)
     return use(command, request)
+
+
+def place_each(call: Call, use: Callable[[PlaceOrder, Request | None], Recorded], requests: Requests) -> Reply:
+    return run_batch(call, call.body.orders, partial(place, call, use=use), requests)
+
+
+def record_each(call: Call, use: Callable[[RecordOrderEvent, Request | None], Recorded], requests: Requests) -> Reply:
+    return run_batch(call, call.body.events, partial(record, call, use=use), requests)
+
+
+def shown(call: Call, *, orders: Orders) -> Reply:
+    view = read_order(call.site(call.query.site), call.path["order_id"], orders=orders)
+    return Reply(200, wire.OrderBody.of(view))
 
 
 def recorded(shape: type[wire.OrderStateBody], result: Recorded) -> Reply:

@@ -1,1 +1,1 @@
-"""Queues now; mail later."""
+"""Queues, and what is rendered for people; mail later."""

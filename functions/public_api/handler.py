@@ -1,0 +1,14 @@
+"""Woken by whoever follows a link under /public, mail scanners too; shows the page behind it and leaves nothing behind."""
+
+from ecrm import bootstrap as wired
+from ecrm.application.links import read_public_order
+from ecrm.entry.public import Visit
+
+handler = wired.public_pages()
+
+
+@handler.page("/public/orders/{token}")
+def show_order(visit: Visit) -> str:
+    """Show an order's status page to its customer."""
+    found = read_public_order(visit.token, keys=wired.link_keys(), orders=wired.orders(), sites=wired.sites())
+    return wired.pages().order(found, visit.language(found.language, found.site.languages))

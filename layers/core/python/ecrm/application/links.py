@@ -1,0 +1,43 @@
+"""Making the links that a customer gets, and reading what is behind them."""
+
+from dataclasses import dataclass
+
+from ecrm.domain.errors import NotFound
+from ecrm.domain.links import Language, Link, Purpose, key_id_of, seal, unseal
+from ecrm.domain.sites import Site
+
+from .orders import OrderView, find_order, read_order
+from .ports import LinkKeys, Orders, Sites
+
+
+@dataclass(frozen=True, slots=True)
+class PublicOrder:
+    """What a customer may see; `language` is the link's own."""
+
+    view: OrderView
+    site: Site
+    language: Language | None
+
+
+def make_order_link(site: str, order_id: str, language: Language | None, *, keys: LinkKeys, orders: Orders) -> str:
+    """Make the token that opens an order's status page; writes nothing. Raises NotFound where there is no such order."""
+    find_order(site, order_id, orders)
+    return seal(Link(Purpose.ORDER_STATUS, site, order_id, language), keys.ring())
+
+
+def open_link(token: str, purpose: Purpose, *, keys: LinkKeys) -> Link:
+    """Read a token. Raises NotFound. A key that is not known yet may have been made since the keys were last read."""
+    ring = keys.ring()
+    if key_id_of(token) not in ring.secrets:
+        ring = keys.ring(fresh=True)
+    return unseal(token, purpose, ring)
+
+
+def read_public_order(token: str, *, keys: LinkKeys, orders: Orders, sites: Sites) -> PublicOrder:
+    """Read the order behind a link. Raises NotFound: a link says nothing of why it leads nowhere."""
+    link = open_link(token, Purpose.ORDER_STATUS, keys=keys)
+    view = read_order(link.site, link.order_id, orders=orders)
+    site = sites.find(link.site)
+    if site is None:
+        raise NotFound("there is nothing behind this link", code="link_not_found")
+    return PublicOrder(view, site, link.language)

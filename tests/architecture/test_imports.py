@@ -1,0 +1,42 @@
+"""What a start costs, counted in modules: nobody waits for a library that the function can do without."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.architecture.sources import CORE, FUNCTIONS, folders
+
+# A person with a link waits for public_api's start, so it is held to the most.
+HEAVY = {
+    "public_api": {
+        *("aws_lambda_powertools", "pydantic", "pydantic_core", "email_validator", "typing_extensions", "asyncio"),
+        *("ecrm.contracts", "ecrm.entry.http", "ecrm.entry.observability", "ecrm.messaging.failures"),
+    }
+}
+EVERYWHERE = {"boto3", "s3transfer", "email_validator", "moto", "aws_lambda_powertools.event_handler", "aws_xray_sdk"}
+PRINT_ALL = """
+import sys
+import {folder}.handler
+from ecrm import bootstrap
+from ecrm.domain.links import Language
+if "{folder}" == "public_api":
+    bootstrap.pages().notice("not_found", Language.ENGLISH)
+print(*sys.modules)
+"""
+
+
+@pytest.mark.parametrize("folder", folders())
+def test_a_start_loads_nothing_that_its_function_can_do_without(folder: str) -> None:
+    settings = {"PYTHONPATH": f"{CORE}:{FUNCTIONS}", "AWS_DEFAULT_REGION": "eu-central-1", "POWERTOOLS_SERVICE_NAME": folder}
+    started = subprocess.run(
+        [sys.executable, "-c", PRINT_ALL.format(folder=folder)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **settings, "TABLE_NAME": "table"},
+    )
+    loaded = set(started.stdout.split())
+    assert "ecrm.bootstrap" in loaded
+    assert set() == loaded & (EVERYWHERE | HEAVY.get(folder, set()))

@@ -1,0 +1,103 @@
+"""Tokens of links: what is changed in them, by whomever, opens nothing."""
+
+import random
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import replace
+
+import pytest
+
+from ecrm.domain.errors import NotFound
+from ecrm.domain.links import Keyring, Language, Link, Purpose, key_id_of, seal, unseal
+
+RING = Keyring("2", {"1": b"the first secret, long enough", "2": b"the second secret, long enough"})
+LINK = Link(Purpose.ORDER_STATUS, "de", "A-1001", Language.PERSIAN)
+MUTATIONS = 10_000
+REFUSALS: set[tuple[str, str]] = set()
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def opens(token: str, purpose: str = Purpose.ORDER_STATUS, ring: Keyring = RING) -> Link | None:
+    try:
+        return unseal(token, purpose, ring)
+    except NotFound as refused:
+        REFUSALS.add((refused.code, refused.detail))
+        return None
+
+
+@pytest.mark.parametrize("language", [None, *Language])
+@pytest.mark.parametrize("order_id", ["A-1001", "#7", "x" * 100, "a~b=c+d@e"])
+def test_a_link_says_what_was_sealed_into_it(order_id: str, language: Language | None) -> None:
+    link = Link(Purpose.ORDER_STATUS, "a-site", order_id, language)
+    assert link == opens(seal(link, RING))
+
+
+def mutated(token: str, chance: random.Random) -> str:
+    """A bit flipped in the bytes, or characters exchanged, left out, added, doubled or padded."""
+    raw = bytearray(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    at = chance.randrange(len(token))
+    match chance.randrange(7):
+        case 0 | 1:
+            raw[chance.randrange(len(raw))] ^= 1 << chance.randrange(8)
+            return urlsafe_b64encode(raw).decode().rstrip("=")
+        case 2:
+            return token[:at]
+        case 3:
+            return token[:at] + chance.choice(ALPHABET) + token[at + 1 :]
+        case 4:
+            return token[:at] + chance.choice(ALPHABET + "=%.+/ \n\0é٣") + token[at:]
+        case 5:
+            return token[:at] + token[at + 1 :]
+        case _:
+            return token + chance.choice(["=", "==", "A", "\n", " ", token])
+
+
+def test_of_ten_thousand_changed_tokens_none_is_accepted() -> None:
+    chance = random.Random(20261121)
+    tokens = [seal(replace(LINK, order_id=f"A-{number}"), RING) for number in range(50)]
+    tried = [
+        (token, changed) for token in chance.choices(tokens, k=MUTATIONS * 2) if (changed := mutated(token, chance)) != token
+    ]
+    assert MUTATIONS <= len(tried)
+    assert [] == [changed for _, changed in tried if opens(changed) is not None]
+    assert {("link_not_found", "there is nothing behind this link")} == REFUSALS
+
+
+def test_a_token_is_written_in_one_way_only() -> None:
+    """The last character of base64 may carry bits that mean nothing; with other ones there, it is another token."""
+    for length in range(1, 9):
+        link = replace(LINK, order_id="x" * length)
+        token = seal(link, RING)
+        others = [token[:-1] + last for last in ALPHABET if last != token[-1]]
+        assert [None] * 63 == [opens(other) for other in others]
+
+
+def test_a_link_for_one_purpose_is_good_for_no_other() -> None:
+    assert opens(seal(replace(LINK, purpose="unsubscribe"), RING)) is None
+    assert opens(seal(LINK, RING), "unsubscribe") is None
+
+
+def test_a_link_goes_on_working_after_a_new_key_is_current() -> None:
+    token = seal(LINK, replace(RING, current="1"))
+    assert ("1", LINK) == (key_id_of(token), opens(token))
+    assert seal(LINK, RING) != token
+
+
+@pytest.mark.parametrize("key_id", ["1", "3", "", "current"])
+def test_a_seal_of_one_key_is_not_that_of_another(key_id: str) -> None:
+    raw = urlsafe_b64decode(seal(LINK, RING) + "==="[: -len(seal(LINK, RING)) % 4])
+    renamed = raw[:16] + raw[16:].replace(b"1\x002\0", b"1\0" + key_id.encode() + b"\0", 1)
+    assert opens(urlsafe_b64encode(renamed).decode().rstrip("=")) is None
+
+
+def test_a_link_of_a_ring_with_the_same_key_ids_is_somebody_elses() -> None:
+    assert opens(seal(LINK, Keyring("2", {"2": b"another secret"}))) is None
+
+
+@pytest.mark.parametrize("token", ["", "A", "====", "A" * 401, "é", "\0", "%2e%2e", "A" * 40])
+def test_nonsense_opens_nothing(token: str) -> None:
+    assert opens(token) is None
+
+
+def test_a_link_fits_into_a_message() -> None:
+    assert len(seal(LINK, RING)) <= 60
+    assert len(seal(Link(Purpose.ORDER_STATUS, "s" * 40, "x" * 100, Language.CHINESE), RING)) <= 240
