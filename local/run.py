@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from local.api import Api
 from local.demo.cdnow import Sums, purchases
@@ -18,6 +19,7 @@ from local.up import step, up
 
 FEW = 12
 """Requests a second up to which each one gets a line of its own."""
+LANGUAGES = {"en": "English", "fa": "Persian", "zh": "Chinese"}
 
 
 def main() -> None:
@@ -33,6 +35,7 @@ def main() -> None:
     order = walk_one_order(api)
     check_statistics(stack, api, loaded)
     say_where_to_look(facts, order)
+    say_what_the_customer_sees(api, facts["api_url"], order["order_id"])
     if os.environ.get("ONCE") != "1":
         with contextlib.suppress(KeyboardInterrupt):
             watch(stack)
@@ -89,6 +92,20 @@ def say_where_to_look(facts: dict[str, Any], order: dict[str, Any]) -> None:
     ):
         print(f"curl -H 'Authorization: Bearer {facts['server_key']}' '{facts['api_url']}/v1/{path}'")
     print(f"the API's description  {facts['api_url']}/v1/docs")
+
+
+def say_what_the_customer_sees(api: Callable[[], Api], api_url: str, order_id: str) -> None:
+    """Print the order's status page in every language, to be opened in a browser."""
+    heading("What the customer sees")
+    with api() as connection:
+        for language, page in status_pages(connection, api_url, order_id).items():
+            print(f"{LANGUAGES[language]:<9}{page}")
+
+
+def status_pages(api: Api, api_url: str, order_id: str) -> dict[str, str]:
+    """Make an order's links, by language, at the address of stack.json: not every browser finds a host below `localhost`."""
+    made = {language: api.post(f"/v1/orders/{order_id}/links", {"language": language}, 200)["url"] for language in LANGUAGES}
+    return {language: api_url + urlsplit(url).path for language, url in made.items()}
 
 
 def watch(stack: Stack) -> None:

@@ -1,12 +1,15 @@
 """The laptop's contract: the stack keeps what it holds, loses no event, and disturbs no other one."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from itertools import count
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,6 +17,7 @@ from local.api import Api
 from local.demo.cdnow import Sums, purchases
 from local.demo.load import load, sum_statistics
 from local.down import drain
+from local.run import status_pages
 from local.stack import ROOT, Stack
 from local.up import wait_until
 from tests.journey.conftest import PORT, make, started
@@ -121,6 +125,23 @@ def test_the_statistics_of_the_cdnow_sample_are_those_of_the_file(stack: Stack, 
     assert first.customer_ids == again.customer_ids
     assert drain(stack) == {}
     assert sum_statistics(connect, first.customer_ids, quietly) == Sums.of(SAMPLE)
+
+
+def test_the_pages_that_the_demo_names_open_in_their_languages(api: Api, facts: dict[str, Any]) -> None:
+    order_id, _ = place(api, "opens-the-page")
+    connection, told = HTTPConnection("127.0.0.1", urlsplit(facts["api_url"]).port or 80, timeout=60), {}
+    for language, page in status_pages(api, facts["api_url"], order_id).items():
+        assert page.startswith(f"{facts['api_url']}/public/orders/")
+        connection.request("GET", urlsplit(page).path)
+        shown = connection.getresponse()
+        text = shown.read().decode()
+        told[language] = (shown.status, re.findall(r'<html lang="[\w-]+" dir="\w+">', text), order_id in text)
+    connection.close()
+    assert told == {
+        "en": (200, ['<html lang="en" dir="ltr">'], True),
+        "fa": (200, ['<html lang="fa" dir="rtl">'], True),
+        "zh": (200, ['<html lang="zh-Hans" dir="ltr">'], True),
+    }
 
 
 def test_every_function_imports_with_nothing_but_its_layers(stack: Stack) -> None:
