@@ -1,11 +1,14 @@
 """Bad input, and the answer it gets: what happens to orders, and batches."""
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.builders import an_event, an_order
+from tests.faults import on, refused_with, tapped
 from tests.functions.api import Shop, a_new_order, code_of, in_hours
+from tests.functions.conftest import Logs
 
 
 def event(type_: str, **changes: Any) -> dict[str, Any]:
@@ -153,6 +156,18 @@ def test_each_order_of_a_batch_is_answered_as_if_alone(shop: Shop) -> None:
     ] == found
     alone = shop.call("POST", "/v1/orders", off)
     assert alone.json == answer.json["results"][9]["error"]
+
+
+def test_the_log_names_the_key_whose_batch_the_table_refuses(shop: Shop, logs: Logs) -> None:
+    """The request is a 200, which no search for 503 would find."""
+    with tapped(on("TransactWriteItems", refused_with("ProvisionedThroughputExceededException"))):
+        shop.call("POST", "/v1/orders/batch", {"orders": [a_new_order(), a_new_order()]})
+    lines = [json.loads(line) for line in logs.take().splitlines()]
+    (request,) = (line for line in lines if line.get("message") == "request")
+    (refused,) = (line for line in lines if line.get("status") == 503)
+    assert ("unavailable in a batch", request["key_id"], request["correlation_id"]) == tuple(
+        refused[name] for name in ("message", "key_id", "correlation_id")
+    )
 
 
 def test_each_event_of_a_batch_is_answered_as_if_alone(shop: Shop) -> None:

@@ -23,6 +23,11 @@ def run_batch(call: Call, elements: Sequence[Any], record: Callable[[Any, None],
     results = [_one(call, index, element, record) for index, element in enumerate(elements)]
     created = sum(result.status == 201 for result in results)  # noqa: PLR2004
     replayed = sum(result.status == 200 for result in results)  # noqa: PLR2004
+    if any(result.status == 503 for result in results):  # noqa: PLR2004
+        # The request itself is a 200, and whoever looks for what the table refuses shall find its sender all the same.
+        observability.note(
+            "unavailable in a batch", correlation_id=call.correlation_id, key_id=call.key and call.key.key_id, status=503
+        )
     body = BatchBody(results=results, created=created, replayed=replayed, rejected=len(results) - created - replayed)
     return Reply(200, body, {"idempotent-replayed": "true"} if known else {}, counted=created)
 
