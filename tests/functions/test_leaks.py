@@ -77,6 +77,7 @@ CORRUPT: dict[str, dict[str, Any]] = {
     "a time that is none": {"placed_at": {"S": "sara@example.com"}},
     "a fact that is none": {"facts": {"L": [{"M": {"is": {"S": "sara@example.com"}, "at": {"S": "2026-11-20T13:00:00Z"}}}]}},
     "a text for its terms": {"terms": {"S": "sara@example.com"}},
+    "a text for its total": {"terms": {"M": {"lines": {"M": {}}, "total": {"S": "sara@example.com"}}}},
 }
 
 

@@ -11,8 +11,10 @@ import pytest
 from ecrm import bootstrap
 from ecrm.entry.cursors import seal
 from tests.builders import an_event
-from tests.cloud import a_cloud
+from tests.cloud import Answer, a_cloud
 from tests.functions.api import NOBODY, Shop, a_new_order, code_of, open_shop
+from tests.functions.conftest import Logs
+from tests.functions.test_leaks import CORRUPT, corrupt
 
 DAYS = ("2026-10-01", "2026-10-02", "2026-10-05")
 """Days on which the shop of this module sold five orders each: the first one paid, the second one cancelled."""
@@ -260,3 +262,54 @@ def test_a_cursor_continues_no_other_lookup(shop: Shop) -> None:
     cursor = shop.call("POST", "/v1/orders/lookup", {"email": "4@example.com", "limit": 1}).json["next_cursor"]
     answer = shop.call("POST", "/v1/orders/lookup", {"email": "3@example.com", "limit": 1, "cursor": cursor})
     assert (422, "bad_cursor") == code_of(answer)
+
+
+# ── what cannot be read ──────────────────────────────────────────────────────────────────────────────────────────────
+
+MONA = {"email": "mona@example.com"}
+BY_TURNS = [f"{hour}-of-mona" for hour in range(2 * len(CORRUPT) - 1)]
+"""Orders of one customer and one day: the first is corrupt, the second whole, and so on; each corrupt in a way of its own."""
+
+
+@pytest.fixture(scope="module")
+def mona(shop: Shop) -> str:
+    """The customer's id."""
+    for hour, order_id in enumerate(BY_TURNS):
+        order = a_new_order(order_id=order_id, placed_at=f"2026-07-01T0{hour}:00:00Z", customer=MONA)
+        customer_id = shop.call("POST", "/v1/orders", order).json["customer_id"]
+    for order_id, change in zip(BY_TURNS[::2], CORRUPT.values(), strict=True):
+        corrupt(shop.cloud, order_id, change)
+    return str(customer_id)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+@pytest.mark.parametrize("way", ["by day", "by day and status", "of a customer", "looked up"])
+def test_a_corrupt_order_hides_no_other_and_is_named_in_the_log(shop: Shop, mona: str, logs: Logs, way: str, limit: int) -> None:
+    def read(cursor: str | None) -> Answer:
+        if way == "looked up":
+            return shop.call("POST", "/v1/orders/lookup", MONA | {"limit": limit} | ({"cursor": cursor} if cursor else {}))
+        query = f"limit={limit}" + (f"&cursor={cursor}" if cursor else "")
+        if way == "of a customer":
+            return shop.call("GET", f"/v1/customers/{mona}/orders", query=query)
+        query += "&status=placed" if way == "by day and status" else ""
+        return shop.call("GET", "/v1/orders", query=f"from=2026-07-01&to=2026-07-01&{query}")
+
+    logs.take()
+    answers = [read(None)]
+    while answers[-1].status == 200 and (cursor := answers[-1].json["next_cursor"]):
+        answers.append(read(cursor))
+    assert [200] * len(answers) == [answer.status for answer in answers]
+    assert BY_TURNS[-2::-2] == [order_id for answer in answers for order_id in ids(answer.json["data"])]
+
+    written = logs.take()
+    told = [line for line in map(json.loads, written.splitlines()) if line.get("level") == "ERROR"]
+    named = {tuple(line[name] for name in ("message", "customer_id", "site", "order_id", "correlation_id")) for line in told}
+    assert {("unreadable", mona, "de", order_id, "request-1") for order_id in BY_TURNS[::2]} == named
+    assert len(told) == written.count('"UnhandledErrors":[1.0]')
+    assert "@" not in written
+
+
+@pytest.mark.usefixtures("mona")
+def test_a_corrupt_order_by_itself_is_an_error_and_a_whole_one_beside_it_is_not(shop: Shop) -> None:
+    statuses = [shop.call("GET", f"/v1/orders/{order_id}").status for order_id in BY_TURNS]
+    assert [500 if at % 2 == 0 else 200 for at in range(len(BY_TURNS))] == statuses

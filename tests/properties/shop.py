@@ -70,6 +70,9 @@ class FakeOrders:
     def of_customer(self, _customer_id: str) -> tuple[Order, ...]:
         return tuple(self.kept.values())
 
+    def placed_by(self, customer_id: str) -> Page[Order]:
+        return Page(self.of_customer(customer_id), None)
+
     def placed_on(self, site: str, day: date, *, after: str | None, limit: int) -> Page[Order]:
         raise NotImplementedError
 

@@ -1,6 +1,6 @@
 """Placing orders, recording what happens to them, and reading them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,7 +12,20 @@ from ecrm.domain.events import Event
 from ecrm.domain.orders import Amended, Fact, Line, Order, OrderState, Status, Terms
 
 from .customers import customer_for
-from .ports import AlreadyAnswered, Claim, Clock, Contended, Customers, Ids, Orders, Outcome, Page, Request, Requests
+from .ports import (
+    AlreadyAnswered,
+    Claim,
+    Clock,
+    Contended,
+    Customers,
+    Ids,
+    Orders,
+    Outcome,
+    Page,
+    Request,
+    Requests,
+    Unreadable,
+)
 
 AHEAD = timedelta(hours=24)
 """How far a caller's clock may run ahead of ours."""
@@ -195,24 +208,37 @@ def list_orders(
 ) -> Page[OrderView]:
     """List a site's orders by the UTC day they were placed on, newest first; views without lines.
 
-    A page may hold fewer than `limit` while more follow, because at most MOST_READ orders are read for one page.
+    A page may hold fewer than `limit` while more follow, because at most MOST_READ orders are read for one page. An order that
+    cannot be read is left out of it, and named.
     """
     if not first <= last < first + timedelta(days=MOST_DAYS):
         raise Invalid.at("?from", "range", f"from and to span 1 to {MOST_DAYS} days")
     day, position = (date.fromisoformat(after[:10]), after[11:] or None) if after else (last, None)
     found: list[OrderView] = []
+    unreadable: list[Unreadable] = []
     read = 0
     while first <= day <= last and read < MOST_READ:
         page = orders.placed_on(site, day, after=position, limit=READ_AT_ONCE if status else limit)
-        read += len(page.items)
-        for order in page.items:
-            state = domain.fold(order)
+        read += len(page.items) + len(page.unreadable)
+        unreadable += page.unreadable
+        for order, state in _folded(page.items, unreadable):
             if status in (None, state.status):
                 found.append(OrderView(order, state, position=f"{day}|{domain.position(order)}"))
                 if len(found) == limit:
-                    return Page(tuple(found), found[-1].position)
+                    return Page(tuple(found), found[-1].position, tuple(unreadable))
         day, position = (day, page.last) if page.last else (day - timedelta(days=1), None)
-    return Page(tuple(found), f"{day}|{position or ''}" if first <= day <= last else None)
+    return Page(tuple(found), f"{day}|{position or ''}" if first <= day <= last else None, tuple(unreadable))
+
+
+def _folded(orders: Iterable[Order], unreadable: list[Unreadable]) -> Iterator[tuple[Order, OrderState]]:
+    """Fold each order; one whose facts make no sense joins those that could not be read."""
+    for order in orders:
+        try:
+            state = domain.fold(order)
+        except Exception as error:  # noqa: BLE001 (corrupt, however it is: it must not hide the others)
+            unreadable.append(Unreadable(order.customer_id, order.site, order.order_id, error))
+        else:
+            yield order, state
 
 
 def is_position(text: str) -> bool:
@@ -225,12 +251,16 @@ def is_position(text: str) -> bool:
 
 
 def list_customers_orders(customer_ids: tuple[str, ...], *, after: str | None, limit: int, orders: Orders) -> Page[OrderView]:
-    """List the orders of some customers, newest first; views without lines."""
-    every = (order for customer_id in customer_ids for order in orders.of_customer(customer_id))
-    newest = sorted(every, key=_newest_first, reverse=True)
+    """List the orders of some customers, newest first; views without lines.
+
+    An order that cannot be read is left out, and named on every page.
+    """
+    pages = [orders.placed_by(customer_id) for customer_id in customer_ids]
+    unreadable = [one for page in pages for one in page.unreadable]
+    newest = sorted((order for page in pages for order in page.items), key=_newest_first, reverse=True)
     rest = [order for order in newest if after is None or _newest_first(order) < after]
-    views = tuple(OrderView(order, domain.fold(order), position=_newest_first(order)) for order in rest[:limit])
-    return Page(views, views[-1].position if len(rest) > limit else None)
+    views = [OrderView(order, state, position=_newest_first(order)) for order, state in _folded(rest[:limit], unreadable)]
+    return Page(tuple(views), _newest_first(rest[limit - 1]) if len(rest) > limit else None, tuple(unreadable))
 
 
 def _newest_first(order: Order) -> str:

@@ -53,11 +53,22 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An order that is stored and makes no sense: its ids, and what reading it raised."""
+
+    customer_id: str
+    site: str
+    order_id: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
 class Page[T]:
-    """`last` is the position after the last of `items`; None where there are no more."""
+    """`last` is the position after the last of `items`, None where there are no more; `unreadable` had to be left out."""
 
     items: tuple[T, ...]
     last: str | None
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 class Clock(Protocol):
@@ -92,11 +103,15 @@ class Orders(Protocol):
         ...
 
     def of_customer(self, customer_id: str) -> tuple[Order, ...]:
-        """Give every order of a customer, strongly consistent."""
+        """Give every order of a customer, strongly consistent; fails where one cannot be read."""
+        ...
+
+    def placed_by(self, customer_id: str) -> Page[Order]:
+        """Give every order of a customer that can be read, strongly consistent."""
         ...
 
     def placed_on(self, site: str, day: date, *, after: str | None, limit: int) -> Page[Order]:
-        """Give a site's orders placed on a UTC day, newest first."""
+        """Give a site's orders placed on a UTC day that can be read, newest first."""
         ...
 
 

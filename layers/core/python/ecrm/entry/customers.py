@@ -14,7 +14,8 @@ def orders(call: Call, *, orders: Orders, customers: Customers) -> Reply:
     customer_id = read_customer(call.path["customer_id"], customers=customers).customer_id
     bound = ("orders", customer_id)
     after = unseal(call.query.cursor, bool, *bound)
-    return page_of(list_customers_orders((customer_id,), after=after, limit=call.query.limit, orders=orders), *bound)
+    page = list_customers_orders((customer_id,), after=after, limit=call.query.limit, orders=orders)
+    return page_of(call, page, *bound)
 
 
 def timeline(call: Call, *, customers: Customers, timeline: Timeline) -> Reply:

@@ -22,6 +22,7 @@ from ecrm.application.ports import Customers, Orders, Page, Request, Requests
 from ecrm.contracts import orders as wire
 from ecrm.domain.api_keys import Scope
 
+from . import observability
 from .batches import run_batch
 from .cursors import fit, seal, unseal
 from .http import LARGEST_BATCH, Call, HttpApi, Reply, digest_of, shaped
@@ -89,7 +90,7 @@ def listed(call: Call, *, orders: Orders) -> Reply:
         limit=query.limit,
         orders=orders,
     )
-    return page_of(page, *bound)
+    return page_of(call, page, *bound)
 
 
 def found(call: Call, *, orders: Orders, customers: Customers) -> Reply:
@@ -102,9 +103,13 @@ def found(call: Call, *, orders: Orders, customers: Customers) -> Reply:
         limit=body.limit,
         orders=orders,
     )
-    return page_of(page, *bound)
+    return page_of(call, page, *bound)
 
 
-def page_of(page: Page[OrderView], *bound: object) -> Reply:
+def page_of(call: Call, page: Page[OrderView], *bound: object) -> Reply:
+    """Show a page of orders, and ring for each that could not be read: whoever asked cannot mend it."""
+    for one in page.unreadable:
+        ids = {"customer_id": one.customer_id, "site": one.site, "order_id": one.order_id}
+        observability.alarm("unreadable", one.error, correlation_id=call.correlation_id, **ids)
     data, last = fit(((view.position, wire.OrderStateBody.of(view)) for view in page.items), page.last)
     return Reply(200, wire.OrdersPage(data=data, next_cursor=seal(last, *bound)))

@@ -2,11 +2,11 @@
 
 import heapq
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from ecrm.application.ports import Claim, Contended, Page, Request
+from ecrm.application.ports import Claim, Contended, Page, Request, Unreadable
 from ecrm.domain import orders as domain
 from ecrm.domain.errors import RuleBroken
 from ecrm.domain.events import Event
@@ -105,8 +105,14 @@ class DynamoOrders:
         return None
 
     def of_customer(self, customer_id: str) -> tuple[Order, ...]:
-        items = self._table.query(keys.customer_partition(customer_id), prefix=keys.ORDER_PREFIX, consistent=True)
-        return tuple(order_of(item) for item in items)
+        return tuple(map(order_of, self._items_of(customer_id)))
+
+    def placed_by(self, customer_id: str) -> Page[Order]:
+        orders, unreadable = _sifted(self._items_of(customer_id))
+        return Page(tuple(orders), None, unreadable)
+
+    def _items_of(self, customer_id: str) -> Iterable[Item]:
+        return self._table.query(keys.customer_partition(customer_id), prefix=keys.ORDER_PREFIX, consistent=True)
 
     def placed_on(self, site: str, day: date, *, after: str | None, limit: int) -> Page[Order]:
         shards = [
@@ -119,8 +125,9 @@ class DynamoOrders:
         items = self._table.get_many(wanted)
         if len(items) < len(wanted):  # the list's row may be seen before the order itself
             items = self._table.get_many(wanted, consistent=True)
-        orders = sorted(map(order_of, items), key=domain.position, reverse=True)
-        return Page(tuple(orders), rows[-1]["SK"] if len(rows) == limit else None)
+        orders, unreadable = _sifted(items)
+        orders.sort(key=domain.position, reverse=True)
+        return Page(tuple(orders), rows[-1]["SK"] if len(rows) == limit else None, unreadable)
 
 
 def _item(order: Order) -> Item:
@@ -144,12 +151,25 @@ def _item(order: Order) -> Item:
     return item
 
 
-def order_of(item: Item) -> Order:
+def _sifted(items: Iterable[Item]) -> tuple[list[Order], tuple[Unreadable, ...]]:
+    orders: list[Order] = []
+    unreadable: list[Unreadable] = []
+    for item in items:
+        try:
+            orders.append(order_of(item))
+        except Exception as error:  # noqa: BLE001 (one that is corrupt, however it is, must not hide the others)
+            unreadable.append(Unreadable(**_ids(item), error=error))
+    return orders, tuple(unreadable)
+
+
+def _ids(item: Item) -> dict[str, str]:
     site, _, order_id = item["SK"].removeprefix(keys.ORDER_PREFIX).partition("#")
+    return {"customer_id": keys.customer_id_of(item["PK"]), "site": site, "order_id": order_id}
+
+
+def order_of(item: Item) -> Order:
     return Order(
-        site=site,
-        order_id=order_id,
-        customer_id=keys.customer_id_of(item["PK"]),
+        **_ids(item),
         currency=item["currency"],
         placed_at=from_text(item["placed_at"]),
         terms=_terms_of(item["terms"]),
