@@ -152,33 +152,34 @@ def record_order_event(
     """
     now = clock.now()
     _refuse_future(command.occurred_at, now, "/occurred_at")
-    order, is_latest = find_order(command.site, command.order_id, orders), False
-    for _ in range(ATTEMPTS):
-        known = order.fact(command.event_id)
-        if known is not None and known.digest == command.digest:
-            return _remembered(OrderView(order, domain.fold(order)), request, requests, now)
+    winner: Order | None = None
+    for attempt in range(ATTEMPTS):
+        order = winner or find_order(command.site, command.order_id, orders, consistent=attempt > 0)
+        if _has(order, command):
+            return _remembered(_view(order), request, requests, now)
         try:
             drafted = _judged(command, order)
         except (AlreadyExists, Conflict, RuleBroken):
-            if is_latest:
-                if request is not None:
-                    requests.find(request, now)  # that its key was used for another body is said first
-                raise
-            order, is_latest = find_order(command.site, command.order_id, orders, consistent=True), True
-            continue
+            if attempt == 0:
+                continue  # this order may be an old one: only the latest is judged for good
+            _refuse_reused(request, requests, now)
+            raise
         try:
             winner = orders.append(order, drafted.fact, _happened(order, drafted, command, now), request)
         except AlreadyAnswered as answered:
-            order = find_order(command.site, command.order_id, orders, consistent=True)
-            return Recorded(OrderView(order, domain.fold(order)), answered.outcome, replayed=True)
+            latest = find_order(command.site, command.order_id, orders, consistent=True)
+            return Recorded(_view(latest), answered.outcome, replayed=True)
         except Contended:
-            order, is_latest = find_order(command.site, command.order_id, orders, consistent=True), True
+            winner = None
             continue
         if winner is None:
-            order = domain.with_fact(order, drafted.fact)
-            return Recorded(OrderView(order, domain.fold(order)), Outcome.CREATED)
-        order, is_latest = winner, True
+            return Recorded(_view(domain.with_fact(order, drafted.fact)), Outcome.CREATED)
     raise Contended("many events for this order at once; try again")
+
+
+def _has(order: Order, command: RecordOrderEvent) -> bool:
+    known = order.fact(command.event_id)
+    return known is not None and known.digest == command.digest
 
 
 def _judged(command: RecordOrderEvent, order: Order) -> Drafted:
@@ -188,6 +189,16 @@ def _judged(command: RecordOrderEvent, order: Order) -> Drafted:
     drafted = command.draft(order.currency)
     domain.check(order, drafted.fact)
     return drafted
+
+
+def _refuse_reused(request: Request | None, requests: Requests, now: datetime) -> None:
+    """Say that an Idempotency-Key was used for another body before the body's own faults are told. Raises Invalid."""
+    if request is not None:
+        requests.find(request, now)
+
+
+def _view(order: Order) -> OrderView:
+    return OrderView(order, domain.fold(order))
 
 
 def _remembered(view: OrderView, request: Request | None, requests: Requests, now: datetime) -> Recorded:
