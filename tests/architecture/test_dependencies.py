@@ -48,7 +48,7 @@ def test_what_ships_is_what_is_tested() -> None:
     assert pins("runtime.txt") <= pins("dev.txt")
 
 
-@pytest.mark.parametrize("page", ["runtime.txt", "dev.txt", "tools.txt"])
+@pytest.mark.parametrize("page", ["runtime.txt", "dev.txt", "tools.txt", "bench.txt"])
 def test_every_requirement_is_hash_locked_and_names_no_host(page: str) -> None:
     text = (ROOT / "requirements" / page).read_text(encoding="utf-8")
     entries = re.split(r"\n(?=\S)", text.strip())
