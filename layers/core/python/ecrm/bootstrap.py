@@ -22,6 +22,7 @@ from ecrm.store.replays import DynamoRequests
 from ecrm.store.sites import DynamoSites
 from ecrm.store.statistics import DynamoStatistics
 from ecrm.store.table import Table, time_heals
+from ecrm.store.topics import DynamoTopics
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -117,6 +118,11 @@ def api_keys() -> DynamoKeys:
 @cache
 def sites() -> DynamoSites:
     return DynamoSites(table())
+
+
+@cache
+def topics() -> DynamoTopics:
+    return DynamoTopics(table())
 
 
 @cache

@@ -14,6 +14,7 @@ from ecrm.domain.links import Keyring
 from ecrm.domain.orders import Amended, Fact, Line, Order
 from ecrm.domain.sites import Site
 from ecrm.domain.statistics import CustomerStatistics
+from ecrm.domain.topics import Topic
 
 
 class Contended(Unavailable):
@@ -157,13 +158,24 @@ class Keys(Protocol):
     def revoke(self, key_id: str, at: datetime) -> ApiKey | None: ...
 
 
-class Sites(Protocol):
-    def find(self, site: str) -> Site | None: ...
+class Definitions[T](Protocol):
+    """Few things, each known by its name, that are replaced whole and never deleted."""
 
-    def all(self) -> tuple[Site, ...]: ...
+    def find(self, name: str, /) -> T | None: ...
 
-    def write(self, site: Site, *, seen: int) -> Site | None:
+    def all(self) -> tuple[T, ...]: ...
+
+    def write(self, definition: T, /, *, seen: int) -> T | None:
         """Write if the stored version is still `seen` (0: absent); else give the stored one."""
+        ...
+
+
+class Sites(Definitions[Site], Protocol): ...
+
+
+class Topics(Definitions[Topic], Protocol):
+    def named(self, names: Iterable[str]) -> Mapping[str, Topic]:
+        """Give those of some topics that exist, by name."""
         ...
 
 

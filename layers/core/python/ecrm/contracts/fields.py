@@ -164,6 +164,10 @@ EventId = Annotated[str, _id_like(r"^[A-Za-z0-9._:@+=~-]+$", 100)]
 LineId = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_not_blank)]
 SITE_ID = r"^[a-z0-9][a-z0-9-]{0,39}$"
 SiteId = Annotated[str, _id_like(SITE_ID, 40)]
+TOPIC_ID = r"^[a-z0-9][a-z0-9_-]{0,39}$"
+TopicId = Annotated[str, _id_like(TOPIC_ID, 40)]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?$")]
+"""A BCP 47 tag of a language, of choice with script and region."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]
 Text = Annotated[str, StringConstraints(max_length=2_000)]
 ForeignId = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]

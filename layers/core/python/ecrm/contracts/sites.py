@@ -12,9 +12,7 @@ from ecrm.domain import instants
 from ecrm.domain.errors import Invalid
 from ecrm.domain.sites import Site
 
-from .fields import SITE_ID, Answer, Body, Currency, Email, Name, SiteId, Text
-
-_LANGUAGE = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?$"
+from .fields import SITE_ID, Answer, Body, Currency, Email, Language, Name, SiteId, Text
 
 
 def _time_zone(value: str) -> str:
@@ -29,7 +27,7 @@ class PutSiteBody(Body):
     """A storefront: how it looks, speaks and counts; the first language is its own."""
 
     brand: Name
-    languages: Annotated[list[Annotated[str, Field(pattern=_LANGUAGE)]], Field(min_length=1, max_length=20)]
+    languages: Annotated[list[Language], Field(min_length=1, max_length=20)]
     time_zone: Annotated[str, Field(max_length=64), AfterValidator(_time_zone)]
     currency: Currency
     sender: Email | None = None

@@ -25,6 +25,7 @@ SHAPES: dict[str, tuple[str, str]] = {
     "replay": ("REPLAY#<hash>", "REPLAY"),
     "key": ("LIST#keys", "<sha256>"),
     "site": ("LIST#sites", "<site>"),
+    "topic": ("LIST#topics", "<topic>"),
 }
 
 
@@ -36,6 +37,7 @@ class Key(NamedTuple):
 PROFILE = "PROFILE"
 KEYS_PARTITION = "LIST#keys"
 SITES_PARTITION = "LIST#sites"
+TOPICS_PARTITION = "LIST#topics"
 ORDER_PREFIX = "ORDER#"
 EVENT_PREFIX = "EVENT#"
 
@@ -93,6 +95,10 @@ def key(secret: str) -> Key:
 
 def site(name: str) -> Key:
     return Key(SITES_PARTITION, name)
+
+
+def topic(name: str) -> Key:
+    return Key(TOPICS_PARTITION, name)
 
 
 def customer_id_of(pk: str) -> str:
