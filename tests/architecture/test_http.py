@@ -11,6 +11,10 @@ from tests.architecture.stack import Stack, references
 APIS = [folder for folder in folders() if folder.endswith("_api")]
 REFERENCE = "reference_api"
 PUBLIC = "public_api"
+INGEST = "ingest_api"
+SEGMENT = ("identify", "track", "page", "screen", "group", "alias", "batch")
+# Functions that answer for resources of another name.
+RESOURCES = {"catalog_api": ("products",), "consent_api": ("topics", "suppressions")}
 
 
 def routes(stack: Stack) -> dict[str, str]:
@@ -28,11 +32,12 @@ def integration(stack: Stack, route: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_each_resource_has_its_function_and_all_else_is_answered_by_the_reference(stack: Stack) -> None:
-    expected = {"$default": REFERENCE, "ANY /public/{proxy+}": PUBLIC}
-    for folder in set(APIS) - {REFERENCE, PUBLIC}:
-        resource = folder.removesuffix("_api")
-        expected[f"ANY /v1/{resource}"] = folder
-        expected[f"ANY /v1/{resource}/{{proxy+}}"] = folder
+    expected = {"$default": REFERENCE, "ANY /public/{proxy+}": PUBLIC, "ANY /v1/projects/{proxy+}": INGEST}
+    expected |= {f"ANY /v1/{name}": INGEST for call in SEGMENT for name in (call, call[0])}
+    for folder in set(APIS) - {REFERENCE, PUBLIC, INGEST}:
+        for resource in RESOURCES.get(folder, (folder.removesuffix("_api"),)):
+            expected[f"ANY /v1/{resource}"] = folder
+            expected[f"ANY /v1/{resource}/{{proxy+}}"] = folder
     assert routes(stack) == expected
 
 

@@ -9,22 +9,41 @@ from tests.architecture.stack import Stack, references, strings
 
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 STREAM = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}
+QUEUE = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
+WRITER = {"dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem"}
 
 # What each function may do to what, next to its logs. Whoever adds a line says which call needs it.
 GRANTS: dict[str, dict[str, set[str]]] = {
     "orders_api": {
-        "Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "Table": {*WRITER, "dynamodb:Query"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
         "LinkSecret": {"secretsmanager:GetSecretValue"},
     },
-    "customers_api": {"Table": {"dynamodb:GetItem", "dynamodb:Query"}},
+    "ingest_api": {"Table": {*WRITER, "dynamodb:Query"}, "IdentitySecret": {"secretsmanager:GetSecretValue"}},
+    "customers_api": {"Table": {*WRITER, "dynamodb:Query"}, "IdentitySecret": {"secretsmanager:GetSecretValue"}},
+    "consent_api": {
+        "Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},
+    },
+    "catalog_api": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
     "sites_api": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
+    "jobs_api": {"Table": {"dynamodb:GetItem", "dynamodb:Query"}, "ExportsBucket": {"s3:GetObject"}},
     "public_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}},
     "reference_api": {},
     "project_events": {
         "Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
         "Table.StreamArn": STREAM,
         "ProjectEventsDeadLetters": {"sqs:SendMessage"},
+    },
+    "publish_events": {
+        "Table.StreamArn": STREAM,
+        "JobQueue": {"sqs:SendMessage"},
+        "PublishEventsDeadLetters": {"sqs:SendMessage"},
+    },
+    "run_jobs": {
+        "Table": {"dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "JobQueue": {*QUEUE, "sqs:SendMessage"},  # a job that is not done in its minute asks for itself again
+        "ExportsBucket": {"s3:DeleteObject", "s3:ListBucket", "s3:PutObject"},  # an erasure takes away the person's own exports
     },
 }
 
@@ -60,12 +79,15 @@ def test_a_role_is_for_lambda_and_has_inline_policies_alone(stack: Stack) -> Non
         ]
 
 
-def test_no_policy_holds_a_star_but_the_one_that_cloudwatch_asks_for(stack: Stack) -> None:
-    held = [text for role in stack.of("IAM::Role").values() for text in strings(role["Policies"]) if "*" in text]
-    assert held == ["arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*"]
+def test_no_policy_holds_a_star_but_for_the_objects_of_a_bucket_and_where_cloudwatch_asks_for_one(stack: Stack) -> None:
+    held = {text for role in stack.of("IAM::Role").values() for text in strings(role["Policies"]) if "*" in text}
+    objects = {f"${{{bucket}.Arn}}/*" for bucket in stack.of("S3::Bucket")}
+    assert held == {"arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*"} | objects
 
 
 def test_nothing_grants_rights_but_the_roles_of_this_template(production: Stack) -> None:
     kinds = {resource["Type"] for resource in production.resources.values()}
     assert {kind for kind in kinds if kind.startswith("AWS::IAM::")} == {"AWS::IAM::Role"}
-    assert {kind for kind in kinds if kind.endswith("Policy")} == set()
+    assert {kind for kind in kinds if kind.endswith("Policy")} == {"AWS::S3::BucketPolicy"}
+    for policy in production.of("S3::BucketPolicy").values():
+        assert {statement["Effect"] for statement in policy["PolicyDocument"]["Statement"]} == {"Deny"}

@@ -6,6 +6,8 @@ import pytest
 
 from tests.architecture.stack import Stack, references
 
+CONSUMERS = ("ProjectEvents", "PublishEvents")
+
 
 def test_the_stream_has_the_readers_listed_here(stack: Stack) -> None:
     """Two at the most, ever: DynamoDB throttles a shard's third reader."""
@@ -15,17 +17,17 @@ def test_the_stream_has_the_readers_listed_here(stack: Stack) -> None:
         for mapping in mappings
         if references(mapping["EventSourceArn"]) == {"Table"}
     ]
-    assert readers == ["project_events"]
+    assert sorted(readers) == ["project_events", "publish_events"]
 
 
-def test_only_new_events_wake_the_projection(stack: Stack) -> None:
-    (one,) = stack.of("Lambda::EventSourceMapping")["ProjectEventsMapping"]["FilterCriteria"]["Filters"]
-    assert json.loads(one["Pattern"]) == {
-        "eventName": ["INSERT"],
-        "dynamodb": {"Keys": {"SK": {"S": [{"prefix": "EVENT#"}]}}},
-    }
+@pytest.mark.parametrize(("consumer", "partition"), [("ProjectEvents", "CUSTOMER#"), ("PublishEvents", "JOB#")])
+def test_only_new_events_wake_a_consumer_and_each_has_its_own(stack: Stack, consumer: str, partition: str) -> None:
+    (one,) = stack.of("Lambda::EventSourceMapping")[f"{consumer}Mapping"]["FilterCriteria"]["Filters"]
+    keys = {"PK": {"S": [{"prefix": partition}]}, "SK": {"S": [{"prefix": "EVENT#"}]}}
+    assert json.loads(one["Pattern"]) == {"eventName": ["INSERT"], "dynamodb": {"Keys": keys}}
 
 
+@pytest.mark.parametrize("consumer", CONSUMERS)
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
@@ -33,25 +35,26 @@ def test_only_new_events_wake_the_projection(stack: Stack) -> None:
         ("StartingPosition", "TRIM_HORIZON"),
         ("FunctionResponseTypes", ["ReportBatchItemFailures"]),
         ("BisectBatchOnFunctionError", True),
-        ("DestinationConfig", {"OnFailure": {"Destination": {"Fn::GetAtt": ["ProjectEventsDeadLetters", "Arn"]}}}),
         ("ParallelizationFactor", 1),
     ],
 )
-def test_the_mapping_loses_nothing_and_waits_for_nobody(stack: Stack, setting: str, expected: object) -> None:
-    assert stack.of("Lambda::EventSourceMapping")["ProjectEventsMapping"][setting] == expected
+def test_a_mapping_loses_nothing_and_waits_for_nobody(stack: Stack, consumer: str, setting: str, expected: object) -> None:
+    assert stack.of("Lambda::EventSourceMapping")[f"{consumer}Mapping"][setting] == expected
 
 
-def test_the_mappings_patience_has_an_end_within_the_streams_day(stack: Stack) -> None:
-    mapping = stack.of("Lambda::EventSourceMapping")["ProjectEventsMapping"]
+@pytest.mark.parametrize("consumer", CONSUMERS)
+def test_a_mappings_patience_has_an_end_within_the_streams_day(stack: Stack, consumer: str) -> None:
+    mapping = stack.of("Lambda::EventSourceMapping")[f"{consumer}Mapping"]
     assert 1 <= mapping["MaximumRetryAttempts"] <= 100
     assert 3600 <= mapping["MaximumRecordAgeInSeconds"] <= 43200  # half of what the stream keeps: time to read what was given up
     assert 10 <= mapping["BatchSize"] <= 1000
     assert 0 <= mapping["MaximumBatchingWindowInSeconds"] <= 5
 
 
-def test_the_function_parks_in_the_queue_that_its_mapping_fails_to(stack: Stack) -> None:
+@pytest.mark.parametrize(("consumer", "folder"), [("ProjectEvents", "project_events"), ("PublishEvents", "publish_events")])
+def test_a_function_parks_in_the_queue_that_its_mapping_fails_to(stack: Stack, consumer: str, folder: str) -> None:
     """One place to look, whoever gave up."""
-    variables = stack.functions()["project_events"]["Environment"]["Variables"]
-    mapping = stack.of("Lambda::EventSourceMapping")["ProjectEventsMapping"]
-    assert variables["FAILURE_QUEUE_URL"] == {"Ref": "ProjectEventsDeadLetters"}
-    assert references(mapping["DestinationConfig"]) == {"ProjectEventsDeadLetters"}
+    variables = stack.functions()[folder]["Environment"]["Variables"]
+    mapping = stack.of("Lambda::EventSourceMapping")[f"{consumer}Mapping"]
+    assert variables["FAILURE_QUEUE_URL"] == {"Ref": f"{consumer}DeadLetters"}
+    assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": {"Fn::GetAtt": [f"{consumer}DeadLetters", "Arn"]}}}

@@ -1,0 +1,49 @@
+"""Buckets: closed to the world, encrypted both ways, and emptied by their own rules."""
+
+from tests.architecture.stack import Stack, references
+
+LONGEST_DAYS = 30  # what the receipt of an erasure promises of files that hold many people
+
+
+def test_there_are_the_buckets_listed_here(stack: Stack) -> None:
+    assert list(stack.of("S3::Bucket")) == ["ExportsBucket"]
+
+
+def test_a_bucket_is_private_and_encrypted_and_nobodys_but_ours(stack: Stack) -> None:
+    for bucket in stack.of("S3::Bucket").values():
+        assert bucket["PublicAccessBlockConfiguration"] == {
+            "BlockPublicAcls": True,
+            "BlockPublicPolicy": True,
+            "IgnorePublicAcls": True,
+            "RestrictPublicBuckets": True,
+        }
+        assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+        (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+
+
+def test_a_bucket_is_reached_over_tls_alone(stack: Stack) -> None:
+    policies = stack.of("S3::BucketPolicy").values()
+    assert sorted(name for policy in policies for name in references(policy["Bucket"])) == sorted(stack.of("S3::Bucket"))
+    for policy in policies:
+        (bucket,) = references(policy["Bucket"])
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+        assert statement["Resource"] == [{"Fn::GetAtt": [bucket, "Arn"]}, {"Fn::Sub": f"${{{bucket}.Arn}}/*"}]
+
+
+def test_everything_in_a_bucket_expires_and_what_is_deleted_is_gone(stack: Stack) -> None:
+    for bucket in stack.of("S3::Bucket").values():
+        (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+        assert rule["Status"] == "Enabled"
+        assert not {"Filter", "Prefix", "TagFilters"} & set(rule)
+        assert 1 <= rule["ExpirationInDays"] < LONGEST_DAYS
+        assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+        assert "VersioningConfiguration" not in bucket
+
+
+def test_a_bucket_outlives_its_stack_because_a_full_one_could_not_be_deleted(stack: Stack) -> None:
+    for name in stack.of("S3::Bucket"):
+        resource = stack.resources[name]
+        assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
