@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 from ecrm.contracts import fields
 from ecrm.contracts.orders import BatchBody, OrderEventBody, PlaceOrderBody
 from ecrm.contracts.problems import ProblemBody
+from ecrm.contracts.products import ProductsBatchBody
 from ecrm.contracts.sites import SiteBody
 from ecrm.entry.http import Route
 from ecrm.entry.problems import TITLES
@@ -29,11 +30,11 @@ type Json = dict[str, Any]
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "layers/core/python/ecrm/entry/reference"
-FUNCTIONS = ("orders_api", "customers_api", "sites_api", "reference_api")
+FUNCTIONS = ("orders_api", "customers_api", "catalog_api", "sites_api", "reference_api")
 SCHEMAS = "#/components/schemas/"
 
 HEADERS: dict[str, Json] = {
-    "Location": {"description": "Where the order is.", "schema": {"type": "string", "pattern": "^/v1/orders/"}},
+    "Location": {"description": "Where it is.", "schema": {"type": "string", "pattern": "^/v1/"}},
     "Idempotent-Replayed": {
         "description": "There where the Idempotency-Key was met before.",
         "schema": {"type": "string", "const": "true"},
@@ -63,7 +64,10 @@ IN_PATH: dict[str, Json] = {
         "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     },
     "site": {"description": "The site's name.", "schema": TypeAdapter(fields.SiteId).json_schema()},
+    "sku": {"description": "The shop's own name of the article.", "schema": TypeAdapter(fields.Name).json_schema()},
 }
+BATCHES = (BatchBody, ProductsBatchBody)
+"""Answers in which each element has its own result."""
 SHARED = {name: TypeAdapter(getattr(fields, name)).json_schema() for name in ("Amount", "Currency")}
 """Schemas of fields that pydantic writes out each time: we write them once."""
 
@@ -149,13 +153,18 @@ def _parameters(route: Route) -> Iterator[Json]:
 
 
 def _headers_read(route: Route) -> tuple[str, ...]:
-    if route.method == "PUT":
+    if _is_definition(route):
         return ("If-Match", "If-None-Match")
     return ("Idempotency-Key",) if route.creates else ()
 
 
+def _is_definition(route: Route) -> bool:
+    """Say whether a PUT replaces a version that was seen; other PUTs keep what is said of each field."""
+    return route.method == "PUT" and route.answer is SiteBody
+
+
 def _successes(route: Route) -> tuple[int, ...]:
-    makes_one = route.method == "PUT" or (route.creates and route.answer is not BatchBody)
+    makes_one = route.method == "PUT" or (route.creates and route.answer not in BATCHES)
     return (201, 200) if makes_one else (200,)
 
 
@@ -168,20 +177,22 @@ def _refusals(route: Route) -> set[int]:
         found |= {404}
     if route.body is not None:
         found |= {413, 415}
-    if route.creates and route.answer is not BatchBody:
-        found |= {409}
-    if route.method == "PUT":
+    if _is_definition(route):
         found |= {412}
+    elif route.method == "PUT" or (route.creates and route.answer not in BATCHES):
+        found |= {409}
     return found
 
 
 def _answer(route: Route, status: int, example: Any) -> Json:
-    if route.answer is BatchBody:
+    if route.answer in BATCHES:
         words, names = {200: "Each element has its own result."}, ["Idempotent-Replayed"]
     elif route.creates:
         words, names = {201: "It is made.", 200: "It was there already."}, ["Location", "Idempotent-Replayed"]
-    elif route.method == "PUT":
+    elif _is_definition(route):
         words, names = {201: "It is made.", 200: "It is replaced."}, ["ETag"]
+    elif route.method == "PUT":
+        words, names = {201: "It is made.", 200: "It was there; as it is now."}, ["Location"]
     else:
         words, names = {200: "What was asked for."}, ["ETag"] if route.answer is SiteBody else []
     content: Json = {"schema": {"$ref": SCHEMAS + _name(route.answer)}}
@@ -225,6 +236,7 @@ def _schemas(declared: list[Route]) -> Json:
     schemas[events] = _plain(places[events, "validation"])
     schemas |= _in_batch(schemas, events)
     schemas["PlaceOrdersBody"]["properties"]["orders"]["items"] = {"$ref": f"{SCHEMAS}PlaceOrderBody"}
+    schemas["PutProductsBody"]["properties"]["products"]["items"] = {"$ref": f"{SCHEMAS}PutProductBody"}
     schemas["RecordOrderEventsBody"]["properties"]["events"]["items"] = {"$ref": f"{SCHEMAS}OrderEventInBatch"}
     for name, schema in schemas.items():
         words = FIELDS if schema.get("additionalProperties") is False else ANSWERS

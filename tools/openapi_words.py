@@ -7,11 +7,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from ecrm.application.orders import OrderView
-from ecrm.contracts import customers, links, orders, sites
+from ecrm.contracts import customers, links, orders, products, sites
 from ecrm.domain import orders as domain
 from ecrm.domain import statistics
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
+from ecrm.domain.products import Product, Stated
 
 ABOUT = """\
 An order is placed, then events say what happens to it; its state is the sum of its facts, in whatever order they arrive. \
@@ -38,6 +39,20 @@ PROBLEMS = {
 }
 
 FIELDS = {
+    "available": "Whether it can be bought; null as true. A product ends with false.",
+    "brand": "Who makes it.",
+    "PutSiteBody.brand": "The storefront's name, as customers know it.",
+    "image_url": "A picture of it; http or https.",
+    "PriceBody.amount": "Of one piece, as it is sold now.",
+    "PriceBody.currency": "Of the amount.",
+    "price": "What one piece costs now.",
+    "products": "Each is judged by itself, in this order.",
+    "replenishment_days": "Days after which a buyer usually needs it again.",
+    "stock": "Pieces left; null where it is not known.",
+    "translations": "By language; each is a field of its own, and null takes it away.",
+    "description": "In that language.",
+    "updated_at": "When this was so, at most 24 hours ahead of our clock; without it, now. What is newer stays.",
+    "url": "Its page; http or https.",
     "order_id": "The shop's own id, unique on its site.",
     "placed_at": "When the customer ordered; at most 24 hours ahead of our clock.",
     "customer": "Who ordered; at least one identifier.",
@@ -121,8 +136,9 @@ ANSWERS = {
     "BatchResultBody.error": "From status 400 on.",
     "BatchResultBody.index": "Which element, from 0.",
     "version": "1 when placed, one more with each event.",
-    "url": "Whoever has it sees the order's status, lines and parcels, and nothing of who the customer is.",
+    "LinkBody.url": "Whoever has it sees the order's status, lines and parcels, and nothing of who the customer is.",
     "SiteBody.version": "As in the ETag.",
+    "ProductBody.updated_at": "The time of the latest fact.",
 }
 """Descriptions of what is answered, in the same way; what its name says is left to the name."""
 
@@ -134,6 +150,7 @@ QUERY = {
     "limit": "Items on a page.",
     "cursor": "The `next_cursor` of the page before; the other parameters must be as they were.",
     "type": "Only events of these types, divided by commas.",
+    "sku": "Only the product of this sku, which a path may not be able to name.",
 }
 
 _ORDER = {
@@ -208,6 +225,20 @@ _SITE = {
     "postal_address": "Blue Note GmbH, Ringstraße 1, 10115 Berlin",
 }
 
+_PRODUCT = {
+    "name": "Blue",
+    "category": "jazz",
+    "brand": "Reprise",
+    "price": {"amount": "12.50", "currency": "EUR"},
+    "image_url": "https://shop.example.com/images/cd-5.jpg",
+    "url": "https://shop.example.com/cd-5",
+    "stock": 12,
+    "available": True,
+    "replenishment_days": 90,
+    "translations": {"fa": {"name": "آبی", "url": "https://shop.example.com/fa/cd-5"}},
+    "updated_at": "2026-11-20T18:00:00Z",
+}
+
 EXAMPLES: dict[str, dict[str, Any]] = {
     "place_order": {"order": _ORDER, "tax included": _TAXED},
     "place_orders": {"orders": {"orders": [_ORDER, _TAXED]}},
@@ -218,6 +249,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "make_link": {"customer's language": {"language": "fa"}, "browser's language": {}},
     "find_orders": {"e-mail": {"email": "sara@example.com"}, "user id": {"user_id": "u-77", "limit": 10}},
     "put_site": {"site": _SITE},
+    "put_product": {"product": _PRODUCT, "stock": {"stock": 11, "updated_at": "2026-11-20T18:05:00Z"}},
+    "put_named_product": {"a sku with a slash": {"sku": "LP/1", "name": "Hejira"}},
+    "put_products": {"products": {"products": [{"sku": "CD-5", **_PRODUCT}, {"sku": "LP-1", "name": "Hejira", "stock": None}]}},
 }
 """Bodies by operation; sent in this order to a shop that has the site `de`, each is answered with 2xx."""
 
@@ -275,7 +309,23 @@ def answer_examples() -> dict[str, Any]:
         "read_site": site,
         "put_site": site,
     }
+    product = _product()
+    made |= {
+        "put_product": product,
+        "put_named_product": product.model_copy(update={"sku": "LP/1"}),
+        "read_product": product,
+        "list_products": products.ProductsPage(data=[product], next_cursor=None),
+        "put_products": products.ProductsBatchBody.of(
+            [products.ProductResultBody(index=at, status=201, sku=sku) for at, sku in enumerate(("CD-5", "LP-1"))]
+        ),
+    }
     return {name: answer.model_dump(mode="json") for name, answer in made.items()}
+
+
+def _product() -> products.ProductBody:
+    command = products.UpdateProductBody.model_validate(_PRODUCT).to_command("CD-5")
+    at = command.at or _NOW
+    return products.ProductBody.of(Product("CD-5", {field: Stated(value, at) for field, value in command.said.items()}, at))
 
 
 def _batch(*, version: int) -> orders.BatchBody:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from catalog_api.handler import handler as catalog
 from customers_api.handler import handler as customers
 from ecrm import bootstrap
 from ecrm.domain.api_keys import KeyKind, Scope
@@ -20,7 +21,7 @@ from tests.cloud import Answer, Cloud
 
 ROOT = Path(__file__).parents[2]
 DESCRIPTION: dict[str, Any] = json.loads((ROOT / "docs/openapi.json").read_text(encoding="utf-8"))
-HANDLERS: dict[str, Any] = {"orders": orders, "customers": customers, "sites": sites}
+HANDLERS: dict[str, Any] = {"orders": orders, "customers": customers, "products": catalog, "sites": sites}
 NOBODY = "0" * 32
 
 
@@ -46,8 +47,9 @@ class Operation:
     def statuses(self) -> set[int]:
         return {int(status) for status in self.said["responses"]}
 
-    def at(self, **names: str) -> str:
-        return re.sub(r"{(\w+)}", lambda found: names[found[1]], self.path)
+    def at(self, other: str = "nothing", **names: str) -> str:
+        """Its path with these names, and with `other` for each that is not given."""
+        return re.sub(r"{(\w+)}", lambda found: names.get(found[1], other), self.path)
 
 
 OPERATIONS = [
@@ -98,6 +100,11 @@ class Shop:
             self.cloud.secrets["all"] = self.cloud.key(KeyKind.SERVER, sites="*")
         return self.cloud.secrets["all"]
 
+    @property
+    def there(self) -> dict[str, str]:
+        """What there is, by its name in a path."""
+        return {"order_id": "A-1001", "customer_id": self.customer_id, "site": "de", "sku": "CD-5"}
+
     def key_for(self, operation: Operation) -> str:
         return self.cloud.key(KeyKind.STAFF) if operation.scope is Scope.SITES_WRITE else self.key
 
@@ -115,7 +122,7 @@ class Shop:
 
     def send(self, operation: Operation, body: Any = None, *, query: str = "", headers: Mapping[str, str] = {}) -> Answer:
         """Send an operation about what there is, with its example where no body is given."""
-        path = operation.at(order_id="A-1001", customer_id=self.customer_id, site="de")
+        path = operation.at(**self.there)
         sent = operation.example if body is None else body
         return self.call(operation.method, path, sent, key=self.key_for(operation), query=query, headers=headers)
 
@@ -126,6 +133,7 @@ def open_shop(cloud: Cloud) -> Shop:
     assert 201 == cloud.call(sites, "PUT", "/v1/sites/fr", fr, key=staff).status
     placed = cloud.call(orders, "POST", "/v1/orders", EXAMPLE_ORDER)
     assert 201 == placed.status
+    assert 201 == cloud.call(catalog, "PUT", "/v1/products/CD-5", {"name": "Blue", "updated_at": "2026-11-20T12:00:00Z"}).status
     cloud.project()
     return Shop(cloud, placed.json["customer_id"])
 

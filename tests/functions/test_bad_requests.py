@@ -147,7 +147,7 @@ STRANGE = [
 def test_a_strange_name_in_a_path_is_the_name_of_nothing(shop: Shop, segment: str) -> None:
     for operation in KEYED:
         if "{" in operation.path and operation.method != "PUT":
-            path = operation.at(order_id=segment, customer_id=segment, site=segment)
+            path = operation.at(segment)
             answer = shop.call(operation.method, path, operation.example, key=shop.key_for(operation))
             assert 404 == answer.status, operation.name
             assert len(segment) <= 200 or answer.json["code"] == "route_not_found"
@@ -203,7 +203,7 @@ def test_options_on_nothing_is_nothing() -> None:
 def test_head_says_what_get_says_without_its_body(shop: Shop) -> None:
     for operation in KEYED:
         if operation.method == "GET":
-            path = operation.at(order_id="A-1001", customer_id=shop.customer_id, site="de")
+            path = operation.at(**shop.there)
             get, head = shop.call("GET", path), shop.call("HEAD", path)
             assert (get.status, get.headers, "") == (head.status, head.headers, head.text)
     assert (404, "") == ((missing := shop.call("HEAD", "/v1/orders/nothing")).status, missing.text)

@@ -87,7 +87,7 @@ FUZZED: dict[str, APIOperation[Any, Any, Any, Any]] = {
     found.ok().definition.raw["operationId"]: found.ok() for found in described().get_all_operations()
 }
 PLACE_ORDER = next(operation for operation in OPERATIONS if operation.name == "place_order")
-IN_PARTS = {"place_orders", "record_events"}
+IN_PARTS = {"place_orders", "record_events", "put_products"}
 """A wrong element of a batch is refused in its own result, not with the batch."""
 WITH_INPUT = [
     name
@@ -115,7 +115,7 @@ def test_whatever_the_description_allows_is_answered_as_it_promises(shop: Shop, 
     @given(case=FUZZED[name].as_strategy(generation_mode=GenerationMode.POSITIVE), of_what_is_there=st.booleans())
     def fuzz(case: Case[Any], of_what_is_there: bool) -> None:  # noqa: FBT001 (Hypothesis names it)
         if of_what_is_there:
-            case.path_parameters = {key: there[key] for key in case.path_parameters or {}}
+            case.path_parameters = {key: shop.there[key] for key in case.path_parameters or {}}
         case.validate_response(case.call(headers=key_for(shop, name)), checks=PROMISED)
 
     fuzz()

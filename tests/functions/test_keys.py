@@ -144,7 +144,7 @@ CALLERS = [
 
 def ask_well(shop: Shop, operation: Operation, key: str | None) -> Answer:
     """A request that is right but for the key."""
-    path = operation.at(order_id="A-1001", customer_id=shop.customer_id, site="de")
+    path = operation.at(**shop.there)
     body = UNIQUE if operation.name == "record_event" else operation.example
     if key is None:
         return ask(operation.method, path, headers={"content-type": "application/json"})

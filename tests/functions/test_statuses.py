@@ -23,29 +23,39 @@ def unreadable(shop: Shop, operation: Operation) -> Answer:
 
 
 def without_a_key(shop: Shop, operation: Operation) -> Answer:
-    path = operation.at(order_id="A-1001", customer_id=shop.customer_id, site="de")
+    path = operation.at(**shop.there)
     return ask(operation.method, path, headers={"content-type": "application/json"})
 
 
 def with_a_lesser_key(shop: Shop, operation: Operation) -> Answer:
-    path = operation.at(order_id="A-1001", customer_id=shop.customer_id, site="de")
+    path = operation.at(**shop.there)
     return shop.call(operation.method, path, operation.example, key=shop.cloud.key(KeyKind.WRITE))
 
 
 def about_nothing(shop: Shop, operation: Operation) -> Answer:
-    site = "s" * 201 if operation.method == "PUT" else "nowhere"
-    path = operation.at(order_id="nothing", customer_id=NOBODY, site=site)
+    other = "x" * 201 if operation.method == "PUT" else "nothing"
+    path = operation.at(other, customer_id=NOBODY)
     return shop.call(operation.method, path, operation.example, key=shop.key_for(operation))
 
 
 def by_another_method(shop: Shop, operation: Operation) -> Answer:
-    return shop.call("PATCH", operation.at(order_id="A-1001", customer_id=shop.customer_id, site="de"), {})
+    return shop.call("PATCH", operation.at(**shop.there), {})
 
 
 def against_the_facts(shop: Shop, operation: Operation) -> Answer:
     if operation.name == "place_order":
         return shop.send(operation, operation.example | {"coupon": "WINTER"})
+    if operation.name in ("put_product", "put_named_product"):
+        return shop.send(operation, too_much_of_a_product(operation))
     return shop.send(operation, {"type": "refunded", "occurred_at": "2026-11-20T19:00:00Z", "amount": "32.28"})
+
+
+def too_much_of_a_product(operation: Operation) -> Any:
+    """Each word of it may be said, and all of them are more than a product holds."""
+    words = {"name": "é" * 200, "description": "é" * 2_000}
+    languages = [f"{language}-{region}" for language in ("ar", "en", "es") for region in ("AE", "EG", "GB", "MX", "US", "ZA")]
+    named = {"sku": "large"} if operation.name == "put_named_product" else {}
+    return named | {"translations": dict.fromkeys(languages, words)}
 
 
 def at_another_version(shop: Shop, operation: Operation) -> Answer:
@@ -83,12 +93,18 @@ def again(shop: Shop, operation: Operation) -> Answer:
         event = {"type": "paid", "occurred_at": "2026-11-20T18:04:00Z", "event_id": "once"}
         shop.send(operation, event)
         return shop.send(operation, event)
+    if operation.name == "put_named_product":
+        shop.send(operation)
     return shop.send(operation)
 
 
 def anew(shop: Shop, operation: Operation) -> Answer:
     if operation.name == "put_site":
         return shop.call("PUT", "/v1/sites/es", operation.example, key=shop.key_for(operation))
+    if operation.name == "put_product":
+        return shop.call("PUT", f"/v1/products/{a_new_order()['order_id']}", operation.example)
+    if operation.name == "put_named_product":
+        return shop.send(operation, {"sku": a_new_order()["order_id"]})
     return _fresh(shop, operation)
 
 
@@ -99,7 +115,7 @@ def _fresh(shop: Shop, operation: Operation) -> Answer:
     if operation.name == "record_event":
         order = a_new_order()
         return shop.send(operation, {"type": "packed", "occurred_at": "2026-11-20T18:04:00Z", "event_id": order["order_id"]})
-    if operation.name in ("place_orders", "record_events"):
+    if operation.name in ("place_orders", "record_events", "put_products"):
         return shop.send(operation, headers={"idempotency-key": a_new_order()["order_id"]})
     return shop.send(operation)
 

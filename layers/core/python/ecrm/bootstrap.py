@@ -18,6 +18,7 @@ from ecrm.store.customers import DynamoCustomers
 from ecrm.store.events import DynamoTimeline
 from ecrm.store.links import SecretLinkKeys
 from ecrm.store.orders import DynamoOrders
+from ecrm.store.products import DynamoProducts
 from ecrm.store.replays import DynamoRequests
 from ecrm.store.sites import DynamoSites
 from ecrm.store.statistics import DynamoStatistics
@@ -123,6 +124,11 @@ def sites() -> DynamoSites:
 @cache
 def topics() -> DynamoTopics:
     return DynamoTopics(table())
+
+
+@cache
+def products() -> DynamoProducts:
+    return DynamoProducts(table())
 
 
 @cache

@@ -12,6 +12,7 @@ from ecrm.domain.errors import Unavailable
 from ecrm.domain.events import Event
 from ecrm.domain.links import Keyring
 from ecrm.domain.orders import Amended, Fact, Line, Order
+from ecrm.domain.products import Product
 from ecrm.domain.sites import Site
 from ecrm.domain.statistics import CustomerStatistics
 from ecrm.domain.topics import Topic
@@ -176,6 +177,20 @@ class Sites(Definitions[Site], Protocol): ...
 class Topics(Definitions[Topic], Protocol):
     def named(self, names: Iterable[str]) -> Mapping[str, Topic]:
         """Give those of some topics that exist, by name."""
+        ...
+
+
+class Products(Protocol):
+    def find(self, sku: str) -> Product | None:
+        """Give a product, strongly consistent."""
+        ...
+
+    def write(self, product: Product, *, seen: int) -> Product | None:
+        """Write if the stored version is still `seen` (0: absent); else give the stored one. Raises RuleBroken."""
+        ...
+
+    def by_sku(self, *, after: str | None, limit: int) -> Page[Product]:
+        """Give the products beyond the sku `after`, in the order of code points."""
         ...
 
 

@@ -173,6 +173,7 @@ Text = Annotated[str, StringConstraints(max_length=2_000)]
 ForeignId = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]
 """An identifier that a site made: kept byte for byte."""
 Limit = Annotated[int, BeforeValidator(_limit), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100, "default": 50})]
+Url = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^https?://[^\s<>\"'`\\]+$")]
 CursorText = Annotated[str, StringConstraints(max_length=1_000)]
 
 

@@ -1,6 +1,6 @@
 """Orders on the wire."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +13,7 @@ from ecrm.application.orders import Drafted, OrderView, PlaceOrder, RecordOrderE
 from ecrm.domain import instants, money, orders
 from ecrm.domain.customers import Identifier, identifiers_of
 
+from .batches import ElementResultBody
 from .fields import (
     Amount,
     Answer,
@@ -32,8 +33,8 @@ from .fields import (
     Query,
     SiteId,
     Text,
+    Url,
 )
-from .problems import ProblemBody
 
 MOST_IN_BATCH = 100
 Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -194,7 +195,7 @@ class ShippedBody(LinesEventBody):
     shipment_id: ForeignId
     carrier: Name | None = None
     tracking_number: Name | None = None
-    tracking_url: Annotated[str, Field(max_length=1_000, pattern=r"^https?://[^\s<>\"'`\\]+$")] | None = None
+    tracking_url: Url | None = None
     estimated_on: Day | None = None
 
 
@@ -448,15 +449,10 @@ class OrdersPage(Answer):
     next_cursor: str | None
 
 
-class BatchResultBody(Answer):
-    """`status` is what the single call would have answered; `error` is there from 400 on."""
-
-    index: int
-    status: int
+class BatchResultBody(ElementResultBody):
     order_id: str | None = None
     customer_id: str | None = None
     version: int | None = None
-    error: ProblemBody | None = None
 
 
 class BatchBody(Answer):
@@ -464,6 +460,12 @@ class BatchBody(Answer):
     created: int
     replayed: int
     rejected: int
+
+    @classmethod
+    def of(cls, results: Sequence[BatchResultBody]) -> Self:
+        created = sum(result.status == 201 for result in results)  # noqa: PLR2004
+        replayed = sum(result.status == 200 for result in results)  # noqa: PLR2004
+        return cls(results=[*results], created=created, replayed=replayed, rejected=len(results) - created - replayed)
 
 
 def _at(instant: datetime | None) -> str | None:

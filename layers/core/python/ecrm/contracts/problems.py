@@ -61,4 +61,5 @@ def _code(kind: str) -> str:
 
 
 def _pointer(location: tuple[int | str, ...], root: str) -> str:
-    return "".join(root + str(step).replace("~", "~0").replace("/", "~1") for step in location)
+    steps = location[:-1] if location[-1:] == ("[key]",) else location  # pydantic's mark for a name that cannot be one
+    return "".join(root + str(step).replace("~", "~0").replace("/", "~1") for step in steps)

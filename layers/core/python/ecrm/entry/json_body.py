@@ -80,11 +80,16 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
+def is_text(value: str) -> bool:
+    """Say whether a text is one that a body may hold."""
+    return not _NOT_TEXT.search(value)
+
+
 def _check_text(value: Any) -> None:
     stack: list[Iterable[Any]] = [[value]]
     while stack:
         for inner in stack.pop():
-            if isinstance(inner, str) and _NOT_TEXT.search(inner):
+            if isinstance(inner, str) and not is_text(inner):
                 raise BadJson("bad_text", "a text holds a control character or half a character")
             if isinstance(inner, dict):
                 stack.extend((inner.keys(), inner.values()))

@@ -23,11 +23,12 @@ from ecrm.contracts import orders as wire
 from ecrm.domain.api_keys import Scope
 
 from . import observability
-from .batches import run_batch
+from .batches import Judged, Results, run_batch
 from .cursors import fit, seal, unseal
 from .http import LARGEST_BATCH, Call, HttpApi, Reply, digest_of, shaped
 
 EVENT = TypeAdapter[Any](wire.OrderEventBody, config=ConfigDict(defer_build=True))
+_RESULTS = Results("order_id", wire.BatchResultBody, wire.BatchBody.of)
 
 
 type Declare = Callable[..., Callable[[Callable[[Call], Reply]], Callable[[Call], Reply]]]
@@ -60,11 +61,17 @@ def record(
 
 
 def place_each(call: Call, use: Callable[[PlaceOrder, Request | None], Recorded], requests: Requests) -> Reply:
-    return run_batch(call, call.body.orders, partial(place, call, use=use), requests)
+    return run_batch(call, call.body.orders, lambda one: _judged(place(call, one, None, use)), requests, _RESULTS)
 
 
 def record_each(call: Call, use: Callable[[RecordOrderEvent, Request | None], Recorded], requests: Requests) -> Reply:
-    return run_batch(call, call.body.events, partial(record, call, use=use), requests)
+    return run_batch(call, call.body.events, lambda one: _judged(record(call, one, None, use)), requests, _RESULTS)
+
+
+def _judged(recorded: Recorded) -> Judged:
+    order = recorded.view.order
+    says = {"order_id": order.order_id, "customer_id": order.customer_id, "version": order.version}
+    return Judged(recorded.outcome, says)
 
 
 def shown(call: Call, *, orders: Orders) -> Reply:

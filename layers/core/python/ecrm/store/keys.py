@@ -13,6 +13,7 @@ from ecrm.domain.instants import to_text
 
 SHARDS = 256
 LIST_SHARDS = 8
+PRODUCT_SHARDS = 16
 
 SHAPES: dict[str, tuple[str, str]] = {
     "profile": ("CUSTOMER#<customer_id>", "PROFILE"),
@@ -25,6 +26,7 @@ SHAPES: dict[str, tuple[str, str]] = {
     "replay": ("REPLAY#<hash>", "REPLAY"),
     "key": ("LIST#keys", "<sha256>"),
     "site": ("LIST#sites", "<site>"),
+    "product": ("LIST#products#<shard>", "<sku>"),
     "topic": ("LIST#topics", "<topic>"),
 }
 
@@ -99,6 +101,14 @@ def site(name: str) -> Key:
 
 def topic(name: str) -> Key:
     return Key(TOPICS_PARTITION, name)
+
+
+def product(sku: str) -> Key:
+    return Key(products_partition(_shard(sku, PRODUCT_SHARDS)), sku)
+
+
+def products_partition(shard: int) -> str:
+    return f"LIST#products#{shard}"
 
 
 def customer_id_of(pk: str) -> str:

@@ -1,0 +1,65 @@
+"""Products at the door."""
+
+import base64
+from functools import partial
+from urllib.parse import quote
+
+from ecrm.application.ports import Clock, Outcome, Products, Requests
+from ecrm.application.products import list_products, put_product
+from ecrm.contracts import products as wire
+from ecrm.domain.errors import Invalid
+
+from .batches import Judged, Results, run_batch
+from .cursors import fit, seal, unseal
+from .http import Call, Reply, shaped
+from .json_body import is_text
+
+_RESULTS = Results("sku", wire.ProductResultBody, wire.ProductsBatchBody.of)
+_LONGEST_SKU = 200
+
+
+def put(call: Call, *, products: Products, clock: Clock) -> Reply:
+    """Take the product of the path, or of the body where no path names it."""
+    body: wire.UpdateProductBody = call.body
+    sku = body.sku if isinstance(body, wire.PutProductBody) else call.path["sku"]
+    if not (sku.strip() and is_text(sku)):
+        raise Invalid("a sku is a text without control characters that is not blank", code="bad_sku")
+    product, outcome = put_product(body.to_command(sku), products=products, clock=clock)
+    headers = {"location": f"/v1/products/{quote(sku, safe='')}"}
+    return Reply(201 if outcome is Outcome.CREATED else 200, wire.ProductBody.of(product), headers)
+
+
+def put_each(call: Call, *, products: Products, clock: Clock, requests: Requests) -> Reply:
+    return run_batch(call, call.body.products, partial(_judged, products=products, clock=clock), requests, _RESULTS)
+
+
+def _judged(element: object, *, products: Products, clock: Clock) -> Judged:
+    body: wire.PutProductBody = shaped(wire.PutProductBody, element)
+    product, outcome = put_product(body.to_command(body.sku), products=products, clock=clock)
+    return Judged(outcome, {"sku": product.sku})
+
+
+def listed(call: Call, *, products: Products) -> Reply:
+    query: wire.ListProductsQuery = call.query
+    bound = ("products", query.sku)
+    at = unseal(query.cursor, _is_position, *bound)
+    page = list_products(query.sku, after=_sku(at) if at else None, limit=query.limit, products=products)
+    bodies = ((_position(product.sku), wire.ProductBody.of(product)) for product in page.items)
+    data, last = fit(bodies, _position(page.last) if page.last else None)
+    return Reply(200, wire.ProductsPage(data=data, next_cursor=seal(last, *bound)))
+
+
+def _position(sku: str) -> str:
+    """Write a sku in ASCII, as a cursor wants it, and as short as it goes."""
+    return base64.urlsafe_b64encode(sku.encode()).decode()
+
+
+def _sku(position: str) -> str:
+    return base64.b64decode(position, altchars="-_", validate=True).decode()
+
+
+def _is_position(text: str) -> bool:
+    try:
+        return 0 < len(_sku(text)) <= _LONGEST_SKU
+    except ValueError:
+        return False

@@ -1,0 +1,66 @@
+"""Products: in 16 partitions by the hash of their sku, because a big catalogue is written as fast as it is sent."""
+
+import heapq
+import json
+
+from ecrm.application.ports import Page
+from ecrm.domain.errors import RuleBroken
+from ecrm.domain.instants import from_text, to_text
+from ecrm.domain.products import Product, Stated
+
+from . import keys
+from .table import Item, Put, Refused, Table
+
+LARGEST = 64 * 1024
+"""Bytes of JSON that a product may have: a page of a list reads a hundred of them."""
+
+
+class DynamoProducts:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def find(self, sku: str) -> Product | None:
+        item = self._table.get(keys.product(sku), consistent=True)
+        return _product_of(item) if item else None
+
+    def write(self, product: Product, *, seen: int) -> Product | None:
+        item = _item(product)
+        if len(json.dumps(item, ensure_ascii=False).encode()) > LARGEST:
+            raise RuleBroken(f"a product holds at most {LARGEST} bytes", code="product_too_large")
+        product_as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
+        why = "product as it was seen"
+        try:
+            self._table.put(Put(item, product_as_seen, why, {":seen": seen} if seen else None))
+        except Refused as refused:
+            return _product_of(refused.found[why])
+        return None
+
+    def by_sku(self, *, after: str | None, limit: int) -> Page[Product]:
+        shards = [
+            self._table.query(keys.products_partition(shard), after=after, limit=limit) for shard in range(keys.PRODUCT_SHARDS)
+        ]
+        merged = heapq.merge(*shards, key=lambda item: item["SK"])
+        products = tuple(_product_of(item) for item, _ in zip(merged, range(limit), strict=False))
+        return Page(products, products[-1].sku if len(products) == limit else None)
+
+
+def _item(product: Product) -> Item:
+    key = keys.product(product.sku)
+    return {
+        "PK": key.pk,
+        "SK": key.sk,
+        "type": "product",
+        "v": 1,
+        "version": product.version,
+        "updated_at": to_text(product.updated_at),
+        "fields": {name: {"value": stated.value, "at": to_text(stated.at)} for name, stated in product.fields.items()},
+    }
+
+
+def _product_of(item: Item) -> Product:
+    return Product(
+        sku=item["SK"],
+        fields={name: Stated(said["value"], from_text(said["at"])) for name, said in item["fields"].items()},
+        updated_at=from_text(item["updated_at"]),
+        version=item["version"],
+    )
