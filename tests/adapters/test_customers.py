@@ -10,7 +10,7 @@ import pytest
 
 from customers_api.handler import handler as customers
 from ecrm import bootstrap
-from ecrm.application.customers import MOST_IDENTIFIERS
+from ecrm.application.identity import MOST_IDENTIFIERS
 from ecrm.domain.customers import Identifier, Kind
 from ecrm.domain.sites import Site
 from ecrm.store.keys import SHAPES, identity

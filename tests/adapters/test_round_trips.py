@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ecrm import bootstrap
 from ecrm.application.orders import LONGEST_POSITION
-from ecrm.application.ports import Claim, Contended
+from ecrm.application.ports import Claim, Contended, IdentityEntry
 from ecrm.domain import api_keys, customers, events, instants, orders, sites, statistics
 from ecrm.domain.orders import Order
 from ecrm.store.table import from_wire, to_wire
@@ -305,17 +305,21 @@ def test_a_customer_comes_back_as_they_were_and_is_found_by_each_identifier(
     kept.restore()
     store = bootstrap.customers()
     born = customers.Customer("c", tuple(held[:-1]), created_at)
-    grown = customers.Customer("c", tuple(held), created_at, version=2)
+    grown = customers.Customer(
+        "c", tuple(held), created_at, version=2, claimed=frozenset(held[-1:]), is_vouched=True, absorbed=("a", "b")
+    )
+    first = tuple(IdentityEntry(i, customers.Held("c"), None) for i in born.identifiers)
+    last = customers.Held("c", is_claimed=True, erased_at=created_at)
     for at, claim in enumerate(
         (
-            Claim(born, born.identifiers, is_new=True, event=event_at(0)),
-            Claim(grown, (held[-1],), is_new=False, event=event_at(1)),
+            Claim(born, 0, first, (event_at(0),)),
+            Claim(grown, 1, (IdentityEntry(held[-1], last, None),), (event_at(1),)),
         )
     ):
-        bootstrap.table().write(store.puts(claim))
+        store.write(claim)
         assert claim.customer == store.find("c")
-        expected = dict.fromkeys(claim.customer.identifiers, "c")
-        assert [expected] * 2 == [store.holders(held, consistent=consistent) for consistent in (False, True)]
+        expected = dict.fromkeys(born.identifiers, customers.Held("c")) | ({held[-1]: last} if at else {})
+        assert [expected] * 2 == [store.held(held, consistent=consistent) for consistent in (False, True)]
         assert at + 1 == len(bootstrap.timeline().events("c", frozenset(), after=None, limit=9).items)
     assert ["c"] == list(store.all_ids())
 

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from ecrm import bootstrap
 from ecrm.application.orders import OrderView, place_order, record_order_event
-from ecrm.application.ports import Claim, Outcome, Page, Request
+from ecrm.application.ports import Claim, Outcome, Page, Request, Standing
 from ecrm.contracts.orders import OrderStateBody, PlaceOrderBody
-from ecrm.domain.customers import Customer, Identifier
+from ecrm.domain.customers import Customer, Held, Identifier
 from ecrm.domain.errors import EcrmError
 from ecrm.domain.events import Event
 from ecrm.domain.orders import Amended, Fact, Line, Order, fold, with_fact
@@ -52,7 +52,7 @@ class FakeOrders:
         name = amended_by.event_id if amended_by else ""
         return tuple(Line(**line) for line in self.events[f"{order.order_id}#{name}"].data["lines"])
 
-    def place(self, order: Order, event: Event, digest: str, _claim: Claim | None, _request: Request | None) -> str | None:
+    def place(self, order: Order, event: Event, digest: str, _standing: Standing, _request: Request | None) -> str | None:
         if order.order_id in self.kept:
             return self.digests[order.order_id]
         self.kept[order.order_id], self.digests[order.order_id] = order, digest
@@ -80,10 +80,16 @@ class FakeOrders:
 class OneCustomer:
     """Everybody is the same person, who is known already."""
 
-    def holders(self, identifiers: Iterable[Identifier], *, consistent: bool = False) -> Mapping[Identifier, str]:  # noqa: ARG002
-        return dict.fromkeys(identifiers, "c1")
+    def known_as(self, identifiers: Iterable[Identifier]) -> tuple[Identifier, ...]:
+        return tuple(identifiers)
+
+    def held(self, identifiers: Iterable[Identifier], *, consistent: bool = False) -> Mapping[Identifier, Held]:  # noqa: ARG002
+        return dict.fromkeys(identifiers, Held("c1"))
 
     def find(self, customer_id: str) -> Customer | None:
+        raise NotImplementedError
+
+    def write(self, claim: Claim) -> None:
         raise NotImplementedError
 
 

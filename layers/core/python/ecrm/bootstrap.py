@@ -14,6 +14,7 @@ from ecrm.application import links
 from ecrm.application import orders as use
 from ecrm.domain.errors import Unavailable
 from ecrm.store.api_keys import DynamoKeys
+from ecrm.store.consent import DynamoConsents
 from ecrm.store.customers import DynamoCustomers
 from ecrm.store.events import DynamoTimeline
 from ecrm.store.links import SecretLinkKeys
@@ -22,6 +23,7 @@ from ecrm.store.products import DynamoProducts
 from ecrm.store.replays import DynamoRequests
 from ecrm.store.sites import DynamoSites
 from ecrm.store.statistics import DynamoStatistics
+from ecrm.store.suppressions import DynamoSuppressions
 from ecrm.store.table import Table, time_heals
 from ecrm.store.topics import DynamoTopics
 
@@ -88,7 +90,8 @@ def _identity_secret() -> bytes:
 
 @cache
 def customers() -> DynamoCustomers:
-    return DynamoCustomers(table(), _identity_secret)
+    shared = os.environ.get("SHARED_USER_IDS", "no") == "yes"
+    return DynamoCustomers(table(), _identity_secret, shared_user_ids=shared)
 
 
 @cache
@@ -119,6 +122,16 @@ def api_keys() -> DynamoKeys:
 @cache
 def sites() -> DynamoSites:
     return DynamoSites(table())
+
+
+@cache
+def consents() -> DynamoConsents:
+    return DynamoConsents(table(), customers(), _identity_secret)
+
+
+@cache
+def suppressions() -> DynamoSuppressions:
+    return DynamoSuppressions(table(), _identity_secret)
 
 
 @cache

@@ -1,92 +1,28 @@
-"""Finding the customer that an order belongs to, and reading customers."""
+"""Reading customers: who they are, and what happened to them."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import datetime
-from typing import Protocol
-
-from ecrm.domain.customers import Customer, Identifier, candidate, is_same_person
-from ecrm.domain.errors import NotFound
+from ecrm.domain.customers import Customer, Identifier
 from ecrm.domain.events import Event
 from ecrm.domain.instants import to_text
 
-from .ports import Claim, Customers, Ids, Page, Timeline
-
-MOST_IDENTIFIERS = 50
-"""Identifiers that one profile may hold; further ones stay with the order's event."""
+from .identity import follow, root
+from .ports import Customers, Page, Timeline
 
 LONGEST_POSITION = 400
 
 
-class Identifying(Protocol):
-    """What a command must say for its customer to be found."""
-
-    @property
-    def site(self) -> str: ...
-    @property
-    def order_id(self) -> str: ...
-    @property
-    def identifiers(self) -> tuple[Identifier, ...]: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def backfill(self) -> bool: ...
-
-
-def customer_for(command: Identifying, *, consistent: bool, customers: Customers, now: datetime, ids: Ids) -> str | Claim:
-    """Find the customer whom the identifiers name: an id, or the claim that must be written with the order.
-
-    An identifier that another customer holds stays with that customer.
-    """
-    given = command.identifiers
-    holders = customers.holders(given, consistent=consistent)
-    free = tuple(i for i in given if i not in holders)
-    suspects = dict(holders)
-    while by := candidate(given, suspects):
-        customer_id = suspects[by]
-        if not free:
-            return customer_id
-        holder = customers.find(customer_id)
-        if holder is not None and is_same_person(given, by, holder):
-            return _gain(command, holder, free, now)
-        suspects = {i: c for i, c in suspects.items() if c != customer_id}
-    customer = Customer(ids.customer_id(now), free, now)
-    return Claim(customer, free, is_new=True, event=_event(command, customer, "customer.created", free, now))
-
-
-def _gain(command: Identifying, holder: Customer, free: tuple[Identifier, ...], now: datetime) -> str | Claim:
-    gained = free[: MOST_IDENTIFIERS - len(holder.identifiers)]
-    if not gained:
-        return holder.customer_id
-    customer = replace(holder, identifiers=(*holder.identifiers, *gained), version=holder.version + 1)
-    return Claim(customer, gained, is_new=False, event=_event(command, customer, "customer.identified", gained, now))
-
-
-def _event(command: Identifying, customer: Customer, what: str, gained: tuple[Identifier, ...], now: datetime) -> Event:
-    return Event(
-        id=f"{what}:{command.site}:{command.order_id}",
-        type=what,
-        occurred_at=now,
-        received_at=now,
-        site=command.site,
-        customer_id=customer.customer_id,
-        source=command.source,
-        data={"identifiers": [{"kind": i.kind.value, "value": i.value} for i in gained]},
-        backfill=command.backfill,
-    )
-
-
 def read_customer(customer_id: str, *, customers: Customers) -> Customer:
-    customer = customers.find(customer_id)
-    if customer is None:
-        raise NotFound("no such customer", code="customer_not_found")
-    return customer
+    """Read a customer by any of the ids that lead to them. Raises NotFound, Erased."""
+    return root(customer_id, customers=customers)
 
 
-def find_customers(identifiers: tuple[Identifier, ...], *, customers: Customers) -> tuple[str, ...]:
-    """Name every customer who holds one of the identifiers, the strongest identifier first."""
-    holders: Mapping[Identifier, str] = customers.holders(identifiers, consistent=True)
-    return tuple(dict.fromkeys(holders[i] for i in identifiers if i in holders))
+def find_customers(identifiers: tuple[Identifier, ...], *, customers: Customers) -> tuple[Customer, ...]:
+    """Read every customer who holds one of the identifiers, the strongest identifier first."""
+    given = customers.known_as(identifiers)
+    held = customers.held(given, consistent=True)
+    ids = (held[i].customer_id for i in given if i in held)
+    found = (follow(customer_id, customers) for customer_id in ids if customer_id is not None)
+    alive = {customer.customer_id: customer for customer in found if customer and customer.erased_at is None}
+    return tuple(alive.values())
 
 
 def event_position(event: Event) -> str:

@@ -11,10 +11,9 @@ from ecrm.domain.errors import AlreadyExists, Conflict, Invalid, NotFound, RuleB
 from ecrm.domain.events import Event
 from ecrm.domain.orders import Amended, Fact, Line, Order, OrderState, Status, Terms
 
-from .customers import customer_for
+from .identity import Authority, Person, whose
 from .ports import (
     AlreadyAnswered,
-    Claim,
     Clock,
     Contended,
     Customers,
@@ -109,27 +108,25 @@ def place_order(
 ) -> Recorded:
     """Place an order once, whatever is lost on the way: the same id and body again gives the order that is there.
 
-    Raises AlreadyExists where the id belongs to an order with another body. 10 write units for a known customer, 8 without an
-    Idempotency-Key.
+    Raises AlreadyExists where the id belongs to an order with another body; Erased. 12 write units for a known customer, 10
+    without an Idempotency-Key.
     """
     now = clock.now()
     _refuse_future(command.placed_at, now, "/placed_at")
     for attempt in range(ATTEMPTS):
-        customer = customer_for(command, consistent=attempt > 0, customers=customers, now=now, ids=ids)
-        customer_id = customer.customer.customer_id if isinstance(customer, Claim) else customer
+        standing = whose(_buyer(command), customers=customers, now=now, ids=ids, consistent=attempt > 0)
         order = Order(
             site=command.site,
             order_id=command.order_id,
-            customer_id=customer_id,
+            customer_id=standing.customer_id,
             currency=command.currency,
             placed_at=command.placed_at,
             terms=command.terms,
             coupon=command.coupon,
             backfill=command.backfill,
         )
-        claim = customer if isinstance(customer, Claim) else None
         try:
-            existing = orders.place(order, _placed(order, command, now), command.digest, claim, request)
+            existing = orders.place(order, _placed(order, command, now), command.digest, standing, request)
         except AlreadyAnswered as answered:
             return Recorded(read_order(command.site, command.order_id, orders=orders), answered.outcome, replayed=True)
         except Contended:
@@ -180,6 +177,19 @@ def record_order_event(
 def _has(order: Order, command: RecordOrderEvent) -> bool:
     known = order.fact(command.event_id)
     return known is not None and known.digest == command.digest
+
+
+def _buyer(command: PlaceOrder) -> Person:
+    return Person(
+        site=command.site,
+        identifiers=command.identifiers,
+        authority=Authority.VOUCHER,
+        statement=False,
+        at=command.placed_at,
+        cause=command.order_id,
+        source=command.source,
+        backfill=command.backfill,
+    )
 
 
 def _judged(command: RecordOrderEvent, order: Order) -> Drafted:

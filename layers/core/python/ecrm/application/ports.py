@@ -1,13 +1,15 @@
 """What the use cases need of the world, named by role; adapters and their doubles implement these."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
 from ecrm.domain.api_keys import ApiKey
-from ecrm.domain.customers import Customer, Identifier
+from ecrm.domain.behaviour import Act
+from ecrm.domain.consent import Channel, Consent, Subject
+from ecrm.domain.customers import Customer, Held, Identifier
 from ecrm.domain.errors import Unavailable
 from ecrm.domain.events import Event
 from ecrm.domain.links import Keyring
@@ -15,6 +17,7 @@ from ecrm.domain.orders import Amended, Fact, Line, Order
 from ecrm.domain.products import Product
 from ecrm.domain.sites import Site
 from ecrm.domain.statistics import CustomerStatistics
+from ecrm.domain.suppressions import Address, Suppression
 from ecrm.domain.topics import Topic
 
 
@@ -45,13 +48,31 @@ class AlreadyAnswered(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityEntry:
+    """An identifier that is to lead to a customer; `seen` is what stood there, None where nothing did."""
+
+    identifier: Identifier
+    holder: Held
+    seen: Held | None
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
-    """What an order changes on its customer: identifiers gained, and whether the customer is new."""
+    """What a write changes on its customer, all as it will be; `seen` is the version that was looked at, 0 for a new one."""
 
     customer: Customer
-    gained: tuple[Identifier, ...]
-    is_new: bool
-    event: Event
+    seen: int
+    entries: tuple[IdentityEntry, ...]
+    events: tuple[Event, ...]
+    absorbed: tuple[Customer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whose a fact is. Without a claim the customer stays as it is, and only has to be there when the fact is written."""
+
+    customer_id: str
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +94,14 @@ class Page[T]:
     unreadable: tuple[Unreadable, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ConsentBook:
+    """All consents of a customer, as they stand at a version; 0 where there never were any."""
+
+    version: int
+    consents: Mapping[Subject, Consent]
+
+
 class Clock(Protocol):
     def now(self) -> datetime: ...
 
@@ -90,7 +119,7 @@ class Orders(Protocol):
 
     def lines_of(self, order: Order, amended_by: Amended | None) -> tuple[Line, ...]: ...
 
-    def place(self, order: Order, event: Event, digest: str, claim: Claim | None, request: Request | None) -> str | None:
+    def place(self, order: Order, event: Event, digest: str, standing: Standing, request: Request | None) -> str | None:
         """Write the order, its event and its customer in one transaction.
 
         Gives None, or the digest of the order that already has this id. Raises Contended, AlreadyAnswered.
@@ -128,14 +157,39 @@ class Requests(Protocol):
 
 
 class Customers(Protocol):
-    def holders(self, identifiers: Iterable[Identifier], *, consistent: bool = False) -> Mapping[Identifier, str]: ...
+    def known_as(self, identifiers: Iterable[Identifier]) -> tuple[Identifier, ...]:
+        """Give identifiers the scope in which this company keeps them."""
+        ...
 
-    def find(self, customer_id: str) -> Customer | None: ...
+    def held(self, identifiers: Iterable[Identifier], *, consistent: bool = False) -> Mapping[Identifier, Held]:
+        """Say of each identifier that the table knows who holds it."""
+        ...
+
+    def find(self, customer_id: str) -> Customer | None:
+        """Read a profile as it is, merged or erased; strongly consistent."""
+        ...
+
+    def write(self, claim: Claim) -> None:
+        """Write what a claim changes, in one transaction. Raises Contended."""
+        ...
 
 
 class Timeline(Protocol):
     def events(self, customer_id: str, types: frozenset[str], *, after: str | None, limit: int) -> Page[Event]:
         """Give a customer's events, newest first; of all types where `types` is empty."""
+        ...
+
+
+class Behaviour(Protocol):
+    def record(self, standing: Standing, events: Sequence[Event]) -> None:
+        """Write what a claim changes, and those events that are not there yet, under this customer's id or an absorbed one's.
+
+        Raises Contended where the customer is not as they were seen; some events may then be written.
+        """
+        ...
+
+    def acts(self, customer_id: str, day: date | None = None) -> Iterable[Act]:
+        """Give what is kept under one customer's id, of a UTC day or ever, as far as it is counted; strongly consistent."""
         ...
 
 
@@ -146,6 +200,10 @@ class Statistics(Protocol):
 
     def write(self, customer_id: str, statistics: CustomerStatistics, *, seen: int) -> None:
         """Write version `seen` + 1 if the row is still at `seen` (0: absent). Raises Contended."""
+        ...
+
+    def remove(self, customer_ids: Iterable[str]) -> None:
+        """Remove the rows of customers who were absorbed, those that there are."""
         ...
 
 
@@ -172,6 +230,46 @@ class Definitions[T](Protocol):
 
 
 class Sites(Definitions[Site], Protocol): ...
+
+
+class Consents(Protocol):
+    def digest(self, channel: Channel, address: str) -> str:
+        """Stand for an address without saying which it is."""
+        ...
+
+    def of(self, customer_id: str) -> ConsentBook:
+        """Read all consents of a customer, strongly consistent."""
+        ...
+
+    def write(
+        self,
+        customer_id: str,
+        changed: Mapping[Subject, Consent],
+        events: Iterable[Event],
+        request: Request | None,
+        *,
+        seen: int,
+    ) -> frozenset[str]:
+        """Write consents and what happened to them in one transaction, if they are at the version `seen` (0: none yet).
+
+        Gives the ids of those events that were there before: if there are any, nothing is written. Raises Contended and
+        AlreadyAnswered.
+        """
+        ...
+
+
+class Suppressions(Protocol):
+    def find(self, address: Address) -> tuple[Suppression, int]:
+        """Give what is known of an address and its version, 0 where that is nothing; strongly consistent."""
+        ...
+
+    def of(self, addresses: Iterable[Address]) -> Mapping[Address, Suppression]:
+        """Give what is known of some addresses, strongly consistent."""
+        ...
+
+    def write(self, address: Address, suppression: Suppression, request: Request | None, now: datetime, *, seen: int) -> None:
+        """Write if the stored version is still `seen` (0: absent). Raises Contended, AlreadyAnswered."""
+        ...
 
 
 class Topics(Definitions[Topic], Protocol):

@@ -8,11 +8,22 @@ from .errors import Forbidden
 
 
 class Scope(StrEnum):
+    EVENTS_WRITE = "events:write"
     ORDERS_READ = "orders:read"
     ORDERS_WRITE = "orders:write"
     CUSTOMERS_READ = "customers:read"
+    CUSTOMERS_WRITE = "customers:write"
+    SUPPRESSIONS_READ = "suppressions:read"
+    SUPPRESSIONS_WRITE = "suppressions:write"
+    PRIVACY_WRITE = "privacy:write"
+    CATALOG_READ = "catalog:read"
+    CATALOG_WRITE = "catalog:write"
+    TOPICS_READ = "topics:read"
+    TOPICS_WRITE = "topics:write"
     SITES_READ = "sites:read"
     SITES_WRITE = "sites:write"
+    EXPORTS_WRITE = "exports:write"
+    JOBS_READ = "jobs:read"
 
 
 class KeyKind(StrEnum):
@@ -21,10 +32,25 @@ class KeyKind(StrEnum):
     STAFF = "staff"
 
 
+_BOTH = frozenset(
+    {
+        Scope.ORDERS_READ,
+        Scope.CUSTOMERS_READ,
+        Scope.CUSTOMERS_WRITE,
+        Scope.SUPPRESSIONS_READ,
+        Scope.SUPPRESSIONS_WRITE,
+        Scope.PRIVACY_WRITE,
+        Scope.CATALOG_READ,
+        Scope.CATALOG_WRITE,
+        Scope.TOPICS_READ,
+        Scope.SITES_READ,
+        Scope.JOBS_READ,
+    }
+)
 ALLOWED: dict[KeyKind, frozenset[Scope]] = {
-    KeyKind.WRITE: frozenset(),
-    KeyKind.SERVER: frozenset({Scope.ORDERS_READ, Scope.ORDERS_WRITE, Scope.CUSTOMERS_READ, Scope.SITES_READ}),
-    KeyKind.STAFF: frozenset({Scope.ORDERS_READ, Scope.CUSTOMERS_READ, Scope.SITES_READ, Scope.SITES_WRITE}),
+    KeyKind.WRITE: frozenset({Scope.EVENTS_WRITE}),
+    KeyKind.SERVER: _BOTH | {Scope.EVENTS_WRITE, Scope.ORDERS_WRITE},
+    KeyKind.STAFF: _BOTH | {Scope.TOPICS_WRITE, Scope.SITES_WRITE, Scope.EXPORTS_WRITE},
 }
 """The most that a key of each kind may be given. A write key may be public in a browser, so it reads nothing."""
 

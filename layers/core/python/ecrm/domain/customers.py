@@ -1,6 +1,5 @@
 """Who a customer is: identifiers, and which customer an order belongs to."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -36,11 +35,36 @@ class Identifier:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What the table says of an identifier: who holds it, whether only a claim says so, and when its last holder was erased."""
+
+    customer_id: str | None
+    is_claimed: bool = False
+    erased_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Customer:
+    """One person as far as we know. `claimed` are those of `identifiers` that only a public key has named.
+
+    A customer that was merged lives on in `merged_into`; one that was erased has nothing but `erased_at`. `absorbed` names
+    every customer whose facts are this one's too, `identifiers` hold theirs.
+    """
+
     customer_id: str
     identifiers: tuple[Identifier, ...]
     created_at: datetime
     version: int = 1
+    claimed: frozenset[Identifier] = frozenset()
+    is_vouched: bool = False
+    merged_into: str | None = None
+    absorbed: tuple[str, ...] = ()
+    erased_at: datetime | None = None
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """Every customer id under which facts of this person stand."""
+        return (self.customer_id, *self.absorbed)
 
     def user_ids_of(self, site: str) -> frozenset[str]:
         return frozenset(i.value for i in self.identifiers if i.kind is Kind.USER_ID and i.scope == site)
@@ -49,8 +73,19 @@ class Customer:
         return any(i.kind is kind for i in self.identifiers)
 
     @property
+    def is_visitor(self) -> bool:
+        """Whether nothing but browsers and devices is known of them."""
+        return all(i.kind is Kind.ANONYMOUS_ID for i in self.identifiers)
+
+    @property
     def has_role_address(self) -> bool:
         return any(is_role_address(i.value) for i in self.identifiers if i.kind is Kind.EMAIL)
+
+
+def are_different_people(one: Customer, other: Customer) -> bool:
+    """Say whether two user ids of one site tell two customers apart, for good."""
+    sites = {i.scope for i in one.identifiers if i.kind is Kind.USER_ID}
+    return any(other.user_ids_of(site) - one.user_ids_of(site) for site in sites)
 
 
 def is_role_address(email: str) -> bool:
@@ -73,17 +108,16 @@ def identifiers_of(
     return found
 
 
-def candidate(given: tuple[Identifier, ...], holders: Mapping[Identifier, str]) -> Identifier | None:
-    """Name the strongest given identifier that somebody holds and that may speak for the customer.
+def speaks(identifier: Identifier, given: tuple[Identifier, ...]) -> bool:
+    """Say whether an identifier may name the customer among those given.
 
     A phone speaks only where neither a user id nor an address was given: families share phones.
     """
-    weak = any(i.kind in (Kind.USER_ID, Kind.EMAIL) for i in given)
-    return next((i for i in given if i in holders and not (weak and i.kind is Kind.PHONE)), None)
+    return identifier.kind is not Kind.PHONE or not any(i.kind in (Kind.USER_ID, Kind.EMAIL) for i in given)
 
 
 def is_same_person(given: tuple[Identifier, ...], by: Identifier, holder: Customer) -> bool:
-    """Say whether the order belongs to `holder`, who was found by the identifier `by`.
+    """Say whether what names `given` belongs to `holder`, who was found by the identifier `by`.
 
     Not where the holder has another user id on the same site, nor where a shared device (`by` an anonymous id) was used under
     another address before: those are two people who share an address or a computer.

@@ -4,6 +4,7 @@ EcrmError
 ├── Invalid        the input can never be right: says where and why
 │   └── TooLarge   more than we take at once
 ├── NotFound       the thing does not exist, or not for this caller
+│   └── Erased     the person it is about was erased
 ├── AlreadyExists  something else holds that name
 ├── Conflict       the input contradicts what is already a fact
 │   ├── InFlight   the same request is being worked on at this moment
@@ -56,6 +57,10 @@ class TooLarge(Invalid):
 
 class NotFound(EcrmError):
     code = "not_found"
+
+
+class Erased(NotFound):
+    code = "customer_erased"
 
 
 class AlreadyExists(EcrmError):

@@ -18,13 +18,54 @@ CATALOGUE: dict[str, str] = {
     "order.cancelled": "Lines were cancelled before they were shipped.",
     "order.refunded": "Money was paid back.",
     "order.returned": "Lines came back.",
+    "page.viewed": "A page call: somebody looked at a page.",
+    "screen.viewed": "A screen call: somebody looked at a screen of an app.",
+    "group.joined": "A group call: somebody belongs to a group, such as an account.",
+    "custom.tracked": "A track call with a name that no spec knows; `data.name` has it.",
+    "products.searched": "Somebody searched for products.",
+    "product_list.viewed": "Somebody looked at a list or category of products.",
+    "product_list.filtered": "Somebody filtered a list or category of products.",
+    "promotion.viewed": "Somebody saw a promotion.",
+    "promotion.clicked": "Somebody clicked on a promotion.",
+    "product.clicked": "Somebody clicked on a product.",
+    "product.viewed": "Somebody looked at a product.",
+    "product.added": "A product was put into a cart.",
+    "product.removed": "A product was taken out of a cart.",
+    "product.shared": "A product was shared.",
+    "product.reviewed": "A product was reviewed.",
+    "cart.viewed": "Somebody looked at their cart.",
+    "cart.shared": "A cart was shared.",
+    "checkout.started": "A checkout began.",
+    "checkout_step.viewed": "Somebody saw a step of the checkout.",
+    "checkout_step.completed": "Somebody completed a step of the checkout.",
+    "payment_info.entered": "Somebody said how they pay.",
+    "coupon.entered": "A coupon was entered.",
+    "coupon.applied": "A coupon was accepted.",
+    "coupon.denied": "A coupon was refused.",
+    "coupon.removed": "A coupon was taken off.",
+    "wishlist.product_added": "A product was put on a wishlist.",
+    "wishlist.product_removed": "A product was taken off a wishlist.",
+    "wishlist.product_moved": "A product went from a wishlist into a cart.",
+    "complaint.opened": "Somebody complained.",
+    "survey.answered": "Somebody answered a survey.",
+    "claimed.order_completed": "A write key said Order Completed: a claim, and no order's fact.",
+    "claimed.order_updated": "A write key said Order Updated: a claim, and no order's fact.",
+    "claimed.order_refunded": "A write key said Order Refunded: a claim, and no order's fact.",
+    "claimed.order_cancelled": "A write key said Order Cancelled: a claim, and no order's fact.",
+    "claimed.order_shipped": "A write key said Order Shipped: a claim, and no order's fact.",
+    "claimed.order_delivered": "A write key said Order Delivered: a claim, and no order's fact.",
+    "claimed.order_returned": "A write key said Order Returned: a claim, and no order's fact.",
 }
 """Every event type, with its meaning; `docs/events.md` is held equal to it by a test."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`id` is unique within its customer and derived from the caller's own ids, so that writing it twice is once."""
+    """`id` is unique within its customer and derived from the caller's own ids, so that writing it twice is once.
+
+    `occurred_at` is the caller's own time as sent, and part of the key; `corrected_at` is ours where the caller's clock is off.
+    `expires_at` is when the fact may be forgotten; None: never before erasure.
+    """
 
     id: str
     type: str
@@ -35,4 +76,6 @@ class Event:
     source: str
     data: Mapping[str, Any] = field(default_factory=dict)
     backfill: bool = False
+    corrected_at: datetime | None = None
+    expires_at: datetime | None = None
     v: int = 1

@@ -11,10 +11,10 @@ from .orders import page_of
 
 
 def orders(call: Call, *, orders: Orders, customers: Customers) -> Reply:
-    customer_id = read_customer(call.path["customer_id"], customers=customers).customer_id
-    bound = ("orders", customer_id)
+    customer = read_customer(call.path["customer_id"], customers=customers)
+    bound = ("orders", customer.customer_id)
     after = unseal(call.query.cursor, bool, *bound)
-    page = list_customers_orders((customer_id,), after=after, limit=call.query.limit, orders=orders)
+    page = list_customers_orders(customer.partitions, after=after, limit=call.query.limit, orders=orders)
     return page_of(call, page, *bound)
 
 

@@ -105,7 +105,7 @@ def found(call: Call, *, orders: Orders, customers: Customers) -> Reply:
     given = body.to_identifiers(call.site(body.site))
     bound = ("lookup", given)
     page = list_customers_orders(
-        find_customers(given, customers=customers),
+        tuple(p for customer in find_customers(given, customers=customers) for p in customer.partitions),
         after=unseal(body.cursor, bool, *bound),
         limit=body.limit,
         orders=orders,

@@ -1,70 +1,133 @@
 """Profiles, and the identity items that keep each identifier with one customer."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
-from ecrm.application.ports import Claim
-from ecrm.domain.customers import Customer, Identifier, Kind
+from ecrm.application.ports import Claim, Contended, IdentityEntry, Standing
+from ecrm.domain.customers import Customer, Held, Identifier, Kind
 from ecrm.domain.instants import from_text, to_text
 
 from . import keys
 from .events import put_event
-from .table import Item, Put, Table
+from .table import Action, Check, Item, Put, Refused, Table
+
+PRESENT = "attribute_exists(PK) AND attribute_not_exists(merged_into) AND attribute_not_exists(erased_at)"
 
 
 class DynamoCustomers:
-    """`secret` gives the key of the HMAC; it is asked once, when an identifier is first met."""
+    """`secret` gives the key of the HMAC; it is asked once, when an identifier is first met.
 
-    def __init__(self, table: Table, secret: Callable[[], bytes]) -> None:
+    With `shared_user_ids` a user id means the same person on every site, else each site has its own.
+    """
+
+    def __init__(self, table: Table, secret: Callable[[], bytes], *, shared_user_ids: bool = False) -> None:
         self._table = table
         self._secret = secret
+        self._shared_user_ids = shared_user_ids
 
-    def holders(self, identifiers: Iterable[Identifier], *, consistent: bool = False) -> Mapping[Identifier, str]:
+    def known_as(self, identifiers: Iterable[Identifier]) -> tuple[Identifier, ...]:
+        if not self._shared_user_ids:
+            return tuple(identifiers)
+        return tuple(replace(i, scope="") if i.kind is Kind.USER_ID else i for i in identifiers)
+
+    def held(self, identifiers: Iterable[Identifier], *, consistent: bool = False) -> Mapping[Identifier, Held]:
         wanted = {keys.identity(identifier, self._secret()): identifier for identifier in identifiers}
         found = self._table.get_many(wanted, consistent=consistent)
-        return {wanted[keys.Key(item["PK"], item["SK"])]: item["customer_id"] for item in found}
+        return {wanted[keys.Key(item["PK"], item["SK"])]: _held_of(item) for item in found}
 
     def find(self, customer_id: str) -> Customer | None:
         item = self._table.get(keys.profile(customer_id), consistent=True)
         return _customer_of(item) if item else None
 
+    def write(self, claim: Claim) -> None:
+        try:
+            self._table.write(self.puts(Standing(claim.customer.customer_id, claim)))
+        except Refused:
+            raise Contended("the customer changed meanwhile") from None
+
     def all_ids(self) -> Iterator[str]:
         """Give every customer's id. Reads the whole table."""
         return map(keys.customer_id_of, self._table.scan_keys(keys.PROFILE))
 
-    def puts(self, claim: Claim) -> Iterator[Put]:
-        """What a claim adds to a transaction: the profile, the identifiers gained, and the event."""
-        customer = claim.customer
-        if claim.is_new:
-            yield Put(_profile(customer), "attribute_not_exists(PK)", "profile is new")
-        else:
-            seen = {":seen": customer.version - 1}
-            yield Put(_profile(customer), "version = :seen", "profile as it was seen", seen)
-        for identifier in claim.gained:
-            key = keys.identity(identifier, self._secret())
-            item = {"PK": key.pk, "SK": key.sk, "type": "identity", "v": 1, "customer_id": customer.customer_id}
-            yield Put(item, "attribute_not_exists(PK)", f"{identifier.kind} is free")
-        yield put_event(claim.event, why="customer event is new")
+    def puts(self, standing: Standing) -> Iterator[Action]:
+        """What a fact's transaction must hold for its customer, so that no fact is written to one who is merged or erased."""
+        claim = standing.claim
+        if claim is None:
+            yield Check(keys.profile(standing.customer_id), PRESENT, "customer is there, neither merged nor erased")
+            return
+        yield _as_seen(claim.customer, claim.seen)
+        for merged in claim.absorbed:
+            yield _as_seen(merged, merged.version - 1)
+        for entry in claim.entries:
+            yield self._entry(entry)
+        for number, event in enumerate(claim.events):
+            yield put_event(event, why=f"customer event {number} is new")
+
+    def _entry(self, entry: IdentityEntry) -> Put:
+        key = keys.identity(entry.identifier, self._secret())
+        item: Item = {"PK": key.pk, "SK": key.sk, "type": "identity", "v": 1, "customer_id": entry.holder.customer_id}
+        if entry.holder.is_claimed:
+            item["claimed"] = True
+        if entry.holder.erased_at is not None:
+            item["erased_at"] = to_text(entry.holder.erased_at)
+        why = f"{entry.identifier.kind} as it was seen: {key.pk}"
+        if entry.seen is None:
+            return Put(item, "attribute_not_exists(PK)", why)
+        if entry.seen.customer_id is None:
+            return Put(item, "attribute_exists(erased_at) AND attribute_not_exists(customer_id)", why)
+        return Put(item, "customer_id = :holder", why, {":holder": entry.seen.customer_id})
+
+
+def _as_seen(customer: Customer, seen: int) -> Put:
+    why = f"profile as it was seen: {customer.customer_id}"
+    if seen == 0:
+        return Put(_profile(customer), "attribute_not_exists(PK)", why)
+    return Put(_profile(customer), "version = :seen", why, {":seen": seen})
+
+
+def _held_of(item: Item) -> Held:
+    erased_at = item.get("erased_at")
+    return Held(item.get("customer_id"), item.get("claimed", False), from_text(erased_at) if erased_at else None)
 
 
 def _profile(customer: Customer) -> Item:
     key = keys.profile(customer.customer_id)
-    return {
+    item: Item = {
         "PK": key.pk,
         "SK": key.sk,
         "type": "profile",
         "v": 1,
         "version": customer.version,
         "created_at": to_text(customer.created_at),
-        "identifiers": [
-            {"kind": i.kind, "value": i.value} | ({"scope": i.scope} if i.scope else {}) for i in customer.identifiers
-        ],
+        "identifiers": [_identifier(i, is_claimed=i in customer.claimed) for i in customer.identifiers],
     }
+    if customer.is_vouched:
+        item["vouched"] = True
+    if customer.merged_into is not None:
+        item["merged_into"] = customer.merged_into
+    if customer.absorbed:
+        item["absorbed"] = customer.absorbed
+    if customer.erased_at is not None:
+        item["erased_at"] = to_text(customer.erased_at)
+    return item
+
+
+def _identifier(identifier: Identifier, *, is_claimed: bool) -> Item:
+    item: Item = {"kind": identifier.kind, "value": identifier.value}
+    return item | ({"scope": identifier.scope} if identifier.scope else {}) | ({"claimed": True} if is_claimed else {})
 
 
 def _customer_of(item: Item) -> Customer:
+    named = [(Identifier(Kind(i["kind"]), i["value"], i.get("scope", "")), i.get("claimed", False)) for i in item["identifiers"]]
+    erased_at = item.get("erased_at")
     return Customer(
         customer_id=keys.customer_id_of(item["PK"]),
-        identifiers=tuple(Identifier(Kind(i["kind"]), i["value"], i.get("scope", "")) for i in item["identifiers"]),
+        identifiers=tuple(identifier for identifier, _ in named),
         created_at=from_text(item["created_at"]),
         version=item["version"],
+        claimed=frozenset(identifier for identifier, is_claimed in named if is_claimed),
+        is_vouched=item.get("vouched", False),
+        merged_into=item.get("merged_into"),
+        absorbed=tuple(item.get("absorbed", ())),
+        erased_at=from_text(erased_at) if erased_at else None,
     )

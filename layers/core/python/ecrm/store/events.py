@@ -1,6 +1,6 @@
 """Events as items: the timeline, and what the stream carries."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ecrm.application.ports import Page
@@ -30,10 +30,15 @@ def put_event(event: Event, *, why: str) -> Put:
     }
     if event.backfill:
         item["backfill"] = True
+    if event.corrected_at is not None:
+        item["corrected_at"] = to_text(event.corrected_at)
+    if event.expires_at is not None:
+        item["expires_at"] = int(event.expires_at.timestamp())
     return Put(item, "attribute_not_exists(PK)", why)
 
 
 def event_of(item: Item) -> Event:
+    corrected, expires = item.get("corrected_at"), item.get("expires_at")
     return Event(
         id=item["id"],
         type=item["type"],
@@ -45,6 +50,8 @@ def event_of(item: Item) -> Event:
         source=item["source"],
         data=item["data"],
         backfill=item.get("backfill", False),
+        corrected_at=from_text(corrected) if corrected else None,
+        expires_at=datetime.fromtimestamp(expires, UTC) if expires else None,
     )
 
 

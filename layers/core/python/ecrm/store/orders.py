@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from ecrm.application.ports import Claim, Contended, Page, Request, Unreadable
+from ecrm.application.ports import Contended, Page, Request, Standing, Unreadable
 from ecrm.domain import orders as domain
-from ecrm.domain.errors import RuleBroken
+from ecrm.domain.errors import Erased, RuleBroken
 from ecrm.domain.events import Event
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.orders import Amended, Fact, Line, LineTerms, Order, ShipmentState, Terms
@@ -16,7 +16,7 @@ from ecrm.domain.orders import Amended, Fact, Line, LineTerms, Order, ShipmentSt
 from . import keys, replays
 from .customers import DynamoCustomers
 from .events import event_data, put_event
-from .table import Held, Item, Put, Refused, Table
+from .table import Action, Held, Item, Put, Refused, Table
 
 LARGEST = 350_000
 """Bytes of JSON that an order item may have; DynamoDB holds 400 KB and counts a little differently."""
@@ -31,6 +31,7 @@ class DynamoOrders:
         pointer = self._table.get(keys.order_pointer(site, order_id), consistent=consistent)
         if pointer is None:
             return None
+        _refuse_erased(pointer)
         item = self._table.get(keys.order(pointer["customer_id"], site, order_id), consistent=consistent)
         return order_of(item) if item else None
 
@@ -42,11 +43,11 @@ class DynamoOrders:
             data = event_data(self._table, order.customer_id, amended_by.occurred_at, domain.event_id(order, amended_by))
         return tuple(Line(**line) for line in data["lines"])
 
-    def place(self, order: Order, event: Event, digest: str, claim: Claim | None, request: Request | None) -> str | None:
+    def place(self, order: Order, event: Event, digest: str, standing: Standing, request: Request | None) -> str | None:
         pointer = keys.order_pointer(order.site, order.order_id)
         listing = keys.order_listing(order.site, order.placed_at.date(), order.order_id, domain.position(order))
         id_is_free = "order id is free on its site"
-        puts = [
+        actions: list[Action] = [
             Put(
                 {
                     "PK": pointer.pk,
@@ -66,13 +67,14 @@ class DynamoOrders:
                 None,
                 "list row follows the pointer",
             ),
-            *(self._customers.puts(claim) if claim else ()),
+            *self._customers.puts(standing),
             *replays.puts(request, event.received_at),
         ]
-        refused = self._write(puts, request)
+        refused = self._write(actions, request)
         if refused is None:
             return None
         if id_is_free in refused:
+            _refuse_erased(refused[id_is_free])
             return str(refused[id_is_free]["digest"])
         raise Contended("the customer changed meanwhile")
 
@@ -81,21 +83,21 @@ class DynamoOrders:
         item = _item(domain.with_fact(order, fact))
         if len(json.dumps(item, ensure_ascii=False).encode()) > LARGEST:
             raise RuleBroken("the order's events say more than an order can hold", code="order_too_large")
-        puts = [
+        actions: list[Action] = [
             Put(item, "version = :seen", as_seen, {":seen": order.version}),
             put_event(event, why="event is new"),
             *replays.puts(request, event.received_at),
         ]
-        refused = self._write(puts, request)
+        refused = self._write(actions, request)
         if refused is None:
             return None
         if refused.get(as_seen):
             return order_of(refused[as_seen])
         raise Contended("the event was written meanwhile")
 
-    def _write(self, puts: list[Put], request: Request | None) -> Mapping[str, Item] | None:
+    def _write(self, actions: list[Action], request: Request | None) -> Mapping[str, Item] | None:
         try:
-            self._table.write(puts)
+            self._table.write(actions)
         except Refused as refused:
             replays.raise_if_answered(refused.found, request)
             return refused.found
@@ -128,6 +130,11 @@ class DynamoOrders:
         orders, unreadable = _sifted(items)
         orders.sort(key=domain.position, reverse=True)
         return Page(tuple(orders), rows[-1]["SK"] if len(rows) == limit else None, unreadable)
+
+
+def _refuse_erased(pointer: Item) -> None:
+    if "erased_at" in pointer:
+        raise Erased("the customer of this order was erased")
 
 
 def _item(order: Order) -> Item:

@@ -24,6 +24,7 @@ type Item = dict[str, Any]
 MOST_DRAINS = 8
 """Rounds of asking again for what a batch left out, before it is reported as Unavailable."""
 BATCH_READ = 100
+BATCH_WRITE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,19 @@ class Put:
     condition: str | None
     why: str
     values: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Hold an item to a condition without writing it; costs as much as writing it."""
+
+    key: Key
+    condition: str
+    why: str
+    values: Mapping[str, Any] | None = None
+
+
+type Action = Put | Check
 
 
 class Refused(Exception):
@@ -129,25 +143,43 @@ class Table:
         except _ConditionFailed as failed:
             raise Refused({put.why: failed.item}) from None
 
-    def write(self, puts: Iterable[Put]) -> None:
+    def write(self, actions: Iterable[Action]) -> None:
         """Write all or nothing. Raises Refused, or Contended where another transaction holds one of the items."""
-        puts = tuple(puts)
+        actions = tuple(actions)
         try:
-            self._call_any("transact_write_items", TransactItems=[{"Put": self._named(_wire_put(put))} for put in puts])
+            self._call_any("transact_write_items", TransactItems=[self._wire_action(action) for action in actions])
         except _Cancelled as cancelled:
             refused = {
-                put.why: from_wire(reason.get("Item", {}))
-                for put, reason in zip(puts, cancelled.reasons, strict=True)
+                action.why: from_wire(reason.get("Item", {}))
+                for action, reason in zip(actions, cancelled.reasons, strict=True)
                 if reason.get("Code") == "ConditionalCheckFailed"
             }
             if refused:
                 raise Refused(refused) from None
             held = {
-                put.why
-                for put, reason in zip(puts, cancelled.reasons, strict=True)
+                action.why
+                for action, reason in zip(actions, cancelled.reasons, strict=True)
                 if reason.get("Code") == "TransactionConflict"
             }
             raise Held(held) from None
+
+    def remove_many(self, keys: Iterable[Key]) -> None:
+        """Delete items, those that are there, in no particular order and not all at once."""
+        doomed = [{"DeleteRequest": {"Key": _wire_key(key)}} for key in dict.fromkeys(keys)]
+        for at in range(0, len(doomed), BATCH_WRITE):
+            left = doomed[at : at + BATCH_WRITE]
+            for _ in range(MOST_DRAINS):
+                answer = self._call_any("batch_write_item", RequestItems={self._name: left})
+                left = answer.get("UnprocessedItems", {}).get(self._name, [])
+                if not left:
+                    break
+            else:
+                raise Unavailable("the table leaves deletions undone")
+
+    def _wire_action(self, action: Action) -> dict[str, Any]:
+        if isinstance(action, Put):
+            return {"Put": self._named(_wire_put(action))}
+        return {"ConditionCheck": self._named({"Key": _wire_key(action.key)} | _wire_condition(action))}
 
     def _named(self, ask: dict[str, Any]) -> dict[str, Any]:
         return {"TableName": self._name} | ask
@@ -225,13 +257,14 @@ def _wire_key(key: Key) -> Item:
 
 
 def _wire_put(put: Put) -> dict[str, Any]:
-    ask: dict[str, Any] = {"Item": to_wire(put.item)}
-    if put.condition is not None:
-        ask["ConditionExpression"] = put.condition
-        ask["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        if put.values:
-            ask["ExpressionAttributeValues"] = to_wire(put.values)
-    return ask
+    return {"Item": to_wire(put.item)} | _wire_condition(put)
+
+
+def _wire_condition(action: Action) -> dict[str, Any]:
+    if action.condition is None:
+        return {}
+    ask: dict[str, Any] = {"ConditionExpression": action.condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+    return ask | ({"ExpressionAttributeValues": to_wire(action.values)} if action.values else {})
 
 
 def to_wire(item: Mapping[str, Any]) -> Item:

@@ -1,0 +1,371 @@
+"""Whose a fact is: finding the customer that identifiers name, and making one of two customers that turn out to be one person.
+
+A server or staff key *vouches* for what it says. A write key, which may be public in a browser, only *claims*: what it says
+never changes a customer whom a voucher knows (docs/decisions/0016).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from ecrm.domain.customers import Customer, Held, Identifier, Kind, are_different_people, is_same_person, speaks
+from ecrm.domain.errors import Conflict, Erased, NotFound, RuleBroken
+from ecrm.domain.events import Event
+
+from .ports import Claim, Clock, Contended, Customers, IdentityEntry, Ids, Standing
+
+MOST_IDENTIFIERS = 50
+"""Identifiers that one profile may hold; further ones stay with the fact that named them."""
+MOST_ABSORBED = 50
+ATTEMPTS = 12
+LONGEST_CHAIN = MOST_ABSORBED + 1
+
+
+class Authority(StrEnum):
+    CLAIM = "claim"
+    VOUCHER = "voucher"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """What a fact says of the customer it is about.
+
+    `at` is the fact's own time, `cause` its name, unique on its site. A `statement` says who somebody is, such as an upsert
+    of a profile; an order only mentions it.
+    """
+
+    site: str
+    identifiers: tuple[Identifier, ...]
+    authority: Authority
+    statement: bool
+    at: datetime
+    cause: str
+    source: str
+    backfill: bool = False
+
+
+def whose(person: Person, *, customers: Customers, now: datetime, ids: Ids, consistent: bool = False) -> Standing:
+    """Find the customer whom a fact is about, or what must be written with the fact to make them one.
+
+    Half a read unit an identifier; a profile is read only where something may change. Where the fact's transaction is refused,
+    ask again with `consistent`. Raises Erased where the fact is older than the erasure of whom it names.
+    """
+    given = customers.known_as(person.identifiers)
+    held = customers.held(given, consistent=consistent)
+    if any(h.erased_at is not None and person.at <= h.erased_at for h in held.values()):
+        raise Erased("this person was erased after what is told here happened")
+    if not consistent and (known := _known(person, given, held)):
+        return Standing(known)
+    people = _People(customers, held)
+    found = _found_by_claim(given, held, people) if person.authority is Authority.CLAIM else _found(given, held, people)
+    return _Changes(person, given, held, people, found, now).standing(ids)
+
+
+def _known(person: Person, given: tuple[Identifier, ...], held: Mapping[Identifier, Held]) -> str | None:
+    """Name the customer where nothing can change, without reading a profile.
+
+    An identifier that is not claimed leads to a customer whom a voucher knows, and whom a claim does not change.
+    """
+    first = held.get(given[0])
+    if first is None or first.customer_id is None:
+        return None
+    if person.authority is Authority.CLAIM and given[0].kind is Kind.USER_ID and not first.is_claimed:
+        return first.customer_id
+    claims = person.authority is Authority.CLAIM
+    same = all(i in held and held[i].customer_id == first.customer_id and held[i].is_claimed <= claims for i in given)
+    return first.customer_id if same else None
+
+
+class _People:
+    """The customers who hold the identifiers given, each read once and followed to whom they were merged into."""
+
+    def __init__(self, customers: Customers, held: Mapping[Identifier, Held]) -> None:
+        self._customers = customers
+        self._held = held
+        self._read: dict[str, Customer | None] = {}
+
+    def holder(self, identifier: Identifier) -> Customer | None:
+        holder = self._held.get(identifier)
+        if holder is None or holder.customer_id is None:
+            return None
+        if holder.customer_id not in self._read:
+            found = follow(holder.customer_id, self._customers)
+            self._read[holder.customer_id] = found if found is not None and found.erased_at is None else None
+        return self._read[holder.customer_id]
+
+
+def _found(given: tuple[Identifier, ...], held: Mapping[Identifier, Held], people: _People) -> Customer | None:
+    """Find by the strongest identifier that speaks for the customer.
+
+    One that is only claimed comes after all others, and leads to no customer whom a voucher knows.
+    """
+    for is_claimed in (False, True):
+        for identifier in given:
+            holder = people.holder(identifier) if speaks(identifier, given) else None
+            if holder is None or held[identifier].is_claimed is not is_claimed or (is_claimed and holder.is_vouched):
+                continue
+            if is_same_person(given, identifier, holder):
+                return holder
+    return None
+
+
+def _found_by_claim(given: tuple[Identifier, ...], held: Mapping[Identifier, Held], people: _People) -> Customer | None:
+    """Find by user id; else by device, unless it is that of somebody whom the user id cannot be given."""
+    user_id = next((i for i in given if i.kind is Kind.USER_ID), None)
+    if user_id is not None and (holder := people.holder(user_id)):
+        return holder
+    device = next((i for i in given if i.kind is Kind.ANONYMOUS_ID and i in held), None)
+    holder = people.holder(device) if device else None
+    if holder is None or (user_id is not None and (holder.is_vouched or holder.user_ids_of(user_id.scope))):
+        return None
+    return holder
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """What a fact changes on the customer found."""
+
+    person: Person
+    given: tuple[Identifier, ...]
+    held: Mapping[Identifier, Held]
+    people: _People
+    found: Customer | None
+    now: datetime
+
+    @property
+    def is_voucher(self) -> bool:
+        return self.person.authority is Authority.VOUCHER
+
+    def standing(self, ids: Ids) -> Standing:
+        if self.found is None:
+            return self._new(ids.customer_id(self.now))
+        absorbed = self._absorbed(self.found)
+        gained = self._gained(self.found, absorbed)
+        led = self._led(self.found, absorbed)
+        is_vouched = self.found.is_vouched or self.is_voucher
+        if not (absorbed or gained or led) and is_vouched == self.found.is_vouched:
+            return Standing(self.found.customer_id)
+        customer = replace(
+            self.found,
+            identifiers=(*self.found.identifiers, *gained),
+            claimed=self.found.claimed if self.is_voucher else self.found.claimed | set(gained),
+            is_vouched=is_vouched,
+            version=self.found.version + 1,
+        )
+        events = (_identified(self.person, customer, "customer.identified", gained, self.now),) if gained else ()
+        entries = tuple(self._entry(i, customer.customer_id) for i in (*gained, *led))
+        claim = Claim(customer, self.found.version, entries, events)
+        for loser in absorbed:
+            claim = join(claim, loser, self.person, self.now)
+        if self.is_voucher:
+            claim = replace(claim, customer=replace(claim.customer, claimed=claim.customer.claimed - set(self.given)))
+        return Standing(customer.customer_id, claim)
+
+    def _new(self, customer_id: str) -> Standing:
+        gained = tuple(i for i in self.given if self._is_free(i))[:MOST_IDENTIFIERS]
+        claimed = frozenset() if self.is_voucher else frozenset(gained)
+        customer = Customer(customer_id, gained, self.now, claimed=claimed, is_vouched=self.is_voucher)
+        event = _identified(self.person, customer, "customer.created", gained, self.now)
+        return Standing(customer_id, Claim(customer, 0, tuple(self._entry(i, customer_id) for i in gained), (event,)))
+
+    def _gained(self, found: Customer, absorbed: tuple[Customer, ...]) -> tuple[Identifier, ...]:
+        """Choose the identifiers that the customer gains: nobody's, or, for a voucher, those that others only claimed."""
+        if found.is_vouched and not self.is_voucher:
+            return ()
+        theirs = {i for customer in (found, *absorbed) for i in customer.identifiers}
+        room = MOST_IDENTIFIERS - len(theirs)
+        return tuple(i for i in self.given if i not in theirs and self._is_free(i))[: max(0, room)]
+
+    def _is_free(self, identifier: Identifier) -> bool:
+        held = self.held.get(identifier)
+        return held is None or self.people.holder(identifier) is None or (self.is_voucher and held.is_claimed)
+
+    def _led(self, found: Customer, absorbed: tuple[Customer, ...]) -> tuple[Identifier, ...]:
+        """Choose the customer's own identifiers that are to lead to them anew: through a merger until now, or by a mere claim."""
+        ids = {customer.customer_id for customer in (found, *absorbed)}
+        own = [i for i in self.given if (holder := self.people.holder(i)) and holder.customer_id in ids]
+        return tuple(
+            i for i in own if self.held[i].customer_id != found.customer_id or (self.is_voucher and self.held[i].is_claimed)
+        )
+
+    def _absorbed(self, found: Customer) -> tuple[Customer, ...]:
+        named = ((i, self.people.holder(i)) for i in self.given)
+        others = {other.customer_id: other for i, other in named if other is not None and self._is_absorbed(found, i, other)}
+        others.pop(found.customer_id, None)
+        room = MOST_IDENTIFIERS - len(found.identifiers)
+        chosen: list[Customer] = []
+        for other in others.values():
+            room -= len(other.identifiers)
+            fits = len(found.absorbed) + sum(len(c.partitions) for c in (*chosen, other)) <= MOST_ABSORBED
+            if room >= 0 and fits and not any(are_different_people(known, other) for known in (found, *chosen)):
+                chosen.append(other)
+        return tuple(chosen)
+
+    def _is_absorbed(self, found: Customer, by: Identifier, other: Customer) -> bool:
+        if not self.is_voucher:
+            return other.is_visitor and not other.is_vouched and not found.is_vouched
+        if not speaks(by, self.given) or (self.held[by].is_claimed and other.is_vouched):
+            return False
+        if other.is_visitor:
+            return True
+        if not other.is_vouched:
+            return all(i in self.given for i in other.identifiers if i.kind is not Kind.ANONYMOUS_ID)
+        return self.person.statement and by.kind is Kind.EMAIL
+
+    def _entry(self, identifier: Identifier, customer_id: str) -> IdentityEntry:
+        seen = self.held.get(identifier)
+        is_new = seen is None or self.people.holder(identifier) is None
+        is_claimed = not self.is_voucher and (is_new or self.held[identifier].is_claimed)
+        return IdentityEntry(identifier, Held(customer_id, is_claimed, seen.erased_at if seen else None), seen)
+
+
+def join(claim: Claim, loser: Customer, person: Person, now: datetime) -> Claim:
+    """Add to a claim that its customer absorbs another one: by reference, no fact moves."""
+    winner = claim.customer
+    customer = replace(
+        winner,
+        identifiers=tuple(dict.fromkeys((*winner.identifiers, *loser.identifiers))),
+        claimed=winner.claimed | loser.claimed,
+        absorbed=(*winner.absorbed, *loser.partitions),
+    )
+    merged = replace(loser, merged_into=winner.customer_id, version=loser.version + 1)
+    event = _merging("customer.merged", person, winner.customer_id, loser, now)
+    return replace(claim, customer=customer, absorbed=(*claim.absorbed, merged), events=(*claim.events, event))
+
+
+def merge(winner_id: str, loser_id: str, *, site: str, source: str, customers: Customers, clock: Clock) -> Customer:
+    """Make two customers one, by reference; already one, they stay as they are.
+
+    Raises NotFound, Erased; Conflict where two user ids of one site tell them apart; RuleBroken where one would hold too much.
+    """
+    now = clock.now()
+    for _ in range(ATTEMPTS):
+        winner, loser = root(winner_id, customers=customers), root(loser_id, customers=customers)
+        if winner.customer_id == loser.customer_id:
+            return winner
+        _refuse_merger(winner, loser)
+        person = _by_hand(site, source, now)
+        grown = replace(winner, is_vouched=True, version=winner.version + 1)
+        claim = join(Claim(grown, winner.version, (), ()), loser, person, now)
+        try:
+            customers.write(claim)
+        except Contended:
+            continue
+        return claim.customer
+    raise Contended("many requests for these customers at once; try again")
+
+
+def _refuse_merger(winner: Customer, loser: Customer) -> None:
+    if are_different_people(winner, loser):
+        raise Conflict("each has a user id of its own on the same site", code="different_people")
+    if len(winner.partitions) + len(loser.partitions) > MOST_ABSORBED + 1:
+        raise RuleBroken(f"a customer absorbs at most {MOST_ABSORBED} others", code="too_many_merged")
+    if len({*winner.identifiers, *loser.identifiers}) > MOST_IDENTIFIERS:
+        raise RuleBroken(f"a customer has at most {MOST_IDENTIFIERS} identifiers", code="too_many_identifiers")
+
+
+def unmerge(winner_id: str, loser_id: str, *, site: str, source: str, customers: Customers, clock: Clock) -> Customer:
+    """Take a customer out of the one that absorbed it, with whom it had absorbed itself; gives it back as it is then.
+
+    What was recorded since the merger stays where it was recorded. Raises NotFound, Erased; Conflict where it is no part.
+    """
+    now = clock.now()
+    for _ in range(ATTEMPTS):
+        root(winner_id, customers=customers)
+        loser = customers.find(loser_id)
+        if loser is None:
+            raise NotFound("no such customer", code="customer_not_found")
+        above = _above(loser, customers)
+        if winner_id not in {customer.customer_id for customer in above}:
+            raise Conflict("this customer was not merged into that one", code="not_merged")
+        alone = replace(loser, merged_into=None, version=loser.version + 1)
+        event = _merging("customer.unmerged", _by_hand(site, source, now), winner_id, alone, now)
+        top, *between = [_without(customer, loser) for customer in reversed(above)]
+        held = customers.held(loser.identifiers, consistent=True)
+        entries = tuple(
+            IdentityEntry(i, replace(seen, customer_id=loser_id), seen)
+            for i, seen in held.items()
+            if seen.customer_id in top.partitions and seen.customer_id not in loser.partitions
+        )
+        both = (event, replace(event, customer_id=loser_id))
+        try:
+            customers.write(Claim(top, top.version - 1, entries, both, absorbed=(*between, alone)))
+        except Contended:
+            continue
+        return alone
+    raise Contended("many requests for these customers at once; try again")
+
+
+def _above(customer: Customer, customers: Customers) -> list[Customer]:
+    """Read those that a customer was merged into, one into the next."""
+    found: list[Customer] = []
+    while customer.merged_into is not None and len(found) < LONGEST_CHAIN:
+        parent = customers.find(customer.merged_into)
+        if parent is None:
+            break
+        found.append(parent)
+        customer = parent
+    return found
+
+
+def _without(customer: Customer, loser: Customer) -> Customer:
+    gone, lost = set(loser.partitions), set(loser.identifiers)
+    return replace(
+        customer,
+        absorbed=tuple(c for c in customer.absorbed if c not in gone),
+        identifiers=tuple(i for i in customer.identifiers if i not in lost),
+        claimed=customer.claimed - lost,
+        version=customer.version + 1,
+    )
+
+
+def follow(customer_id: str, customers: Customers) -> Customer | None:
+    """Read a customer, or the one that it was merged into at last; None where there is none."""
+    customer = customers.find(customer_id)
+    for _ in range(LONGEST_CHAIN):
+        if customer is None or customer.merged_into is None:
+            return customer
+        customer = customers.find(customer.merged_into)
+    raise Contended("this customer is being merged; try again")
+
+
+def root(customer_id: str, *, customers: Customers) -> Customer:
+    """Read a customer whole, by any of the ids that lead to them. Raises NotFound, Erased."""
+    customer = follow(customer_id, customers)
+    if customer is None:
+        raise NotFound("no such customer", code="customer_not_found")
+    if customer.erased_at is not None:
+        raise Erased("this customer was erased")
+    return customer
+
+
+def _by_hand(site: str, source: str, now: datetime) -> Person:
+    return Person(
+        site=site, identifiers=(), authority=Authority.VOUCHER, statement=True, at=now, cause="", source=source, backfill=False
+    )
+
+
+def _identified(person: Person, customer: Customer, what: str, gained: Iterable[Identifier], now: datetime) -> Event:
+    named = [{"kind": i.kind.value, "value": i.value} for i in gained]
+    data = {"identifiers": named} | ({} if person.authority is Authority.VOUCHER else {"claimed": True})
+    event = _event(what, person, customer.customer_id, f"{what}:{person.site}:{person.cause}", now)
+    return replace(event, data=data)
+
+
+def _merging(what: str, person: Person, winner_id: str, loser: Customer, now: datetime) -> Event:
+    event = _event(what, person, winner_id, f"{what}:{loser.customer_id}:{loser.version}", now)
+    return replace(event, data={"merged": loser.customer_id, "into": winner_id})
+
+
+def _event(what: str, person: Person, customer_id: str, event_id: str, now: datetime) -> Event:
+    return Event(
+        id=event_id,
+        type=what,
+        occurred_at=now,
+        received_at=now,
+        site=person.site,
+        customer_id=customer_id,
+        source=person.source,
+        backfill=person.backfill,
+    )
