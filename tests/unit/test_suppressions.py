@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecrm.domain.consent import Channel, Proof, ProofKind
-from ecrm.domain.suppressions import Ground, Lift, Reason, Suppression, anonymous, comparable, with_ground, with_lift
+from ecrm.domain.suppressions import Address, Ground, Lift, Reason, Suppression, anonymous, comparable, with_ground, with_lift
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PROOF = Proof(kind=ProofKind.DOUBLE_OPT_IN, confirmed_at=NOON, ip="192.0.2.7")
@@ -84,4 +84,4 @@ def test_of_an_erased_person_no_word_is_kept_but_the_reasons() -> None:
     ],
 )
 def test_addresses_are_compared_without_what_tells_no_two_apart(channel: Channel, address: str, expected: str) -> None:
-    assert expected == comparable(channel, address)
+    assert expected == comparable(Address(channel, address))

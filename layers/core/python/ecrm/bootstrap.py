@@ -10,8 +10,10 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ecrm.application import consent as consent_use
 from ecrm.application import links
 from ecrm.application import orders as use
+from ecrm.application import suppressions as suppressions_use
 from ecrm.domain.errors import Unavailable
 from ecrm.store.api_keys import DynamoKeys
 from ecrm.store.consent import DynamoConsents
@@ -32,8 +34,10 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
+    from ecrm.application.consent import ChangeConsents, Changed
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
     from ecrm.application.ports import Request
+    from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
     from ecrm.domain.links import Language
     from ecrm.entry.http import HttpApi
     from ecrm.entry.public import PublicPages
@@ -163,6 +167,20 @@ def place_order(command: "PlaceOrder", request: "Request | None") -> "Recorded":
 
 def record_order_event(command: "RecordOrderEvent", request: "Request | None") -> "Recorded":
     return use.record_order_event(command, request, orders=orders(), requests=requests(), clock=clock)
+
+
+def change_consents(command: "ChangeConsents", request: "Request | None") -> "Changed":
+    return consent_use.change_consents(
+        command, request, consents=consents(), customers=customers(), topics=topics(), requests=requests(), clock=clock
+    )
+
+
+def suppress_address(command: "SuppressAddress", request: "Request | None") -> "Suppressed":
+    return suppressions_use.suppress_address(command, request, suppressions=suppressions(), requests=requests(), clock=clock)
+
+
+def lift_suppression(command: "LiftSuppression", request: "Request | None") -> "Suppressed":
+    return suppressions_use.lift_suppression(command, request, suppressions=suppressions(), requests=requests(), clock=clock)
 
 
 def make_order_url(site: str, order_id: str, language: "Language | None") -> str:

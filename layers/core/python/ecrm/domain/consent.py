@@ -213,7 +213,7 @@ def details(fact: ConsentFact) -> dict[str, Any]:
         "method": fact.method.value,
         "text_version": fact.text_version,
         "proof": proof_details(fact.proof) if fact.proof else None,
-        "address": fact.address,
+        "address_digest": fact.address,
     }
     return {name: value for name, value in said.items() if value is not None}
 
@@ -232,7 +232,7 @@ def fact_of(at: datetime, said: Mapping[str, Any]) -> ConsentFact:
         method=Method(said["method"]),
         text_version=said["text_version"],
         proof=proof_of(said["proof"]) if "proof" in said else None,
-        address=said.get("address"),
+        address=said.get("address_digest"),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from .consent import Channel, Proof
 
@@ -15,6 +16,13 @@ class Reason(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     MANUAL = "manual"
     ERASED = "erased"
+
+
+class Address(NamedTuple):
+    """Where somebody is reached on a channel: a mailbox, a telephone, a device's token, a place."""
+
+    channel: Channel
+    address: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,15 +84,15 @@ def anonymous(suppression: Suppression) -> Suppression:
     return Suppression(grounds, replace(suppression.lifted, proof=None) if suppression.lifted else None)
 
 
-def comparable(channel: Channel, address: str) -> str:
+def comparable(address: Address) -> str:
     """Give the spelling under which an address is compared: letter case, and in the post blanks too, tell no two apart.
 
     The local part of an e-mail address may mean another mailbox in capitals (RFC 5321); a suppression would rather hold for both.
     """
-    match channel:
+    match address.channel:
         case Channel.EMAIL:
-            return address.casefold()
+            return address.address.casefold()
         case Channel.POST:
-            return " ".join(unicodedata.normalize("NFKC", address).casefold().split())
+            return " ".join(unicodedata.normalize("NFKC", address.address).casefold().split())
         case Channel.SMS | Channel.PUSH:
-            return address
+            return address.address

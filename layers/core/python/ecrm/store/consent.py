@@ -1,0 +1,130 @@
+"""Consents: an item for each channel and topic, all of a customer's under the version of one item beside them.
+
+That version is what a merger is held to: nobody says no to a customer in the moment in which another one absorbs them unheard.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from ecrm.application.consent import taken_over
+from ecrm.application.ports import ConsentBook, Contended, Request, Standing
+from ecrm.domain.consent import SORTS, Channel, Consent, Subject, details, fact_of
+from ecrm.domain.events import Event
+from ecrm.domain.instants import from_text, to_text
+from ecrm.domain.suppressions import Address
+
+from . import keys, replays
+from .events import put_event
+from .table import Action, Check, Held, Item, Put, Refused, Table
+
+if TYPE_CHECKING:
+    from .customers import DynamoCustomers
+
+
+class DynamoConsents:
+    def __init__(self, table: Table, customers: "DynamoCustomers", secret: Callable[[], bytes]) -> None:
+        self._table = table
+        self._customers = customers
+        self._secret = secret
+
+    def digest(self, channel: Channel, address: str) -> str:
+        return keys.address_digest(Address(channel, address), self._secret())
+
+    def of(self, customer_id: str) -> ConsentBook:
+        return read_consents(self._table, customer_id)
+
+    def write(
+        self,
+        customer_id: str,
+        changed: Mapping[Subject, Consent],
+        events: Iterable[Event],
+        request: Request | None,
+        *,
+        seen: int,
+    ) -> frozenset[str]:
+        events = tuple(events)
+        actions: list[Action] = [
+            *self._customers.puts(Standing(customer_id)),
+            *_puts(customer_id, changed, events, seen),
+            *replays.puts(request, events[0].received_at),
+        ]
+        try:
+            self._table.write(actions)
+        except Refused as refused:
+            replays.raise_if_answered(refused.found, request)
+            there = frozenset(event.id for event in events if _is_new(event) in refused.found)
+            if not there:
+                raise Contended("the customer or their consents changed meanwhile") from None
+            return there
+        except Held as held:
+            replays.raise_if_in_flight(held.whys)
+            raise
+        return frozenset()
+
+
+def read_consents(table: Table, customer_id: str) -> ConsentBook:
+    """Read all consents of a customer, strongly consistent, in one query."""
+    version, found = 0, {}
+    for item in table.query(keys.customer_partition(customer_id), prefix=keys.CONSENTS, consistent=True):
+        if item["SK"] == keys.CONSENTS:
+            version = item["version"]
+        else:
+            subject = keys.subject_of(item["SK"])
+            found[subject] = _consent_of(item)
+    return ConsentBook(version, found)
+
+
+def merging(table: Table, events: Iterable[Event]) -> Iterator[Action]:
+    """What a transaction must hold beside each `customer.merged` of its events, so that the stricter consents are kept.
+
+    Half a read unit and 2 write units for each customer who is absorbed, 4 for each consent that changes.
+    """
+    mergers = [event for event in events if event.type == "customer.merged"]
+    losers = [(event, read_consents(table, event.data["merged"])) for event in mergers]
+    for event, book in losers:
+        loser_id = event.data["merged"]
+        condition, values = _as_seen(book.version)
+        yield Check(keys.consents(loser_id), condition, f"consents of {loser_id} as they were seen", values)
+    if any(book.consents for _, book in losers):
+        winner_id = mergers[0].customer_id
+        winner = read_consents(table, winner_id)
+        changed, happened = taken_over(winner, losers)
+        yield from _puts(winner_id, changed, happened, winner.version)
+
+
+def _puts(customer_id: str, changed: Mapping[Subject, Consent], events: Iterable[Event], seen: int) -> Iterator[Put]:
+    key = keys.consents(customer_id)
+    condition, values = _as_seen(seen)
+    item: Item = {"PK": key.pk, "SK": key.sk, "type": "consents", "v": 1, "version": seen + 1}
+    yield Put(item, condition, f"consents of {customer_id} as they were seen", values)
+    for subject, consent in changed.items():
+        yield Put(_item(customer_id, subject, consent), None, f"consent follows their version: {subject}")
+    for event in events:
+        yield put_event(event, why=_is_new(event))
+
+
+def _as_seen(version: int) -> tuple[str, Mapping[str, int] | None]:
+    return ("version = :seen", {":seen": version}) if version else ("attribute_not_exists(PK)", None)
+
+
+def _is_new(event: Event) -> str:
+    return f"event is new: {event.id}"
+
+
+def _item(customer_id: str, subject: Subject, consent: Consent) -> Item:
+    """`state` and `addresses` are for the conditions of those who send: what holds, and for which addresses."""
+    key = keys.consent(customer_id, subject)
+    facts = {sort: getattr(consent, sort) for sort in SORTS}
+    return {
+        "PK": key.pk,
+        "SK": key.sk,
+        "type": "consent",
+        "v": 1,
+        "state": consent.state,
+        "addresses": sorted(consent.addresses),
+        "facts": {sort: {"at": to_text(fact.at), **details(fact)} for sort, fact in facts.items() if fact},
+    }
+
+
+def _consent_of(item: Item) -> Consent:
+    return Consent(**{sort: fact_of(from_text(said["at"]), said) for sort, said in item["facts"].items()})

@@ -1,0 +1,100 @@
+"""Suppressions: an item for each address, by the HMAC of channel and address: the table alone does not tell whom it spares."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from ecrm.application.ports import Contended, Request
+from ecrm.domain.consent import proof_details, proof_of
+from ecrm.domain.instants import from_text, to_text
+from ecrm.domain.suppressions import Address, Ground, Lift, Reason, Suppression, anonymous, with_ground
+
+from . import keys, replays
+from .table import Held, Item, Put, Refused, Table
+
+ATTEMPTS = 12
+
+
+class DynamoSuppressions:
+    def __init__(self, table: Table, secret: Callable[[], bytes]) -> None:
+        self._table = table
+        self._secret = secret
+
+    def find(self, address: Address) -> tuple[Suppression, int]:
+        item = self._table.get(keys.suppression(address, self._secret()), consistent=True)
+        return (_suppression_of(item), item["version"]) if item else (Suppression(), 0)
+
+    def of(self, addresses: Iterable[Address]) -> Mapping[Address, Suppression]:
+        wanted = {address: keys.suppression(address, self._secret()) for address in addresses}
+        items = {keys.Key(i["PK"], i["SK"]): i for i in self._table.get_many(wanted.values(), consistent=True)}
+        return {address: _suppression_of(items[key]) for address, key in wanted.items() if key in items}
+
+    def write(self, address: Address, suppression: Suppression, request: Request | None, now: datetime, *, seen: int) -> None:
+        as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
+        put = Put(
+            self._item(address, suppression, seen + 1), as_seen, "suppression as it was seen", {":seen": seen} if seen else None
+        )
+        try:
+            self._table.write((put, *replays.puts(request, now)))
+        except Refused as refused:
+            replays.raise_if_answered(refused.found, request)
+            raise Contended("the address was written meanwhile") from None
+        except Held as held:
+            replays.raise_if_in_flight(held.whys)
+            raise
+
+    def keep_of_the_erased(self, address: Address, at: datetime, source: str) -> None:
+        """Suppress the address of a person who is erased at `at`, and forget whatever was written about it; may be done again."""
+        ground = Ground(since=at, source=source)
+        for _ in range(ATTEMPTS):
+            seen, version = self.find(address)
+            kept = anonymous(with_ground(seen, Reason.ERASED, ground))
+            if kept == seen:
+                return
+            try:
+                self.write(address, kept, None, at, seen=version)
+            except Contended:
+                continue
+            return
+        raise Contended("many requests for this address at once; try again")
+
+    def _item(self, address: Address, suppression: Suppression, version: int) -> Item:
+        """`active` is for the conditions of those who send."""
+        key = keys.suppression(address, self._secret())
+        lifted = suppression.lifted
+        item: Item = {
+            "PK": key.pk,
+            "SK": key.sk,
+            "type": "suppression",
+            "v": 1,
+            "version": version,
+            "active": suppression.is_active,
+            "grounds": {reason.value: _ground(ground) for reason, ground in suppression.grounds.items()},
+        }
+        return item | ({"lifted": _lift(lifted)} if lifted else {})
+
+
+def _ground(ground: Ground) -> Item:
+    item = {"since": to_text(ground.since), "source": ground.source}
+    return item | ({"note": ground.note} if ground.note is not None else {})
+
+
+def _lift(lift: Lift) -> Item:
+    item: Item = {"at": to_text(lift.at), "source": lift.source}
+    return item | ({"proof": proof_details(lift.proof)} if lift.proof else {})
+
+
+def _suppression_of(item: Item) -> Suppression:
+    lifted = item.get("lifted")
+    return Suppression(
+        {
+            Reason(reason): Ground(since=from_text(said["since"]), source=said["source"], note=said.get("note"))
+            for reason, said in item["grounds"].items()
+        },
+        Lift(
+            at=from_text(lifted["at"]),
+            source=lifted["source"],
+            proof=proof_of(lifted["proof"]) if "proof" in lifted else None,
+        )
+        if lifted
+        else None,
+    )
