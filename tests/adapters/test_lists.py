@@ -17,6 +17,7 @@ from ecrm.store import keys
 from ecrm.store.events import MOST_READ as MOST_EVENTS_READ
 from ecrm.store.events import put_event
 from orders_api.handler import handler
+from tests.adapters.people import here
 from tests.builders import NOON, an_event, an_order
 from tests.cloud import Cloud
 from tests.faults import Deliver, Sent, on, tapped
@@ -57,7 +58,7 @@ def test_eight_shards_of_a_day_are_one_list_at_every_limit(cloud: Cloud) -> None
     others.append(replace(placed[3], site="fr"))
     for order in placed + others:
         event = events.Event(f"{order.site} {order.order_id}", "order.placed", order.placed_at, NOON, order.site, "c", "test")
-        assert store.place(order, event, "digest", None, None) is None
+        assert store.place(order, event, "digest", here(order.customer_id), None) is None
     assert set(range(keys.LIST_SHARDS)) == {keys._shard(order.order_id, keys.LIST_SHARDS) for order in placed}
 
     newest_first = sorted(placed, key=lambda order: (order.placed_at, order.order_id), reverse=True)

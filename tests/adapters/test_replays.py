@@ -186,8 +186,8 @@ def held(where: Callable[[str], bool]) -> Fault:
     """Another transaction holds the items whose PK is one of `where`."""
 
     def conflict(sent: Sent, _deliver: Deliver) -> Any:
-        items = [ask["Put"]["Item"]["PK"]["S"] for ask in sent.ask["TransactItems"]]
-        reasons = [{"Code": "TransactionConflict" if where(pk) else "None"} for pk in items]
+        asked = [ask["Put"]["Item"] if "Put" in ask else ask["ConditionCheck"]["Key"] for ask in sent.ask["TransactItems"]]
+        reasons = [{"Code": "TransactionConflict" if where(key["PK"]["S"]) else "None"} for key in asked]
         return sent.refuse("TransactionCanceledException", CancellationReasons=reasons)
 
     return on("TransactWriteItems", conflict)

@@ -16,6 +16,7 @@ from ecrm.domain import api_keys, customers, events, instants, orders, sites, st
 from ecrm.domain.orders import Order
 from ecrm.store.table import from_wire, to_wire
 from orders_api.handler import handler
+from tests.adapters.people import here
 from tests.builders import NOON, an_event, an_order
 from tests.cloud import Cloud
 from tests.faults import Kept
@@ -120,7 +121,7 @@ def test_every_kind_of_fact_is_tried_here() -> None:
 def test_an_order_with_every_kind_of_fact_comes_back_as_it_was(kept: Kept, order: Order, facts: tuple[orders.Fact, ...]) -> None:
     kept.restore()
     store = bootstrap.orders()
-    assert store.place(order, event_of(order, "placed"), "digest", None, None) is None
+    assert store.place(order, event_of(order, "placed"), "digest", here(order.customer_id), None) is None
     assert order == store.find(order.site, order.order_id)
     for at, fact in enumerate(facts):
         named = replace(fact, event_id=f"{at}")
@@ -142,8 +143,10 @@ def test_who_comes_late_is_given_what_the_first_one_left(
     kept.restore()
     store = bootstrap.orders()
     first, second = replace(first, event_id="1"), replace(second, event_id="2")
-    assert store.place(order, event_of(order, "placed"), "digest of the first", None, None) is None
-    assert "digest of the first" == store.place(order, event_of(order, "placed"), "digest of the second", None, None)
+    assert store.place(order, event_of(order, "placed"), "digest of the first", here(order.customer_id), None) is None
+    assert "digest of the first" == store.place(
+        order, event_of(order, "placed"), "digest of the second", here(order.customer_id), None
+    )
     assert store.append(order, first, event_of(order, "first"), None) is None
     assert orders.with_fact(order, first) == store.append(order, second, event_of(order, "second"), None)
     assert orders.with_fact(order, first) == store.find(order.site, order.order_id)
@@ -160,7 +163,7 @@ def test_an_event_that_is_there_though_the_order_does_not_know_it_is_never_overw
         placed_at=NOON,
         terms=orders.Terms({}, 0, 0, 0, 0, tax_included=False),
     )
-    store.place(order, event_of(order, "placed"), "digest", None, None)
+    store.place(order, event_of(order, "placed"), "digest", here(order.customer_id), None)
     with pytest.raises(Contended):
         store.append(order, orders.Paid(event_id="1", occurred_at=NOON, digest=""), event_of(order, "placed"), None)
     assert order == store.find("de", "A-1")
@@ -189,7 +192,7 @@ def test_an_event_comes_back_as_it_was(kept: Kept, event: events.Event) -> None:
         placed_at=NOON,
         terms=orders.Terms({}, 0, 0, 0, 0, tax_included=False),
     )
-    bootstrap.orders().place(order, event, "digest", None, None)
+    bootstrap.orders().place(order, event, "digest", here(order.customer_id), None)
     page = bootstrap.timeline().events("c", frozenset(), after=None, limit=2)
     assert ((event,), None) == (page.items, page.last)
     assert (event,) == bootstrap.timeline().events("c", frozenset({event.type}), after=None, limit=2).items

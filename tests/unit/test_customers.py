@@ -1,6 +1,15 @@
 import pytest
 
-from ecrm.domain.customers import ROLE_LOCAL_PARTS, Customer, Identifier, Kind, candidate, identifiers_of, is_same_person
+from ecrm.domain.customers import (
+    ROLE_LOCAL_PARTS,
+    Customer,
+    Identifier,
+    Kind,
+    are_different_people,
+    identifiers_of,
+    is_same_person,
+    speaks,
+)
 from ecrm.domain.errors import Flaw, Invalid
 from tests.builders import NOON
 
@@ -30,22 +39,42 @@ def test_somebody_without_an_identifier_is_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "held", "found"),
+    ("given", "speaking"),
     [
-        ((SARA, MAIL, DEVICE, PHONE), {MAIL, DEVICE, PHONE}, MAIL),
-        ((SARA, MAIL, DEVICE, PHONE), {SARA, MAIL}, SARA),
-        ((SARA, DEVICE), {DEVICE}, DEVICE),
-        ((SARA, MAIL), set(), None),
-        ((PHONE,), {PHONE}, PHONE),
-        ((DEVICE, PHONE), {PHONE}, PHONE),
-        ((SARA, PHONE), {PHONE}, None),
-        ((MAIL, PHONE), {PHONE}, None),
+        ((SARA, MAIL, DEVICE, PHONE), (SARA, MAIL, DEVICE)),
+        ((SARA, PHONE), (SARA,)),
+        ((MAIL, PHONE), (MAIL,)),
+        ((DEVICE, PHONE), (DEVICE, PHONE)),
+        ((PHONE,), (PHONE,)),
     ],
 )
-def test_the_strongest_known_identifier_speaks_and_a_phone_only_where_nothing_better_was_given(
-    given: tuple[Identifier, ...], held: set[Identifier], found: Identifier | None
+def test_a_phone_speaks_only_where_nothing_better_was_given(
+    given: tuple[Identifier, ...], speaking: tuple[Identifier, ...]
 ) -> None:
-    assert found == candidate(given, dict.fromkeys(held, "c1"))
+    assert speaking == tuple(i for i in given if speaks(i, given))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "different"),
+    [
+        (holder(SARA), holder(TOM), True),
+        (holder(SARA), holder(SARA, MAIL), False),
+        (holder(SARA), holder(SARA_IN_VIENNA), False),
+        (holder(SARA, SARA_IN_VIENNA), holder(TOM), True),
+        (holder(MAIL), holder(OTHER_MAIL), False),
+        (holder(DEVICE), holder(SARA), False),
+    ],
+    ids=str,
+)
+def test_two_user_ids_of_one_site_tell_two_customers_apart(one: Customer, other: Customer, different: bool) -> None:  # noqa: FBT001
+    assert [different] * 2 == [are_different_people(one, other), are_different_people(other, one)]
+
+
+@pytest.mark.parametrize(
+    ("customer", "visitor"), [(holder(DEVICE), True), (holder(), True), (holder(DEVICE, PHONE), False)], ids=str
+)
+def test_a_visitor_is_known_by_devices_alone(customer: Customer, visitor: bool) -> None:  # noqa: FBT001
+    assert visitor is customer.is_visitor
 
 
 @pytest.mark.parametrize(
