@@ -1,3 +1,6 @@
+from datetime import timedelta
+from itertools import permutations
+
 import pytest
 
 from ecrm.domain.customers import (
@@ -115,3 +118,32 @@ def test_a_persons_mailbox_is_a_persons(email: str) -> None:
 
 def test_a_user_id_that_reads_like_a_role_is_no_address() -> None:
     assert not holder(Identifier(Kind.USER_ID, "info@example.com", "de")).has_role_address
+
+
+HOUR = timedelta(hours=1)
+E1, E2, E3 = (Identifier(Kind.EMAIL, f"{name}@example.com") for name in ("one", "two", "three"))
+
+
+def test_a_customer_is_reached_where_was_stated_last_whatever_order_the_statements_arrive_in() -> None:
+    facts = [(E1, NOON), (E2, NOON + 2 * HOUR), (E3, NOON + HOUR), (E1, NOON - HOUR)]
+    for told in permutations(facts):
+        customer = holder(SARA)
+        for identifier, at in told:
+            customer = with_identifiers(customer, [identifier], at)
+        assert (E2, {SARA, E1, E2, E3}, {Kind.EMAIL: NOON + 2 * HOUR}) == (
+            customer.identifiers[-1],
+            set(customer.identifiers),
+            customer.stated,
+        )
+
+
+def test_what_an_order_mentions_does_not_change_where_a_customer_is_reached() -> None:
+    reached = with_identifiers(holder(SARA), [E1], NOON)
+    mentioned = with_identifiers(reached, [E2, PHONE], None)
+    assert ((SARA, E2, E1, PHONE), {Kind.EMAIL: NOON}) == (mentioned.identifiers, mentioned.stated)
+    assert (SARA, E2, PHONE, E1) == with_identifiers(holder(SARA, E2, PHONE, E1), [E2], None).identifiers
+
+
+def test_going_back_to_an_old_address_is_a_change() -> None:
+    changed = with_identifiers(with_identifiers(holder(SARA), [E1], NOON), [E2], NOON + HOUR)
+    assert (SARA, E2, E1) == with_identifiers(changed, [E1], NOON + 2 * HOUR).identifiers

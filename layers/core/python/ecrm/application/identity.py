@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from ecrm.domain.customers import Customer, Held, Identifier, Kind, are_different_people, is_same_person, speaks
+from ecrm.domain.customers import Customer, Held, Identifier, Kind, are_different_people, is_same_person, speaks, with_identifiers
 from ecrm.domain.errors import Conflict, Erased, NotFound, RuleBroken
 from ecrm.domain.events import Event
 
@@ -53,13 +53,31 @@ def whose(person: Person, *, customers: Customers, now: datetime, ids: Ids, cons
     """
     given = customers.known_as(person.identifiers)
     held = customers.held(given, consistent=consistent)
-    if any(h.erased_at is not None and person.at <= h.erased_at for h in held.values()):
-        raise Erased("this person was erased after what is told here happened")
-    if not consistent and (known := _known(person, given, held)):
+    _refuse_erased(person, held)
+    if not consistent and not person.statement and (known := _known(person, given, held)):
         return Standing(known)
     people = _People(customers, held)
     found = _found_by_claim(given, held, people) if person.authority is Authority.CLAIM else _found(given, held, people)
     return _Changes(person, given, held, people, found, now).standing(ids)
+
+
+def standing_of(customer_id: str, person: Person, *, customers: Customers, now: datetime, ids: Ids) -> Standing:
+    """Say what must be written for a fact about a customer known by id, to whom its identifiers are to lead, too.
+
+    Raises NotFound, Erased; Conflict where the customer has another user id on the same site.
+    """
+    found = root(customer_id, customers=customers)
+    given = customers.known_as(person.identifiers)
+    held = customers.held(given, consistent=True)
+    _refuse_erased(person, held)
+    if any(i.kind is Kind.USER_ID and found.user_ids_of(i.scope) - {i.value} for i in given):
+        raise Conflict("the customer has another user id on the same site", code="different_people")
+    return _Changes(person, given, held, _People(customers, held), found, now).standing(ids)
+
+
+def _refuse_erased(person: Person, held: Mapping[Identifier, Held]) -> None:
+    if any(h.erased_at is not None and person.at <= h.erased_at for h in held.values()):
+        raise Erased("this person was erased after what is told here happened")
 
 
 def _known(person: Person, given: tuple[Identifier, ...], held: Mapping[Identifier, Held]) -> str | None:
@@ -144,28 +162,32 @@ class _Changes:
         gained = self._gained(self.found, absorbed)
         led = self._led(self.found, absorbed)
         is_vouched = self.found.is_vouched or self.is_voucher
-        if not (absorbed or gained or led) and is_vouched == self.found.is_vouched:
+        grown = self._named(self.found, gained)
+        if not (absorbed or led) and grown == self.found and is_vouched == self.found.is_vouched:
             return Standing(self.found.customer_id)
-        customer = replace(
-            self.found,
-            identifiers=(*self.found.identifiers, *gained),
-            claimed=self.found.claimed if self.is_voucher else self.found.claimed | set(gained),
-            is_vouched=is_vouched,
-            version=self.found.version + 1,
-        )
+        claimed = self.found.claimed if self.is_voucher else self.found.claimed | set(gained)
+        customer = replace(grown, claimed=claimed, is_vouched=is_vouched, version=self.found.version + 1)
         events = (_identified(self.person, customer, "customer.identified", gained, self.now),) if gained else ()
         entries = tuple(self._entry(i, customer.customer_id) for i in (*gained, *led))
         claim = Claim(customer, self.found.version, entries, events)
         for loser in absorbed:
             claim = join(claim, loser, self.person, self.now)
+        customer = self._named(claim.customer, ())
         if self.is_voucher:
-            claim = replace(claim, customer=replace(claim.customer, claimed=claim.customer.claimed - set(self.given)))
-        return Standing(customer.customer_id, claim)
+            customer = replace(customer, claimed=customer.claimed - set(self.given))
+        return Standing(customer.customer_id, replace(claim, customer=customer))
+
+    def _named(self, customer: Customer, gained: tuple[Identifier, ...]) -> Customer:
+        """Add what is gained; a statement says anew where the customer is reached, too."""
+        stated_at = self.person.at if self.is_voucher and self.person.statement else None
+        own = tuple(i for i in self.given if i in customer.identifiers) if stated_at else ()
+        return with_identifiers(customer, (*own, *gained), stated_at)
 
     def _new(self, customer_id: str) -> Standing:
         gained = tuple(i for i in self.given if self._is_free(i))[:MOST_IDENTIFIERS]
         claimed = frozenset() if self.is_voucher else frozenset(gained)
-        customer = Customer(customer_id, gained, self.now, claimed=claimed, is_vouched=self.is_voucher)
+        nobody = Customer(customer_id, (), self.now, claimed=claimed, is_vouched=self.is_voucher)
+        customer = self._named(nobody, gained)
         event = _identified(self.person, customer, "customer.created", gained, self.now)
         return Standing(customer_id, Claim(customer, 0, tuple(self._entry(i, customer_id) for i in gained), (event,)))
 
@@ -221,11 +243,11 @@ class _Changes:
 
 
 def join(claim: Claim, loser: Customer, person: Person, now: datetime) -> Claim:
-    """Add to a claim that its customer absorbs another one: by reference, no fact moves."""
+    """Add to a claim that its customer absorbs another one: by reference; no fact moves, nor where the customer is reached."""
     winner = claim.customer
     customer = replace(
         winner,
-        identifiers=tuple(dict.fromkeys((*winner.identifiers, *loser.identifiers))),
+        identifiers=tuple(dict.fromkeys((*loser.identifiers, *winner.identifiers))),
         claimed=winner.claimed | loser.claimed,
         absorbed=(*winner.absorbed, *loser.partitions),
     )

@@ -1,6 +1,7 @@
 """Who a customer is: identifiers, and which customer an order belongs to."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -47,6 +48,7 @@ class Held:
 class Customer:
     """One person as far as we know. `claimed` are those of `identifiers` that only a public key has named.
 
+    Of several addresses or phones the last one is where the customer is reached; `stated` says of each kind when that was stated.
     A customer that was merged lives on in `merged_into`; one that was erased has nothing but `erased_at`. `absorbed` names
     every customer whose facts are this one's too, `identifiers` hold theirs.
     """
@@ -57,6 +59,7 @@ class Customer:
     version: int = 1
     claimed: frozenset[Identifier] = frozenset()
     is_vouched: bool = False
+    stated: Mapping[Kind, datetime] = field(default_factory=dict)
     merged_into: str | None = None
     absorbed: tuple[str, ...] = ()
     erased_at: datetime | None = None
@@ -80,6 +83,32 @@ class Customer:
     @property
     def has_role_address(self) -> bool:
         return any(is_role_address(i.value) for i in self.identifiers if i.kind is Kind.EMAIL)
+
+
+REACHED_AT = (Kind.EMAIL, Kind.PHONE)
+
+
+def with_identifiers(customer: Customer, named: Iterable[Identifier], stated_at: datetime | None) -> Customer:
+    """Add identifiers. What is stated at `stated_at`, and not only mentioned, is where the customer is reached from then on.
+
+    An address that an order mentions, or an older statement, never takes the place of one that is there.
+    """
+    identifiers, stated = list(customer.identifiers), dict(customer.stated)
+    for identifier in named:
+        last = next((i for i in reversed(identifiers) if i.kind is identifier.kind), None)
+        known = stated.get(identifier.kind)
+        leads = last is None or (stated_at is not None and (known is None or stated_at >= known))
+        if identifier.kind in REACHED_AT and leads and stated_at is not None:
+            stated[identifier.kind] = stated_at
+        if identifier in identifiers:
+            if not leads or identifier.kind not in REACHED_AT or identifier == last:
+                continue
+            identifiers.remove(identifier)
+        if leads or last is None or identifier.kind not in REACHED_AT:
+            identifiers.append(identifier)
+        else:
+            identifiers.insert(identifiers.index(last), identifier)
+    return replace(customer, identifiers=tuple(identifiers), stated=stated)
 
 
 def are_different_people(one: Customer, other: Customer) -> bool:

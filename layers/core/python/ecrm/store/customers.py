@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from ecrm.application.ports import Claim, Contended, IdentityEntry, Standing
 from ecrm.domain.customers import Customer, Held, Identifier, Kind
 from ecrm.domain.instants import from_text, to_text
 
 from . import keys
+from .consent import merging
 from .events import put_event
 from .table import Action, Check, Item, Put, Refused, Table
 
@@ -62,6 +64,19 @@ class DynamoCustomers:
             yield self._entry(entry)
         for number, event in enumerate(claim.events):
             yield put_event(event, why=f"customer event {number} is new")
+        yield from merging(self._table, claim.events)
+
+    def tombstones(self, customer: Customer, at: datetime) -> Iterator[Put]:
+        """Leave of a person's profiles nothing but when they were erased, if the customer is still as it was read."""
+        for customer_id in customer.partitions:
+            is_root = customer_id == customer.customer_id
+            gone = Customer(customer_id, (), at, version=customer.version + 1, erased_at=at)
+            condition = "version = :seen" if is_root else "attribute_exists(PK)"
+            why = f"profile as it was seen: {customer_id}"
+            yield Put(_profile(gone), condition, why, {":seen": customer.version} if is_root else None)
+
+    def identity_keys(self, customer: Customer) -> Iterator[keys.Key]:
+        return (keys.identity(identifier, self._secret()) for identifier in customer.identifiers)
 
     def _entry(self, entry: IdentityEntry) -> Put:
         key = keys.identity(entry.identifier, self._secret())
@@ -103,6 +118,8 @@ def _profile(customer: Customer) -> Item:
     }
     if customer.is_vouched:
         item["vouched"] = True
+    if customer.stated:
+        item["stated"] = {kind: to_text(at) for kind, at in customer.stated.items()}
     if customer.merged_into is not None:
         item["merged_into"] = customer.merged_into
     if customer.absorbed:
@@ -127,6 +144,7 @@ def _customer_of(item: Item) -> Customer:
         version=item["version"],
         claimed=frozenset(identifier for identifier, is_claimed in named if is_claimed),
         is_vouched=item.get("vouched", False),
+        stated={Kind(kind): from_text(at) for kind, at in item.get("stated", {}).items()},
         merged_into=item.get("merged_into"),
         absorbed=tuple(item.get("absorbed", ())),
         erased_at=from_text(erased_at) if erased_at else None,
