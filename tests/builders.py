@@ -43,6 +43,20 @@ def a_site(**changes: Any) -> dict[str, Any]:
     return {"brand": "Blue Note", "languages": ["de", "en"], "time_zone": "Europe/Berlin", "currency": "EUR"} | changes
 
 
+def a_topic(**changes: Any) -> dict[str, Any]:
+    """A body for `PUT /v1/topics/{topic}`: a newsletter by mail and SMS, with double opt-in."""
+    return {"names": {"de": "Neuigkeiten", "en": "News"}, "double_opt_in": True, "channels": ["email", "sms"]} | changes
+
+
+def a_consent(state: str = "granted", **changes: Any) -> dict[str, Any]:
+    """An element of the body for `POST /v1/customers/{customer_id}/consents`."""
+    return {"channel": "email", "topic": "news", "state": state, "at": "2026-11-20T12:00:00Z", "source": "footer"} | changes
+
+
+def a_proof(confirmed_at: str = "2026-11-20T12:00:00Z") -> dict[str, Any]:
+    return {"kind": "double_opt_in", "confirmed_at": confirmed_at}
+
+
 def a_request(
     method: str, path: str, *, body: str | None = None, query: str = "", headers: Mapping[str, str] = {}
 ) -> dict[str, Any]:

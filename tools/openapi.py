@@ -21,6 +21,7 @@ from ecrm.contracts.orders import BatchBody, OrderEventBody, PlaceOrderBody
 from ecrm.contracts.problems import ProblemBody
 from ecrm.contracts.products import ProductsBatchBody
 from ecrm.contracts.sites import SiteBody
+from ecrm.contracts.topics import TopicBody
 from ecrm.entry.http import Route
 from ecrm.entry.problems import TITLES
 from tools.openapi_page import page
@@ -30,7 +31,7 @@ type Json = dict[str, Any]
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "layers/core/python/ecrm/entry/reference"
-FUNCTIONS = ("orders_api", "customers_api", "catalog_api", "sites_api", "reference_api")
+FUNCTIONS = ("orders_api", "consent_api", "customers_api", "catalog_api", "sites_api", "reference_api")
 SCHEMAS = "#/components/schemas/"
 
 HEADERS: dict[str, Json] = {
@@ -64,8 +65,11 @@ IN_PATH: dict[str, Json] = {
         "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     },
     "site": {"description": "The site's name.", "schema": TypeAdapter(fields.SiteId).json_schema()},
+    "topic": {"description": "The topic's name.", "schema": TypeAdapter(fields.TopicId).json_schema()},
     "sku": {"description": "The shop's own name of the article.", "schema": TypeAdapter(fields.Name).json_schema()},
 }
+DEFINITIONS = (SiteBody, TopicBody)
+"""Answers that have a version, for If-Match."""
 BATCHES = (BatchBody, ProductsBatchBody)
 """Answers in which each element has its own result."""
 SHARED = {name: TypeAdapter(getattr(fields, name)).json_schema() for name in ("Amount", "Currency")}
@@ -160,7 +164,7 @@ def _headers_read(route: Route) -> tuple[str, ...]:
 
 def _is_definition(route: Route) -> bool:
     """Say whether a PUT replaces a version that was seen; other PUTs keep what is said of each field."""
-    return route.method == "PUT" and route.answer is SiteBody
+    return route.method == "PUT" and route.answer in DEFINITIONS
 
 
 def _successes(route: Route) -> tuple[int, ...]:
@@ -194,7 +198,7 @@ def _answer(route: Route, status: int, example: Any) -> Json:
     elif route.method == "PUT":
         words, names = {201: "It is made.", 200: "It was there; as it is now."}, ["Location"]
     else:
-        words, names = {200: "What was asked for."}, ["ETag"] if route.answer is SiteBody else []
+        words, names = {200: "What was asked for."}, ["ETag"] if route.answer in DEFINITIONS else []
     content: Json = {"schema": {"$ref": SCHEMAS + _name(route.answer)}}
     if route.answer in (str, dict):
         content = {"schema": {"type": "string" if route.answer is str else "object"}}

@@ -6,13 +6,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ecrm.application.consent import ConsentsView, ConsentView, joined
 from ecrm.application.orders import OrderView
-from ecrm.contracts import customers, links, orders, products, sites
+from ecrm.contracts import consent, customers, links, orders, products, sites, suppressions, topics
 from ecrm.domain import orders as domain
 from ecrm.domain import statistics
+from ecrm.domain.consent import ConsentFact
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
 from ecrm.domain.products import Product, Stated
+from ecrm.domain.suppressions import Ground, Lift, Suppression, with_ground, with_lift
 
 ABOUT = """\
 An order is placed, then events say what happens to it; its state is the sum of its facts, in whatever order they arrive. \
@@ -103,6 +106,29 @@ FIELDS = {
     "languages": "BCP 47 tags; the first is the site's own.",
     "time_zone": "IANA time zone.",
     "sender": "The address that mails come from.",
+    "names": "What the customer reads, by language (BCP 47).",
+    "descriptions": "What is sent and how often, by language.",
+    "double_opt_in": "Whether a grant waits for a proof; without one it is pending.",
+    "channels": "On which it is offered; without it, on all.",
+    "consents": "All of them are taken, or none.",
+    "channel": "How the person is addressed.",
+    "topic": "The name of a topic.",
+    "ConsentBody.state": "`pending`: asked, not yet confirmed.",
+    "at": "When it was so, at most 24 hours ahead of our clock; what lies ahead counts as now.",
+    "ConsentBody.at": "When the person said so, at most 24 hours ahead of our clock; what lies ahead counts as now.",
+    "SuppressAddressBody.at": "Since when; without it, now.",
+    "ConsentBody.source": "Where it was said, such as a form or a shop; without it, the key.",
+    "method": "How it came.",
+    "text_version": "Which words the person agreed to; without it, those of the topic as it stands.",
+    "proof": "What shows that it was the person.",
+    "kind": "What the person did: followed the link in a mail, chose in their preferences, signed, or said so on record.",
+    "confirmed_at": "When they did.",
+    "reference": "Where that is kept: a message id, a file's number.",
+    "ip": "From which address on the internet.",
+    "AddressBody.address": "As one would send to it.",
+    "address": "An e-mail address, a phone in E.164, a device's token, or a postal address, as the channel needs it.",
+    "SuppressAddressBody.reason": "Why.",
+    "note": "Of choice, in any words; forgotten when the person is erased.",
     "reply_to": "The address that answers go to.",
     "postal_address": "For the foot of mails.",
 }
@@ -138,6 +164,14 @@ ANSWERS = {
     "version": "1 when placed, one more with each event.",
     "LinkBody.url": "Whoever has it sees the order's status, lines and parcels, and nothing of who the customer is.",
     "SiteBody.version": "As in the ETag.",
+    "TopicBody.version": "As in the ETag.",
+    "state": "What the person said last that counts: granted, denied or pending.",
+    "effective": "What holds now: a grant waits where the address is a new one, and falls where it is suppressed.",
+    "since": "From when on it counts.",
+    "suppressed": "Those of the customer's addresses that nothing may be sent to.",
+    "grounds": "Why nothing may be sent to it; empty where it is not suppressed.",
+    "is_suppressed": "Whether nothing may be sent to it.",
+    "lifted_at": "The time of the latest proof that the person wants to be written to.",
     "ProductBody.updated_at": "The time of the latest fact.",
 }
 """Descriptions of what is answered, in the same way; what its name says is left to the name."""
@@ -239,12 +273,52 @@ _PRODUCT = {
     "updated_at": "2026-11-20T18:00:00Z",
 }
 
+_CONSENTS = [
+    {"channel": "email", "topic": "news", "state": "granted", "at": "2026-11-20T18:03:11Z", "source": "footer", "method": "form"},
+    {
+        "channel": "email",
+        "topic": "news",
+        "state": "granted",
+        "at": "2026-11-20T18:10:42Z",
+        "source": "footer",
+        "method": "double_opt_in",
+        "text_version": "news-2026-10",
+        "proof": {"kind": "double_opt_in", "confirmed_at": "2026-11-20T18:10:42Z", "reference": "<7f3a@example.com>"},
+    },
+    {"channel": "sms", "topic": "news", "state": "denied", "at": "2026-11-20T18:03:11Z"},
+]
+_BOUNCE = {
+    "channel": "email",
+    "address": "gone@example.com",
+    "reason": "hard_bounce",
+    "at": "2026-11-20T18:00:00Z",
+    "note": "550 5.1.1 no such user",
+}
+
 EXAMPLES: dict[str, dict[str, Any]] = {
+    "put_topic": {
+        "topic": {
+            "names": {"de": "Neuigkeiten", "en": "News", "fa": "خبرنامه"},
+            "descriptions": {"en": "New records, at most once a week."},
+            "double_opt_in": True,
+            "channels": ["email", "sms"],
+        }
+    },
     "place_order": {"order": _ORDER, "tax included": _TAXED},
     "place_orders": {"orders": {"orders": [_ORDER, _TAXED]}},
     "record_event": _EVENTS,
     "record_events": {
         "events": {"events": [{"order_id": "A-1001", **_EVENTS["paid"]}, {"order_id": "A-1002", **_EVENTS["packed"]}]}
+    },
+    "change_consents": {"double opt-in": {"consents": _CONSENTS}, "a no": {"consents": _CONSENTS[2:]}},
+    "suppress_address": {"hard bounce": _BOUNCE},
+    "look_up_suppression": {"e-mail": {"channel": "email", "address": "gone@example.com"}},
+    "lift_suppression": {
+        "confirmed again": {
+            "channel": "email",
+            "address": "gone@example.com",
+            "proof": {"kind": "double_opt_in", "confirmed_at": "2026-11-21T09:30:00Z"},
+        }
     },
     "make_link": {"customer's language": {"language": "fa"}, "browser's language": {}},
     "find_orders": {"e-mail": {"email": "sara@example.com"}, "user id": {"user_id": "u-77", "limit": 10}},
@@ -309,6 +383,14 @@ def answer_examples() -> dict[str, Any]:
         "read_site": site,
         "put_site": site,
     }
+    topic = topics.TopicBody.of(topics.PutTopicBody.model_validate(EXAMPLES["put_topic"]["topic"]).to_topic("news", _NOW))
+    made |= {
+        "list_topics": topics.TopicsPage(data=[topic], next_cursor=None),
+        "read_topic": topic,
+        "put_topic": topic,
+        **_suppressions(),
+    }
+    made |= dict.fromkeys(("read_consents", "change_consents"), _consents())
     product = _product()
     made |= {
         "put_product": product,
@@ -320,6 +402,41 @@ def answer_examples() -> dict[str, Any]:
         ),
     }
     return {name: answer.model_dump(mode="json") for name, answer in made.items()}
+
+
+def _consents() -> consent.ConsentsBody:
+    changes = [consent.ConsentBody.model_validate(said).to_change() for said in _CONSENTS]
+    facts = [
+        (
+            change.subject,
+            ConsentFact(
+                state=change.state,
+                at=change.at,
+                source=change.source or "api:3f9d01c2ab47",
+                method=change.method,
+                text_version=change.text_version or "news/1",
+                proof=change.proof,
+            ),
+        )
+        for change in changes[1:]
+    ]
+    shown = tuple(ConsentView(subject, found, found.state) for subject, found in sorted(joined({}, facts).items()))
+    return consent.ConsentsBody.of(ConsentsView(_CUSTOMER, shown, ()))
+
+
+def _suppressions() -> dict[str, BaseModel]:
+    command = suppressions.SuppressAddressBody.model_validate(_BOUNCE).to_command("api:3f9d01c2ab47")
+    ground = Ground(since=command.at or _NOW, source=command.source, note=command.note)
+    bounced = with_ground(Suppression(), command.reason, ground)
+    found = suppressions.SuppressionBody.of(command.address, bounced)
+    said = suppressions.LiftSuppressionBody.model_validate(EXAMPLES["lift_suppression"]["confirmed again"])
+    proof = said.proof.to_proof()
+    lifted = with_lift(bounced, Lift(at=proof.confirmed_at, source=command.source, proof=proof))
+    return {
+        "suppress_address": found,
+        "look_up_suppression": found,
+        "lift_suppression": suppressions.SuppressionBody.of(command.address, lifted),
+    }
 
 
 def _product() -> products.ProductBody:

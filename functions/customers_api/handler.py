@@ -1,19 +1,22 @@
-"""Woken by any request under /v1/customers; reads customers, their orders, statistics and timeline, and leaves nothing behind."""
+"""Woken by any request under /v1/customers; reads all that is known of a customer, and leaves behind what they consent to."""
 
 from functools import partial
 
 from ecrm import bootstrap as wired
 from ecrm.application.customers import read_customer as read_profile
 from ecrm.application.statistics import read_statistics
+from ecrm.contracts import consent as said
 from ecrm.contracts import customers as wire
 from ecrm.contracts.fields import PageQuery
 from ecrm.contracts.orders import OrdersPage
 from ecrm.domain.api_keys import Scope
+from ecrm.entry import consent as consents_door
 from ecrm.entry import customers as door
 from ecrm.entry.http import Call, Reply
 
 handler = wired.http_api()
 read = partial(handler.route, "GET", scope=Scope.CUSTOMERS_READ)
+write = partial(handler.route, "POST", scope=Scope.CUSTOMERS_WRITE)
 
 
 @read("/v1/customers/{customer_id}", answer=wire.CustomerBody)
@@ -40,3 +43,15 @@ def list_customers_orders(call: Call) -> Reply:
 def read_timeline(call: Call) -> Reply:
     """Read everything that happened to a customer, newest first."""
     return door.timeline(call, customers=wired.customers(), timeline=wired.timeline())
+
+
+@read("/v1/customers/{customer_id}/consents", answer=said.ConsentsBody)
+def read_consents(call: Call) -> Reply:
+    """Read what a customer consents to, by channel and topic, and which of their addresses are suppressed."""
+    return consents_door.shown(call, wired.read_consents)
+
+
+@write("/v1/customers/{customer_id}/consents", body=said.ChangeConsentsBody, answer=said.ConsentsBody, creates="ConsentsChanged")
+def change_consents(call: Call) -> Reply:
+    """Say what a customer consents to or refuses, all of it or nothing. Nothing but a proof raises a "no"."""
+    return consents_door.change(call, wired.change_consents, wired.read_consents)

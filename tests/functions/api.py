@@ -9,19 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from catalog_api.handler import handler as catalog
+from consent_api.handler import handler as consent
 from customers_api.handler import handler as customers
 from ecrm import bootstrap
-from ecrm.domain.api_keys import KeyKind, Scope
+from ecrm.domain.api_keys import ALLOWED, KeyKind, Scope
 from ecrm.domain.instants import to_answer
 from orders_api.handler import handler as orders
 from reference_api.handler import handler as reference
 from sites_api.handler import handler as sites
-from tests.builders import a_request, an_order
+from tests.builders import a_request, a_topic, an_order
 from tests.cloud import Answer, Cloud
 
 ROOT = Path(__file__).parents[2]
 DESCRIPTION: dict[str, Any] = json.loads((ROOT / "docs/openapi.json").read_text(encoding="utf-8"))
-HANDLERS: dict[str, Any] = {"orders": orders, "customers": customers, "products": catalog, "sites": sites}
+HANDLERS: dict[str, Any] = {
+    "orders": orders,
+    "topics": consent,
+    "suppressions": consent,
+    "customers": customers,
+    "products": catalog,
+    "sites": sites,
+}
 NOBODY = "0" * 32
 
 
@@ -103,10 +111,10 @@ class Shop:
     @property
     def there(self) -> dict[str, str]:
         """What there is, by its name in a path."""
-        return {"order_id": "A-1001", "customer_id": self.customer_id, "site": "de", "sku": "CD-5"}
+        return {"order_id": "A-1001", "customer_id": self.customer_id, "site": "de", "sku": "CD-5", "topic": "news"}
 
     def key_for(self, operation: Operation) -> str:
-        return self.cloud.key(KeyKind.STAFF) if operation.scope is Scope.SITES_WRITE else self.key
+        return self.key if operation.scope in ALLOWED[KeyKind.SERVER] else self.cloud.key(KeyKind.STAFF)
 
     def call(
         self,
@@ -131,6 +139,7 @@ def open_shop(cloud: Cloud) -> Shop:
     staff = cloud.key(KeyKind.STAFF)
     fr = {"brand": "Note Bleue", "languages": ["fr"], "time_zone": "Europe/Paris", "currency": "EUR"}
     assert 201 == cloud.call(sites, "PUT", "/v1/sites/fr", fr, key=staff).status
+    assert 201 == cloud.call(consent, "PUT", "/v1/topics/news", a_topic(), key=staff).status
     placed = cloud.call(orders, "POST", "/v1/orders", EXAMPLE_ORDER)
     assert 201 == placed.status
     assert 201 == cloud.call(catalog, "PUT", "/v1/products/CD-5", {"name": "Blue", "updated_at": "2026-11-20T12:00:00Z"}).status

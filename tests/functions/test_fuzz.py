@@ -19,7 +19,6 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from ecrm.domain import money
-from ecrm.domain.api_keys import KeyKind
 from tests.cloud import a_cloud
 from tests.contracts.test_api_page import CODES
 from tests.functions.api import DESCRIPTION, EXAMPLE_ORDER, OPERATIONS, Shop, a_new_order, handler_at, open_shop
@@ -103,8 +102,8 @@ def shop() -> Iterator[Shop]:
 
 
 def key_for(shop: Shop, name: str) -> dict[str, str]:
-    key = shop.cloud.key(KeyKind.STAFF) if name == "put_site" else shop.key
-    return {"Authorization": f"Bearer {key}"}
+    operation = next(operation for operation in OPERATIONS if operation.name == name)
+    return {"Authorization": f"Bearer {shop.key_for(operation)}"}
 
 
 @pytest.mark.parametrize("name", FUZZED)

@@ -125,7 +125,7 @@ class Caller:
 
 
 def with_scopes(*scopes: Scope) -> Caller:
-    kind = KeyKind.STAFF if Scope.SITES_WRITE in scopes else KeyKind.SERVER
+    kind = KeyKind.SERVER if ALLOWED[KeyKind.SERVER].issuperset(scopes) else KeyKind.STAFF
     only = frozenset(scopes)
     return Caller(f"only {[*scopes]}", lambda: make(kind, scopes=only)[0], only)
 

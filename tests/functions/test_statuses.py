@@ -1,16 +1,20 @@
 """Every answer that the description promises can be had, and has the shape that it promises."""
 
+import json
+import secrets
 from collections.abc import Callable
 from typing import Any
 
 import jsonschema_rs
 import pytest
+from botocore.awsrequest import AWSResponse
 
 from ecrm.domain import errors
 from ecrm.domain.api_keys import KeyKind, Scope
 from ecrm.entry.problems import STATUSES, TITLES, problem_of
+from tests.builders import a_consent, a_proof
 from tests.cloud import Answer
-from tests.faults import refused_with, tapped
+from tests.faults import Deliver, Sent, refused_with, tapped
 from tests.functions.api import DESCRIPTION, NOBODY, OPERATIONS, Operation, Shop, a_new_order, ask
 
 PROMISES = [(operation, status) for operation in OPERATIONS for status in sorted(operation.statuses)]
@@ -47,7 +51,27 @@ def against_the_facts(shop: Shop, operation: Operation) -> Answer:
         return shop.send(operation, operation.example | {"coupon": "WINTER"})
     if operation.name in ("put_product", "put_named_product"):
         return shop.send(operation, too_much_of_a_product(operation))
+    if operation.name == "lift_suppression":
+        return shop.send(operation, suppressed(shop, "2026-11-21T09:30:00Z") | {"proof": a_proof("2026-11-21T09:29:59Z")})
+    if operation.name in ("change_consents", "suppress_address"):
+        with tapped(being_worked_on):
+            return shop.send(operation, headers={"idempotency-key": "being worked on"})
     return shop.send(operation, {"type": "refunded", "occurred_at": "2026-11-20T19:00:00Z", "amount": "32.28"})
+
+
+def being_worked_on(sent: Sent, deliver: Deliver) -> AWSResponse:
+    """Another request with the same Idempotency-Key holds it."""
+    if sent.operation != "TransactWriteItems":
+        return deliver()
+    held = ["TransactionConflict" if "REPLAY#" in json.dumps(one) else "None" for one in sent.ask["TransactItems"]]
+    return sent.refuse("TransactionCanceledException", CancellationReasons=[{"Code": code} for code in held])
+
+
+def suppressed(shop: Shop, at: str) -> dict[str, Any]:
+    """An address that was not spoken of before, suppressed at a time."""
+    address = {"channel": "sms", "address": f"+49{secrets.randbelow(10**9) + 10**9}"}
+    assert 201 == shop.call("POST", "/v1/suppressions", address | {"reason": "manual", "at": at}).status
+    return address
 
 
 def too_much_of_a_product(operation: Operation) -> Any:
@@ -93,7 +117,7 @@ def again(shop: Shop, operation: Operation) -> Answer:
         event = {"type": "paid", "occurred_at": "2026-11-20T18:04:00Z", "event_id": "once"}
         shop.send(operation, event)
         return shop.send(operation, event)
-    if operation.name == "put_named_product":
+    if operation.name in ("put_named_product", "change_consents", "suppress_address"):
         shop.send(operation)
     return shop.send(operation)
 
@@ -101,6 +125,14 @@ def again(shop: Shop, operation: Operation) -> Answer:
 def anew(shop: Shop, operation: Operation) -> Answer:
     if operation.name == "put_site":
         return shop.call("PUT", "/v1/sites/es", operation.example, key=shop.key_for(operation))
+    if operation.name == "put_topic":
+        return shop.call("PUT", "/v1/topics/drops", operation.example, key=shop.key_for(operation))
+    if operation.name == "change_consents":
+        return shop.send(operation, {"consents": [a_consent(source=secrets.token_hex())]})
+    if operation.name == "suppress_address":
+        return shop.send(operation, operation.example | {"address": f"{secrets.token_hex()}@example.com"})
+    if operation.name == "lift_suppression":
+        return shop.send(operation, suppressed(shop, "2026-11-20T09:30:00Z") | {"proof": a_proof()})
     if operation.name == "put_product":
         return shop.call("PUT", f"/v1/products/{a_new_order()['order_id']}", operation.example)
     if operation.name == "put_named_product":

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
-    from ecrm.application.consent import ChangeConsents, Changed
+    from ecrm.application.consent import ChangeConsents, Changed, ConsentsView
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
     from ecrm.application.ports import Request
     from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
@@ -173,6 +173,10 @@ def change_consents(command: "ChangeConsents", request: "Request | None") -> "Ch
     return consent_use.change_consents(
         command, request, consents=consents(), customers=customers(), topics=topics(), requests=requests(), clock=clock
     )
+
+
+def read_consents(customer_id: str) -> "ConsentsView":
+    return consent_use.read_consents(customer_id, consents=consents(), customers=customers(), suppressions=suppressions())
 
 
 def suppress_address(command: "SuppressAddress", request: "Request | None") -> "Suppressed":

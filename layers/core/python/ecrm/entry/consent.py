@@ -2,29 +2,28 @@
 
 from collections.abc import Callable
 
-from ecrm.application.consent import ChangeConsents, Changed, read_consents
+from ecrm.application.consent import ChangeConsents, Changed, ConsentsView
 from ecrm.application.consent import refuse as refuse_changes
-from ecrm.application.ports import Consents, Customers, Outcome, Request, Suppressions, Topics
+from ecrm.application.ports import Outcome, Request, Topics
 from ecrm.contracts.consent import ChangeConsentsBody, ConsentBody, ConsentsBody
 
 from .http import Call, Reply
 
 type Change = Callable[[ChangeConsents, Request | None], Changed]
+type Read = Callable[[str], ConsentsView]
 
 
-def shown(call: Call, *, consents: Consents, customers: Customers, suppressions: Suppressions) -> Reply:
-    view = read_consents(call.path["customer_id"], consents=consents, customers=customers, suppressions=suppressions)
-    return Reply(200, ConsentsBody.of(view))
+def shown(call: Call, read: Read) -> Reply:
+    return Reply(200, ConsentsBody.of(read(call.path["customer_id"])))
 
 
-def change(call: Call, change_consents: Change, *, consents: Consents, customers: Customers, suppressions: Suppressions) -> Reply:
+def change(call: Call, change_consents: Change, read: Read) -> Reply:
     """Take what was said; the answer is what holds then, 201 where some of it was new."""
     body: ChangeConsentsBody = call.body
     changed = change_consents(_command(call, call.path["customer_id"], body.consents), call.request)
-    view = shown(call, consents=consents, customers=customers, suppressions=suppressions)
     made = changed.outcome is Outcome.CREATED
     replayed = {"idempotent-replayed": "true"} if changed.replayed else {}
-    return Reply(201 if made else 200, view.body, replayed, counted=int(made and not changed.replayed))
+    return Reply(201 if made else 200, shown(call, read).body, replayed, counted=int(made and not changed.replayed))
 
 
 def refuse_wrong(call: Call, said: list[ConsentBody] | None, *, topics: Topics) -> None:

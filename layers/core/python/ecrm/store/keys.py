@@ -8,8 +8,10 @@ import hmac
 from datetime import date, datetime
 from typing import NamedTuple
 
+from ecrm.domain.consent import Channel, Subject
 from ecrm.domain.customers import Identifier
 from ecrm.domain.instants import to_text
+from ecrm.domain.suppressions import Address, comparable
 
 SHARDS = 256
 LIST_SHARDS = 8
@@ -28,6 +30,9 @@ SHAPES: dict[str, tuple[str, str]] = {
     "site": ("LIST#sites", "<site>"),
     "product": ("LIST#products#<shard>", "<sku>"),
     "topic": ("LIST#topics", "<topic>"),
+    "consents": ("CUSTOMER#<customer_id>", "CONSENT"),
+    "consent": ("CUSTOMER#<customer_id>", "CONSENT#<channel>#<topic>"),
+    "suppression": ("SUPPRESSION#<channel>#<hmac>", "SUPPRESSION"),
 }
 
 
@@ -40,6 +45,7 @@ PROFILE = "PROFILE"
 KEYS_PARTITION = "LIST#keys"
 SITES_PARTITION = "LIST#sites"
 TOPICS_PARTITION = "LIST#topics"
+CONSENTS = "CONSENT"
 ORDER_PREFIX = "ORDER#"
 EVENT_PREFIX = "EVENT#"
 
@@ -65,6 +71,28 @@ def identity(identifier: Identifier, secret: bytes) -> Key:
     message = f"{identifier.kind}\0{identifier.scope}\0{identifier.value}".encode()
     digest = hmac.new(secret, message, hashlib.sha256).hexdigest()
     return Key(f"IDENTITY#{identifier.kind}#{digest}", "IDENTITY")
+
+
+def consents(customer_id: str) -> Key:
+    return Key(customer_partition(customer_id), CONSENTS)
+
+
+def consent(customer_id: str, subject: Subject) -> Key:
+    return Key(customer_partition(customer_id), f"{CONSENTS}#{subject.channel}#{subject.topic}")
+
+
+def subject_of(sk: str) -> Subject:
+    _, channel, topic = sk.split("#", 2)
+    return Subject(Channel(channel), topic)
+
+
+def suppression(address: Address, secret: bytes) -> Key:
+    return Key(f"SUPPRESSION#{address.channel}#{address_digest(address, secret)}", "SUPPRESSION")
+
+
+def address_digest(address: Address, secret: bytes) -> str:
+    message = f"address\0{address.channel}\0{comparable(address)}".encode()
+    return hmac.new(secret, message, hashlib.sha256).hexdigest()
 
 
 def order_pointer(site: str, order_id: str) -> Key:
