@@ -18,7 +18,6 @@ from pydantic import ValidationError
 from ecrm import bootstrap as wired
 from ecrm.application.api_keys import create_key, revoke_key
 from ecrm.application.sites import put_site
-from ecrm.application.statistics import recount
 from ecrm.contracts.problems import invalid_from
 from ecrm.contracts.sites import PutSiteBody, SiteBody
 from ecrm.domain.api_keys import ApiKey, KeyKind, Scope
@@ -116,7 +115,7 @@ def rebuild(asked: argparse.Namespace) -> None:
 def _recounted(customer_id: str, *, dry_run: bool = False) -> bool | None:
     """Say whether the row differed; None, with a complaint, where the customer cannot be counted."""
     try:
-        return recount(customer_id, orders=wired.orders(), statistics=wired.statistics(), dry_run=dry_run)
+        return wired.recount(customer_id, dry_run=dry_run)
     except Exception as error:  # noqa: BLE001 (poison, or a busy table: the others are counted all the same)
         print(f"{customer_id} cannot be counted: {type(error).__name__}", file=sys.stderr)
         return None

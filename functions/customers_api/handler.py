@@ -4,11 +4,11 @@ from functools import partial
 
 from ecrm import bootstrap as wired
 from ecrm.application.customers import read_customer as read_profile
-from ecrm.application.statistics import read_statistics
 from ecrm.contracts import consent as said
 from ecrm.contracts import customers as wire
 from ecrm.contracts.fields import PageQuery
 from ecrm.contracts.orders import OrdersPage
+from ecrm.contracts.statistics import StatisticsBody, StatisticsQuery
 from ecrm.domain.api_keys import Scope
 from ecrm.entry import consent as consents_door
 from ecrm.entry import customers as door
@@ -25,12 +25,10 @@ def read_customer(call: Call) -> Reply:
     return Reply(200, wire.CustomerBody.of(read_profile(call.path["customer_id"], customers=wired.customers())))
 
 
-@read("/v1/customers/{customer_id}/stats", answer=wire.StatisticsBody)
+@read("/v1/customers/{customer_id}/stats", query=StatisticsQuery, answer=StatisticsBody)
 def read_stats(call: Call) -> Reply:
     """Read a customer's statistics, as counted after the last event; a second or two behind an order just placed."""
-    customer_id = call.path["customer_id"]
-    counted = read_statistics(customer_id, customers=wired.customers(), statistics=wired.statistics())
-    return Reply(200, wire.StatisticsBody.of(customer_id, counted))
+    return door.stats(call, customers=wired.customers(), behaviour=wired.behaviour(), statistics=wired.statistics())
 
 
 @read("/v1/customers/{customer_id}/orders", query=PageQuery, answer=OrdersPage)

@@ -7,7 +7,6 @@ import pytest
 
 from customers_api.handler import handler as customers
 from ecrm import bootstrap
-from ecrm.application.statistics import recount
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.statistics import count
 from orders_api.handler import handler as orders
@@ -129,6 +128,6 @@ def test_a_recount_sees_the_newest_facts(shop: Cloud) -> None:
     place(shop, order_id="A-1002")
     assert 201 == ask(shop, "POST", EVENTS, an_event("refunded")).status
     with tapped(kept.behind):
-        assert recount(customer_id, orders=bootstrap.orders(), statistics=bootstrap.statistics())
-        assert not recount(customer_id, orders=bootstrap.orders(), statistics=bootstrap.statistics())
+        assert bootstrap.recount(customer_id)
+        assert not bootstrap.recount(customer_id)
     assert (count(bootstrap.orders().of_customer(customer_id)), 2) == bootstrap.statistics().find(customer_id)

@@ -10,7 +10,7 @@ import pytest
 
 from ecrm.application import orders as use
 from ecrm.contracts import orders as wire
-from ecrm.contracts.customers import CurrencyStatisticsBody, StatisticsBody
+from ecrm.contracts.statistics import CurrencyStatisticsBody, StatisticsBody
 from ecrm.contracts.problems import _CODES
 from ecrm.domain import money, orders
 from ecrm.domain.api_keys import ALLOWED, KeyKind

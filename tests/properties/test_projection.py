@@ -16,7 +16,7 @@ import yaml
 from botocore.awsrequest import AWSResponse
 
 from ecrm import bootstrap
-from ecrm.application.statistics import concerns, recount
+from ecrm.application.statistics import concerns
 from ecrm.contracts.orders import PlaceOrderBody
 from ecrm.domain.errors import EcrmError, Unavailable
 from ecrm.domain.statistics import NOTHING, CustomerStatistics, count
@@ -206,7 +206,7 @@ def test_whatever_the_stream_does_each_row_is_a_recount_of_the_facts(seed: int) 
 
             for history in unreadable:
                 world.cloud.dynamodb.put_item(TableName="table", Item=spoilt[history.customer_id])
-                recount(history.customer_id, orders=bootstrap.orders(), statistics=bootstrap.statistics())
+                bootstrap.recount(history.customer_id)
             assert [history.ledger.statistics() for history in histories] == [row(history) for history in histories]
 
             rows, world.draw, world.feed.settings = world.rows(), None, mapping()
@@ -352,6 +352,6 @@ def test_an_outage_longer_than_the_mappings_patience_is_told_and_mended_by_a_reb
         assert [history.ledger.statistics() for history in found] == [row(history) for history in found]
 
         for customer_id in bootstrap.customers().all_ids():
-            recount(customer_id, orders=bootstrap.orders(), statistics=bootstrap.statistics())
+            bootstrap.recount(customer_id)
         everybody = [*lost, *found]
         assert [history.ledger.statistics() for history in everybody] == [row(history) for history in everybody]

@@ -2,9 +2,9 @@
 
 import os
 import secrets
-from datetime import UTC, datetime
-from functools import cache
-from typing import TYPE_CHECKING, cast
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
 from botocore.config import Config
@@ -16,12 +16,15 @@ from ecrm.application import orders as use
 from ecrm.application import suppressions as suppressions_use
 from ecrm.domain.errors import Unavailable
 from ecrm.store.api_keys import DynamoKeys
+from ecrm.store.behaviour import DynamoBehaviour
 from ecrm.store.consent import DynamoConsents
 from ecrm.store.customers import DynamoCustomers
 from ecrm.store.events import DynamoTimeline
+from ecrm.store.jobs import DynamoJobs
 from ecrm.store.links import SecretLinkKeys
 from ecrm.store.orders import DynamoOrders
 from ecrm.store.products import DynamoProducts
+from ecrm.store.profiles import DynamoProfiles
 from ecrm.store.replays import DynamoRequests
 from ecrm.store.sites import DynamoSites
 from ecrm.store.statistics import DynamoStatistics
@@ -30,18 +33,28 @@ from ecrm.store.table import Table, time_heals
 from ecrm.store.topics import DynamoTopics
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
+    from ecrm.application.behaviour import Result, Said
     from ecrm.application.consent import ChangeConsents, Changed, ConsentsView
+    from ecrm.application.identity import Authority
+    from ecrm.application.jobs import Requested
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
     from ecrm.application.ports import Request
+    from ecrm.application.statistics import Touched
     from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
+    from ecrm.domain.jobs import FileFormat, JobKind
     from ecrm.domain.links import Language
     from ecrm.entry.http import HttpApi
     from ecrm.entry.public import PublicPages
+    from ecrm.files.exports import S3ExportFiles
     from ecrm.messaging.failures import SqsFailureQueue
+    from ecrm.messaging.jobs import SqsJobQueue
     from ecrm.messaging.rendering import Pages
 
 _PATIENCE = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=5, tcp_keepalive=True)
@@ -60,6 +73,12 @@ class RandomIds:
 
     def key_secret(self) -> str:
         return secrets.token_hex(20)
+
+    def job_id(self, now: datetime) -> str:
+        return self.customer_id(now)
+
+    def event_id(self) -> str:
+        return secrets.token_hex(16)
 
 
 clock = SystemClock()
@@ -99,6 +118,11 @@ def customers() -> DynamoCustomers:
 
 
 @cache
+def profiles() -> DynamoProfiles:
+    return DynamoProfiles(table(), customers())
+
+
+@cache
 def orders() -> DynamoOrders:
     return DynamoOrders(table(), customers())
 
@@ -111,6 +135,11 @@ def requests() -> DynamoRequests:
 @cache
 def timeline() -> DynamoTimeline:
     return DynamoTimeline(table())
+
+
+@cache
+def behaviour() -> DynamoBehaviour:
+    return DynamoBehaviour(table(), customers())
 
 
 @cache
@@ -161,12 +190,131 @@ def failure_queue() -> "SqsFailureQueue":
     return SqsFailureQueue(client, os.environ["FAILURE_QUEUE_URL"])
 
 
+@cache
+def jobs() -> DynamoJobs:
+    return DynamoJobs(table(), customers(), suppressions())
+
+
+@cache
+def job_queue() -> "SqsJobQueue":
+    from ecrm.messaging.jobs import SqsJobQueue  # noqa: PLC0415 (only those who queue jobs carry SQS)
+
+    client = cast("SQSClient", _session().create_client("sqs", config=_PATIENCE))
+    return SqsJobQueue(client, os.environ["JOB_QUEUE_URL"])
+
+
+@cache
+def export_files() -> "S3ExportFiles":
+    from ecrm.files.exports import S3ExportFiles  # noqa: PLC0415 (only those who read or write exports carry S3)
+
+    client = cast("S3Client", _session().create_client("s3", config=_PATIENCE.merge(Config(signature_version="s3v4"))))
+    return S3ExportFiles(client, os.environ["EXPORTS_BUCKET"])
+
+
+def request_export(kind: "JobKind", file_format: "FileFormat", request: "Request | None", source: str) -> "Requested":
+    from ecrm.application import jobs as use_jobs  # noqa: PLC0415 (each function imports its own use cases)
+
+    return use_jobs.request_export(kind, file_format, request, source=source, jobs=jobs(), clock=clock, ids=ids)
+
+
+def request_customers_export(customer_id: str, request: "Request | None", source: str) -> "Requested":
+    from ecrm.application import jobs as use_jobs  # noqa: PLC0415 (the same)
+
+    return use_jobs.request_customers_export(
+        customer_id, request, source=source, jobs=jobs(), customers=customers(), clock=clock, ids=ids
+    )
+
+
+def request_erasure(customer_id: str, request: "Request | None", source: str) -> "Requested":
+    from ecrm.application import jobs as use_jobs  # noqa: PLC0415 (the same)
+
+    return use_jobs.request_erasure(customer_id, request, source=source, jobs=jobs(), customers=customers(), clock=clock, ids=ids)
+
+
+def work_on(job_id: str, *, is_late: "Callable[[], bool]") -> None:
+    from ecrm.application import erasure, exports  # noqa: PLC0415 (the same)
+    from ecrm.application import jobs as use_jobs  # noqa: PLC0415
+    from ecrm.contracts import exports as rows  # noqa: PLC0415
+    from ecrm.domain.jobs import JobKind  # noqa: PLC0415
+    from ecrm.store.erasure import DynamoErasure  # noqa: PLC0415
+    from ecrm.store.exports import DynamoExports  # noqa: PLC0415
+
+    def customer_rows(customer_id: str) -> "tuple[list[exports.Row], int]":
+        record = exports.read_record(customer_id, customers=customers(), statistics=statistics(), consents=read_consents)
+        return [rows.customer_row(record)], 0
+
+    def order_rows(customer_id: str) -> "tuple[list[exports.Row], int]":
+        views, unreadable = exports.read_orders(customer_id, customers=customers(), orders=orders())
+        return [rows.order_row(view) for view in views], unreadable
+
+    walk: dict[str, Any] = {"exports": DynamoExports(table()), "files": export_files()}
+    bulk = partial(exports.export_all, shape=rows.shapes, **walk)
+    steps: dict[JobKind, use_jobs.Steps] = {
+        JobKind.EXPORT_CUSTOMERS: partial(bulk, rows_of=customer_rows),
+        JobKind.EXPORT_ORDERS: partial(bulk, rows_of=order_rows),
+        JobKind.EXPORT_CUSTOMER: partial(exports.export_person, customers=customers(), shapes=rows.PERSON, **walk),
+        JobKind.ERASE_CUSTOMER: partial(
+            erasure.erase,
+            erasure=DynamoErasure(table(), suppressions()),
+            orders=orders(),
+            statistics=statistics(),
+            files=export_files(),
+        ),
+    }
+    kept = timedelta(days=int(os.environ["LOG_RETENTION_DAYS"]))
+    receipt = partial(erasure.receipt, logs_kept=kept)
+    use_jobs.work(job_id, steps=steps, receipt=receipt, is_late=is_late, jobs=jobs(), queue=job_queue(), clock=clock)
+
+
 def place_order(command: "PlaceOrder", request: "Request | None") -> "Recorded":
     return use.place_order(command, request, orders=orders(), requests=requests(), customers=customers(), clock=clock, ids=ids)
 
 
 def record_order_event(command: "RecordOrderEvent", request: "Request | None") -> "Recorded":
     return use.record_order_event(command, request, orders=orders(), requests=requests(), clock=clock)
+
+
+def take(
+    calls: "Sequence[Said | PlaceOrder | RecordOrderEvent]", *, site: str, source: str, authority: "Authority", now: datetime
+) -> "Sequence[Result]":
+    from ecrm.application.behaviour import Taking  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.application.profiles import ApplyTraits, apply_traits  # noqa: PLC0415 (the same)
+
+    def apply(command: ApplyTraits) -> None:
+        apply_traits(command, customers=customers(), profiles=profiles(), clock=clock)
+
+    def keep_order(command: "PlaceOrder | RecordOrderEvent") -> "Recorded":
+        return place_order(command, None) if isinstance(command, use.PlaceOrder) else record_order_event(command, None)
+
+    return Taking(
+        site=site,
+        source=source,
+        authority=authority,
+        now=now,
+        behaviour=behaviour(),
+        customers=customers(),
+        ids=ids,
+        apply_traits=apply,
+        keep_order=keep_order,
+    ).take(calls)
+
+
+def recount(customer_id: str, what: "Touched | None" = None, *, dry_run: bool = False) -> bool:
+    from ecrm.application import statistics as counting  # noqa: PLC0415 (the same)
+
+    return counting.recount(
+        customer_id,
+        what or counting.EVERYTHING,
+        customers=customers(),
+        orders=orders(),
+        behaviour=behaviour(),
+        statistics=statistics(),
+        dry_run=dry_run,
+    )
+
+
+def public_url() -> str:
+    return os.environ["PUBLIC_URL"].rstrip("/")
 
 
 def change_consents(command: "ChangeConsents", request: "Request | None") -> "Changed":
@@ -189,7 +337,7 @@ def lift_suppression(command: "LiftSuppression", request: "Request | None") -> "
 
 def make_order_url(site: str, order_id: str, language: "Language | None") -> str:
     token = links.make_order_link(site, order_id, language, keys=link_keys(), orders=orders())
-    return f"{os.environ['PUBLIC_URL'].rstrip('/')}/public/orders/{token}"
+    return f"{public_url()}/public/orders/{token}"
 
 
 @cache

@@ -1,40 +1,133 @@
 """Keeping one statistics row per customer, by recounting the facts."""
 
-from ecrm.domain.statistics import NOTHING, CustomerStatistics, count
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
-from .customers import read_customer
-from .ports import Contended, Customers, Orders, Statistics
+from ecrm.domain import behaviour as domain
+from ecrm.domain.behaviour import TYPES, NamedCounts
+from ecrm.domain.customers import Customer
+from ecrm.domain.errors import Erased, NotFound
+from ecrm.domain.statistics import NOTHING, CustomerStatistics, count, fitted
+
+from .identity import root
+from .ports import Behaviour, Contended, Customers, Orders, Statistics
 
 ATTEMPTS = 5
+_WHO = frozenset({"customer.created", "customer.merged", "customer.unmerged"})
+"""Events after which a customer's facts are other ones than before, or the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event as far as it says what is to be counted again."""
+
+    event_type: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What new facts may have changed: the orders, the behaviour of some UTC days, or all there is."""
+
+    orders: bool = False
+    days: frozenset[date] = frozenset()
+    everything: bool = False
+
+
+EVERYTHING = Touched(everything=True)
 
 
 def concerns(event_type: str) -> bool:
     """Say whether an event can change a customer's statistics."""
-    return event_type.startswith("order.")
+    return event_type.startswith("order.") or event_type in TYPES or event_type in _WHO
 
 
-def recount(customer_id: str, *, orders: Orders, statistics: Statistics, dry_run: bool = False) -> bool:
-    """Recount a customer from their orders and write the row where it differs; says whether it did.
+def touched(events: Iterable[Happened]) -> Touched:
+    events = tuple(events)
+    return Touched(
+        orders=any(event.event_type.startswith("order.") for event in events),
+        days=frozenset(event.occurred_at.date() for event in events if event.event_type in TYPES),
+        everything=any(event.event_type in _WHO for event in events),
+    )
 
-    The row's version is read before the orders, so an older count never overwrites a newer one.
+
+def recount(
+    customer_id: str,
+    what: Touched = EVERYTHING,
+    *,
+    customers: Customers,
+    orders: Orders,
+    behaviour: Behaviour,
+    statistics: Statistics,
+    dry_run: bool = False,
+) -> bool:
+    """Recount what was touched of the person whom an id leads to, and write their row where it differs; says whether it did.
+
+    The row's version is read before the facts, so an older count never overwrites a newer one. A row that is not there yet, or
+    that leaves out named events, is counted from all facts. An absorbed customer has no row, and one who was erased keeps
+    what the erasure left.
     """
     for _ in range(ATTEMPTS):
-        row, seen = statistics.find(customer_id) or (NOTHING, 0)
-        counted = count(orders.of_customer(customer_id))
-        if counted == row:
-            return False
-        if dry_run:
-            return True
         try:
-            statistics.write(customer_id, counted, seen=seen)
+            customer = root(customer_id, customers=customers)
+        except (Erased, NotFound):
+            return False
+        row, seen = statistics.find(customer.customer_id) or (NOTHING, 0)
+        if row.is_erased:
+            return False
+        counted = _counted(customer, row, what if seen else EVERYTHING, orders, behaviour)
+        differs = counted != row or not seen
+        if dry_run:
+            return differs
+        try:
+            if differs:
+                statistics.write(customer.customer_id, counted, seen=seen)
         except Contended:
             continue
-        return True
+        if what.everything:
+            statistics.remove(customer.absorbed)
+        return differs
     raise Contended("the statistics row is written by many at once")
 
 
-def read_statistics(customer_id: str, *, customers: Customers, statistics: Statistics) -> CustomerStatistics:
-    """Read what was last counted; a customer whose first event is still on its way has nothing yet."""
-    read_customer(customer_id, customers=customers)
-    row = statistics.find(customer_id)
-    return row[0] if row else NOTHING
+def _counted(
+    customer: Customer, row: CustomerStatistics, what: Touched, orders: Orders, behaviour: Behaviour
+) -> CustomerStatistics:
+    counted = row
+    if what.orders or what.everything:
+        counted = replace(
+            count(order for partition in customer.partitions for order in orders.of_customer(partition)),
+            behaviour=row.behaviour,
+        )
+    if what.everything or (what.days and row.behaviour.has_more):
+        acts = (act for partition in customer.partitions for act in behaviour.acts(partition))
+        counted = replace(counted, behaviour=domain.recount(domain.NEVER_SEEN, acts))
+    elif what.days:
+        acts = (act for day in what.days for partition in customer.partitions for act in behaviour.acts(partition, day))
+        counted = replace(counted, behaviour=domain.recount(row.behaviour, acts))
+    return fitted(counted)
+
+
+def read_statistics(
+    customer_id: str, name: str | None = None, *, customers: Customers, behaviour: Behaviour, statistics: Statistics
+) -> tuple[str, CustomerStatistics]:
+    """Read who an id leads to and what was last counted of them; one whose first event is still on its way has nothing yet.
+
+    With the `name` of an event, its counts alone: from the facts, where the row had no room for them. Raises NotFound, Erased.
+    """
+    customer = root(customer_id, customers=customers)
+    row = statistics.find(customer.customer_id)
+    found = row[0] if row else NOTHING
+    if name is None:
+        return customer.customer_id, found
+    known = found.behaviour.events.get(name)
+    if known is None and found.behaviour.has_more:
+        known = _from_the_facts(customer, name, behaviour)
+    only = {} if known is None else {name: known}
+    return customer.customer_id, replace(found, behaviour=replace(found.behaviour, events=only))
+
+
+def _from_the_facts(customer: Customer, name: str, behaviour: Behaviour) -> NamedCounts | None:
+    acts = (act for partition in customer.partitions for act in behaviour.acts(partition))
+    return domain.recount(domain.NEVER_SEEN, acts).events.get(name)

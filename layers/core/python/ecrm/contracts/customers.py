@@ -1,13 +1,14 @@
-"""Customers, their statistics and timeline on the wire."""
+"""Customers and their timeline on the wire."""
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, Self
 
 from pydantic import Field
 
-from ecrm.domain import instants, money
+from ecrm.domain import instants
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
-from ecrm.domain.statistics import CustomerStatistics
 
 from .fields import Answer, PageQuery
 
@@ -32,53 +33,6 @@ class CustomerBody(Answer):
             identifiers=[IdentifierBody(kind=i.kind, value=i.value, site=i.scope or None) for i in customer.identifiers],
             created_at=instants.to_answer(customer.created_at),
             has_role_address=customer.has_role_address,
-        )
-
-
-class CurrencyStatisticsBody(Answer):
-    """`gross`: lines after all discounts, without tax and shipping. `net_revenue`: that, minus what was cancelled or refunded."""
-
-    orders: int
-    items: int
-    gross: str
-    cancelled: str
-    refunded: str
-    net_revenue: str
-    mean_order_value: str
-
-
-class StatisticsBody(Answer):
-    customer_id: str
-    orders: int
-    cancelled_orders: int
-    orders_with_returns: int
-    returned_items: int
-    first_order_at: str | None
-    last_order_at: str | None
-    currencies: dict[str, CurrencyStatisticsBody]
-
-    @classmethod
-    def of(cls, customer_id: str, counted: CustomerStatistics) -> Self:
-        return cls(
-            customer_id=customer_id,
-            orders=counted.orders,
-            cancelled_orders=counted.cancelled_orders,
-            orders_with_returns=counted.orders_with_returns,
-            returned_items=counted.returned_items,
-            first_order_at=instants.to_answer(counted.first_order_at) if counted.first_order_at else None,
-            last_order_at=instants.to_answer(counted.last_order_at) if counted.last_order_at else None,
-            currencies={
-                currency: CurrencyStatisticsBody(
-                    orders=part.orders,
-                    items=part.items,
-                    gross=money.to_text(part.gross_minor, currency),
-                    cancelled=money.to_text(part.cancelled_minor, currency),
-                    refunded=money.to_text(part.refunded_minor, currency),
-                    net_revenue=money.to_text(part.net_revenue_minor, currency),
-                    mean_order_value=money.to_text(part.mean_order_value_minor, currency),
-                )
-                for currency, part in counted.currencies.items()
-            },
         )
 
 
@@ -108,8 +62,17 @@ class TimelineEventBody(Answer):
             customer_id=event.customer_id,
             source=event.source,
             backfill=event.backfill,
-            data=dict(event.data),
+            data=_json_of(event.data),
         )
+
+
+def _json_of(value: Any) -> Any:
+    """Give a number with a fraction as a number, as it was sent; pydantic would write it as text."""
+    if isinstance(value, Mapping):
+        return {name: _json_of(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_of(inner) for inner in value]
+    return float(value) if isinstance(value, Decimal) else value
 
 
 class TimelineQuery(PageQuery):

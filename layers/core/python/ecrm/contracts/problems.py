@@ -1,5 +1,7 @@
 """Errors on the wire: `application/problem+json` (RFC 9457), of one shape for all."""
 
+from typing import Self
+
 from pydantic import ValidationError
 
 from ecrm.domain.errors import Flaw, Invalid
@@ -42,6 +44,16 @@ class ProblemBody(Answer):
     code: str
     errors: list[FlawBody]
     correlation_id: str
+
+
+class CallProblemBody(ProblemBody):
+    """A problem with its detail said twice: Segment's python library reads `message`, and without it tries again and again."""
+
+    message: str
+
+    @classmethod
+    def of(cls, problem: ProblemBody) -> Self:
+        return cls(**problem.model_dump(), message=problem.detail)
 
 
 def invalid_from(error: ValidationError, *, root: str = "/", tagged: bool = False) -> Invalid:

@@ -1,9 +1,11 @@
-"""A customer's statistics: a fold of their orders, in minor units per currency."""
+"""A customer's statistics: a fold of their orders, in minor units per currency, and of their behaviour, by day."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from . import behaviour
+from .behaviour import NEVER_SEEN, BehaviourCounts
 from .orders import Order, OrderState, Status, fold
 
 
@@ -30,7 +32,10 @@ class CurrencyStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerStatistics:
-    """`first_order_at` and `last_order_at` are of orders not wholly cancelled."""
+    """`first_order_at` and `last_order_at` are of orders not wholly cancelled.
+
+    Of one who was erased the figures of their orders stay, without a time: they are never counted again.
+    """
 
     orders: int
     cancelled_orders: int
@@ -39,7 +44,14 @@ class CustomerStatistics:
     first_order_at: datetime | None
     last_order_at: datetime | None
     currencies: Mapping[str, CurrencyStatistics]
+    behaviour: BehaviourCounts = NEVER_SEEN
+    is_erased: bool = False
 
+
+LARGEST = 4_096
+"""Bytes of a row, as the table counts them: the night reads nothing else, and pays by 4 KB."""
+_FRAME, _CURRENCY = 400, 90
+"""Bytes that a row takes without its named events, and for each currency."""
 
 NOTHING = CustomerStatistics(
     orders=0,
@@ -69,6 +81,12 @@ def count(orders: Iterable[Order]) -> CustomerStatistics:
             for currency in sorted({order.currency for order, _ in folded})
         },
     )
+
+
+def fitted(statistics: CustomerStatistics) -> CustomerStatistics:
+    """Leave out named events until the row has its size."""
+    room = LARGEST - _FRAME - _CURRENCY * len(statistics.currencies)
+    return replace(statistics, behaviour=behaviour.fitted(statistics.behaviour, room))
 
 
 def _count_currency(states: list[OrderState]) -> CurrencyStatistics:

@@ -2,8 +2,10 @@
 
 from ecrm.application.customers import event_position, is_event_position, read_customer, read_timeline
 from ecrm.application.orders import list_customers_orders
-from ecrm.application.ports import Customers, Orders, Timeline
+from ecrm.application.ports import Behaviour, Customers, Orders, Statistics, Timeline
+from ecrm.application.statistics import read_statistics
 from ecrm.contracts.customers import TimelineEventBody, TimelinePage, TimelineQuery
+from ecrm.contracts.statistics import StatisticsBody, StatisticsQuery
 
 from .cursors import fit, seal, unseal
 from .http import Call, Reply
@@ -16,6 +18,14 @@ def orders(call: Call, *, orders: Orders, customers: Customers) -> Reply:
     after = unseal(call.query.cursor, bool, *bound)
     page = list_customers_orders(customer.partitions, after=after, limit=call.query.limit, orders=orders)
     return page_of(call, page, *bound)
+
+
+def stats(call: Call, *, customers: Customers, behaviour: Behaviour, statistics: Statistics) -> Reply:
+    query: StatisticsQuery = call.query
+    customer_id, counted = read_statistics(
+        call.path["customer_id"], query.event, customers=customers, behaviour=behaviour, statistics=statistics
+    )
+    return Reply(200, StatisticsBody.of(customer_id, counted))
 
 
 def timeline(call: Call, *, customers: Customers, timeline: Timeline) -> Reply:

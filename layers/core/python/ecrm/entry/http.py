@@ -10,8 +10,9 @@ import hashlib
 import json
 import re
 import time
+import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -24,7 +25,7 @@ from ecrm.application.orders import Recorded
 from ecrm.application.ports import Clock, Keys, Outcome, Request, Sites
 from ecrm.application.sites import require_site
 from ecrm.contracts.fields import Query
-from ecrm.contracts.problems import ProblemBody, invalid_from
+from ecrm.contracts.problems import CallProblemBody, ProblemBody, invalid_from
 from ecrm.domain import errors
 from ecrm.domain.api_keys import ApiKey, Scope
 
@@ -41,7 +42,13 @@ LONGEST_IDEMPOTENCY_KEY = 255
 LONGEST_SEGMENT = 200
 """Longer than any id that we give or take, and shorter than a key of the table may be."""
 
+_NEEDLESS = re.compile(r"%(?:2[de]|3\d|[46][1-9a-f]|[57][\da]|5f|7e)", re.ASCII | re.IGNORECASE)
+"""The encoding of a letter, a digit, `-`, `.`, `_` or `~`, which nobody encodes (RFC 3986 §2.3)."""
+
 _ALWAYS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+_ANY_ORIGIN = {"access-control-allow-origin": "*"}
+_PREFLIGHT = {"access-control-allow-headers": "authorization, content-type, x-retry-count", "access-control-max-age": "86400"}
+"""What Segment's browser library sends; the answer is good for a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +79,13 @@ class Route:
     answer: Any
     creates: str | None
     largest: int
+    tracks: bool
+    alias: str | None
 
     @property
     def pattern(self) -> re.Pattern[str]:
-        return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.path)))
+        paths = (self.path, self.alias) if self.alias else (self.path,)
+        return re.compile("|".join(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)) for path in paths))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,14 +135,18 @@ class HttpApi:
         query: type[Query] = Query,
         creates: str | None = None,
         largest: int = LARGEST_BODY,
+        tracks: bool = False,
+        alias: str | None = None,
     ) -> Callable[[Callable[[Call], Reply]], Callable[[Call], Reply]]:
         """Declare what answers a method on a path; `{name}` in the path is one segment. The docstring is its description.
 
-        `creates` names the metric that counts what the route creates.
+        `creates` names the metric that counts what the route creates. One that `tracks` speaks to Segment's libraries: the body
+        may be text/plain and gzipped, the key may be its `writeKey`, pages of any origin may read the answer, an Idempotency-Key
+        means nothing, and a problem has a `message`. An `alias` is another path of the same route.
         """
 
         def declare(does: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
-            route = Route(method, path, does, scope, body, query, answer, creates, largest)
+            route = Route(method, path, does, scope, body, query, answer, creates, largest, tracks, alias)
             self.routes.append((route, route.pattern))
             return does
 
@@ -152,6 +166,8 @@ class HttpApi:
         except Exception as error:  # noqa: BLE001 (the last net: a request is always answered, and this one rings an alarm)
             observability.alarm("unhandled", error, **log)
             reply = Reply(500, internal_problem(correlation_id))
+        if self._tracks(event["rawPath"]):
+            reply = _for_any_origin(reply)
         duration = round((time.perf_counter() - started) * 1000, 1)
         observability.note("request", **log, status=reply.status, duration_ms=duration)
         return _wire(reply, correlation_id, head=http["method"] == "HEAD")
@@ -159,20 +175,26 @@ class HttpApi:
     def _reply(self, event: Mapping[str, Any], method: str, correlation_id: str, log: dict[str, Any]) -> Reply:
         found = self._at(event["rawPath"])
         if method == "OPTIONS":
-            return Reply(204, "", {"allow": _allowed(found)})
+            return Reply(204, "", {"allow": _allowed(found)} | _preflight(found))
         route, path = _chosen(found, method)
         log["route"] = f"{route.method} {route.path}"
         headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
         now = self._clock.now()
+        authorization = headers.get("authorization")
+        value = None
+        if route.tracks and route.body is not None and authorization is None:
+            value = self._json(route, headers, _raw_body(event))
+            authorization = _written_in(value)
         key = None
         if route.scope is not None:
-            key = self._authenticate(headers.get("authorization"), now)
+            key = self._authenticate(authorization, now)
             log["key_id"] = key.key_id
             authorize(key, route.scope)
         raw = _raw_body(event) if route.body is not None else b""
-        named = headers.get("idempotency-key") if method == "POST" else None
+        named = headers.get("idempotency-key") if method == "POST" and not route.tracks else None
         request = _request(named, key, f"{method} {event['rawPath']}", raw, now)
-        value = self._json(route, headers, raw) if route.body is not None else None
+        if route.body is not None and value is None:
+            value = self._json(route, headers, raw)
         call = Call(
             api=self,
             key=key,
@@ -189,6 +211,9 @@ class HttpApi:
         if route.creates and reply.counted:
             observability.count(route.creates, reply.counted)
         return reply
+
+    def _tracks(self, raw_path: str) -> bool:
+        return any(route.tracks and pattern.fullmatch(raw_path) for route, pattern in self.routes)
 
     def _at(self, raw_path: str) -> "list[tuple[Route, re.Match[str]]]":
         found = [(route, match) for route, pattern in self.routes if (match := pattern.fullmatch(raw_path))]
@@ -221,8 +246,11 @@ class HttpApi:
 
     def _json(self, route: Route, headers: Mapping[str, str], raw: bytes) -> Any:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        is_json = kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+        if not is_json and not (route.tracks and kind == "text/plain"):
             raise Refusal(415, "not_json", "send the body as application/json")
+        if route.tracks and headers.get("content-encoding", "").lower() == "gzip":
+            raw = _unzipped(raw, route.largest)
         if len(raw) > route.largest:
             raise errors.TooLarge(f"a body here is at most {route.largest} bytes")
         try:
@@ -241,6 +269,17 @@ def _chosen(found: list[tuple[Route, re.Match[str]]], method: str) -> tuple[Rout
 def _allowed(found: list[tuple[Route, re.Match[str]]]) -> str:
     methods = {route.method for route, _ in found} | {"OPTIONS"}
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+def _preflight(found: list[tuple[Route, re.Match[str]]]) -> dict[str, str]:
+    if not any(route.tracks for route, _ in found):
+        return {}
+    return _PREFLIGHT | {"access-control-allow-methods": _allowed(found)}
+
+
+def _for_any_origin(reply: Reply) -> Reply:
+    body = CallProblemBody.of(reply.body) if isinstance(reply.body, ProblemBody) else reply.body
+    return replace(reply, body=body, headers=_ANY_ORIGIN | dict(reply.headers))
 
 
 def shaped(shape: Any, value: Any) -> Any:
@@ -267,6 +306,21 @@ def _secret(header: str | None) -> str | None:
         except (binascii.Error, UnicodeDecodeError):
             return None
     return None
+
+
+def _written_in(body: Any) -> str | None:
+    """Give the key that Segment's libraries write into a body, as the header would."""
+    key = body.get("writeKey") if isinstance(body, dict) else None
+    return f"Bearer {key}" if isinstance(key, str) else None
+
+
+def _unzipped(raw: bytes, largest: int) -> bytes:
+    """Unzip no more than what tells that it is too large."""
+    unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        return unzip.decompress(raw, largest + 1)
+    except zlib.error:
+        raise Refusal(400, "bad_gzip", "the body is not gzip") from None
 
 
 def _raw_body(event: Mapping[str, Any]) -> bytes:
@@ -309,8 +363,12 @@ def _query(shape: type[Query], raw: str) -> Query:
 
 
 def _segment(value: str) -> str:
+    """Read a name in a path.
+
+    API Gateway has decoded it already, others have not: `%41` may be the name `%41` or the name `A`, and is taken for neither.
+    """
     try:
-        name = unquote(value, errors="strict")
+        name = "" if _NEEDLESS.search(value) else unquote(value, errors="strict")
     except UnicodeDecodeError:
         name = ""
     if not 0 < len(name) <= LONGEST_SEGMENT:

@@ -1,10 +1,12 @@
 """The table's stream: each record is a new event, each customer named in a batch is worked on once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ecrm.application.ports import FailureQueue
+from ecrm.application.statistics import Happened
 from ecrm.domain.errors import Unavailable
+from ecrm.domain.instants import from_text
 
 from . import observability
 
@@ -12,9 +14,13 @@ _PARTITION = "CUSTOMER#"
 
 
 def consume(
-    event: Mapping[str, Any], *, concerns: Callable[[str], bool], work: Callable[[str], object], failures: FailureQueue
+    event: Mapping[str, Any],
+    *,
+    concerns: Callable[[str], bool],
+    work: Callable[[str, Sequence[Happened]], object],
+    failures: FailureQueue,
 ) -> dict[str, list[Any]]:
-    """Call `work` once for each customer who has an event whose type `concerns` us.
+    """Call `work` once for each customer who has events whose type `concerns` us, with those.
 
     A customer whose facts cannot be worked on is parked by the key of each of their events, and the batch goes on. Where the
     table or the queue is unavailable the batch is raised after all others were worked on: everything here may be done twice.
@@ -23,7 +29,7 @@ def consume(
     parked: list[dict[str, str]] = []
     for customer_id, records in _by_customer(event["Records"], concerns).items():
         try:
-            work(customer_id)
+            work(customer_id, [_happened(record) for record in records])
         except Unavailable as error:
             unavailable = error
         except Exception as error:  # noqa: BLE001 (poison, whatever it is: parked for an engineer, never in the way of others)
@@ -47,6 +53,13 @@ def _by_customer(records: list[Mapping[str, Any]], concerns: Callable[[str], boo
         if record.get("eventName") == "INSERT" and partition.startswith(_PARTITION) and concerns(kind):
             found.setdefault(partition.removeprefix(_PARTITION), []).append(record)
     return found
+
+
+def _happened(record: Mapping[str, Any]) -> Happened:
+    """Read type and time of an event, the time from its key."""
+    image = record["dynamodb"]["NewImage"]
+    _, occurred_at, _ = image["SK"]["S"].split("#", 2)
+    return Happened(image["type"]["S"], from_text(occurred_at))
 
 
 def _failure(record: Mapping[str, Any], error: Exception) -> dict[str, str]:

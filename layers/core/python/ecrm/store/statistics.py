@@ -1,12 +1,17 @@
 """The statistics row of each customer: compact, because the night reads only these."""
 
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
 from ecrm.application.ports import Contended
+from ecrm.domain.behaviour import BehaviourCounts, NamedCounts, read, written
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.statistics import CurrencyStatistics, CustomerStatistics
 
 from . import keys
 from .table import Item, Put, Refused, Table
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTS = ("orders", "cancelled_orders", "returned_items", "orders_with_returns")
 _AMOUNTS = ("orders", "items", "gross_minor", "cancelled_minor", "refunded_minor", "net_revenue_minor")
 
@@ -20,12 +25,25 @@ class DynamoStatistics:
         return (_statistics_of(item), item["version"]) if item else None
 
     def write(self, customer_id: str, statistics: CustomerStatistics, *, seen: int) -> None:
-        item = _item(customer_id, statistics, seen + 1)
+        self._put(_item(customer_id, statistics, seen + 1), seen)
+
+    def _put(self, item: Item, seen: int) -> None:
         row_as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
         try:
             self._table.put(Put(item, row_as_seen, "row as it was seen", {":seen": seen} if seen else None))
         except Refused:
             raise Contended("the statistics row was written meanwhile") from None
+
+    def keep(self, customer_id: str, statistics: CustomerStatistics, *, seen: int) -> None:
+        """Leave of an erased customer's row what sums are made of, if it is still at `seen`. Raises Contended."""
+        whole = _item(customer_id, statistics, seen + 1)
+        kept = {
+            name: value for name, value in whole.items() if name in {"PK", "SK", "type", "v", "version", "currencies", *_COUNTS}
+        }
+        self._put(kept | {"erased": True}, seen)
+
+    def remove(self, customer_ids: Iterable[str]) -> None:
+        self._table.remove_many(map(keys.statistics, customer_ids))
 
 
 def _item(customer_id: str, statistics: CustomerStatistics, version: int) -> Item:
@@ -39,7 +57,45 @@ def _item(customer_id: str, statistics: CustomerStatistics, version: int) -> Ite
     item["currencies"] = {
         currency: [getattr(part, name) for name in _AMOUNTS] for currency, part in statistics.currencies.items()
     }
-    return item
+    item |= {"erased": True} if statistics.is_erased else {}
+    return item | _behaviour(statistics.behaviour)
+
+
+def _behaviour(counts: BehaviourCounts) -> Item:
+    """Write compactly: counts by day as text, from the last day backwards; instants in microseconds since 1970."""
+    if counts.last_seen_at is None:
+        return {}
+    item: Item = {
+        "last_seen_at": to_text(counts.last_seen_at),
+        "visits": written(counts.visits),
+        "events": {
+            name: [_micros(named.first_at), _micros(named.last_at), written(named.days)] for name, named in counts.events.items()
+        },
+    }
+    return item | ({"more": True} if counts.has_more else {})
+
+
+def _behaviour_of(item: Item) -> BehaviourCounts:
+    if "last_seen_at" not in item:
+        return BehaviourCounts()
+    last_seen_at = from_text(item["last_seen_at"])
+    return BehaviourCounts(
+        last_seen_at,
+        read(item["visits"], last_seen_at.date()),
+        {
+            name: NamedCounts(_instant(first), _instant(last), read(days, _instant(last).date()))
+            for name, (first, last, days) in item["events"].items()
+        },
+        item.get("more", False),
+    )
+
+
+def _micros(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+def _instant(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
 
 
 def _statistics_of(item: Item) -> CustomerStatistics:
@@ -52,4 +108,6 @@ def _statistics_of(item: Item) -> CustomerStatistics:
             currency: CurrencyStatistics(**dict(zip(_AMOUNTS, amounts, strict=True)))
             for currency, amounts in item["currencies"].items()
         },
+        behaviour=_behaviour_of(item),
+        is_erased=item.get("erased", False),
     )

@@ -1,0 +1,96 @@
+"""Statistics on the wire."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Self
+
+from ecrm.domain import instants, money
+from ecrm.domain.statistics import CustomerStatistics
+
+from .fields import Answer, Name, Query
+
+
+class CurrencyStatisticsBody(Answer):
+    """`gross`: lines after all discounts, without tax and shipping. `net_revenue`: that, minus what was cancelled or refunded."""
+
+    orders: int
+    items: int
+    gross: str
+    cancelled: str
+    refunded: str
+    net_revenue: str
+    mean_order_value: str
+
+
+class NamedCountsBody(Answer):
+    """How often a named event happened on each UTC day of the last 90; `first_at` and `last_at` may be before those."""
+
+    first_at: str
+    last_at: str
+    days: dict[str, int]
+
+
+class StatisticsBody(Answer):
+    """Days are UTC; they reach back 90 days from the one on which the customer was last seen."""
+
+    customer_id: str
+    orders: int
+    cancelled_orders: int
+    orders_with_returns: int
+    returned_items: int
+    first_order_at: str | None
+    last_order_at: str | None
+    currencies: dict[str, CurrencyStatisticsBody]
+    last_seen_at: str | None
+    visits: dict[str, int]
+    events: dict[str, NamedCountsBody]
+    has_more_events: bool
+
+    @classmethod
+    def of(cls, customer_id: str, counted: CustomerStatistics) -> Self:
+        return cls(
+            customer_id=customer_id,
+            orders=counted.orders,
+            cancelled_orders=counted.cancelled_orders,
+            orders_with_returns=counted.orders_with_returns,
+            returned_items=counted.returned_items,
+            first_order_at=_at(counted.first_order_at),
+            last_order_at=_at(counted.last_order_at),
+            currencies={
+                currency: CurrencyStatisticsBody(
+                    orders=part.orders,
+                    items=part.items,
+                    gross=money.to_text(part.gross_minor, currency),
+                    cancelled=money.to_text(part.cancelled_minor, currency),
+                    refunded=money.to_text(part.refunded_minor, currency),
+                    net_revenue=money.to_text(part.net_revenue_minor, currency),
+                    mean_order_value=money.to_text(part.mean_order_value_minor, currency),
+                )
+                for currency, part in counted.currencies.items()
+            },
+            last_seen_at=_at(counted.behaviour.last_seen_at),
+            visits=_by_day(counted.behaviour.visits),
+            events={
+                name: NamedCountsBody(
+                    first_at=instants.to_answer(named.first_at),
+                    last_at=instants.to_answer(named.last_at),
+                    days=_by_day(named.days),
+                )
+                for name, named in counted.behaviour.events.items()
+            },
+            has_more_events=counted.behaviour.has_more,
+        )
+
+
+def _at(instant: datetime | None) -> str | None:
+    return None if instant is None else instants.to_answer(instant)
+
+
+def _by_day(counts: Mapping[date, int]) -> dict[str, int]:
+    return {day.isoformat(): count for day, count in counts.items()}
+
+
+class StatisticsQuery(Query):
+    """`event` asks for one named event alone, also where the row has no room for it."""
+
+    event: Name | None = None

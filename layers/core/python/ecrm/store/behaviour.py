@@ -1,0 +1,60 @@
+"""Behaviour: events of a customer's partition, written many at a time, and read by day."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+
+from ecrm.application.ports import Contended, Standing
+from ecrm.domain.behaviour import Act, act_of
+from ecrm.domain.events import Event
+
+from . import keys
+from .customers import DynamoCustomers
+from .events import event_of, put_event
+from .table import Action, Refused, Table
+
+MOST_ACTIONS = 100
+"""Of one transaction, as DynamoDB has it; its 4 MB are more than a request may bring."""
+
+
+class DynamoBehaviour:
+    def __init__(self, table: Table, customers: DynamoCustomers) -> None:
+        self._table = table
+        self._customers = customers
+
+    def record(self, standing: Standing, events: Sequence[Event]) -> None:
+        if standing.claim is None and not events:
+            return
+        new = {keys.event(event.customer_id, event.occurred_at, event.id): event for event in events}
+        there = self._recorded_before_a_merger(standing, new.values())
+        pending = [event for key, event in new.items() if key.sk not in there]
+        actions: list[Action] = list(self._customers.puts(standing)) if pending or standing.claim else []
+        while actions:
+            now = dict(enumerate(pending[: MOST_ACTIONS - len(actions)]))
+            try:
+                self._table.write([*actions, *(put_event(event, why=_why(number)) for number, event in now.items())])
+            except Refused as refused:
+                known = {number for number in now if _why(number) in refused.found}
+                if len(known) < len(refused.found):
+                    raise Contended("the customer changed meanwhile") from None
+                pending = [event for number, event in enumerate(pending) if number not in known]
+                actions = actions if pending or standing.claim else []
+            else:
+                pending = pending[len(now) :]
+                standing = Standing(standing.customer_id)
+                actions = list(self._customers.puts(standing)) if pending else []
+
+    def _recorded_before_a_merger(self, standing: Standing, events: Iterable[Event]) -> set[str]:
+        customer = standing.claim.customer if standing.claim else self._customers.find(standing.customer_id)
+        absorbed = customer.absorbed if customer else ()
+        wanted = [keys.event(customer_id, event.occurred_at, event.id) for customer_id in absorbed for event in events]
+        return {item["SK"] for item in self._table.get_many(wanted, consistent=True)} if wanted else set()
+
+    def acts(self, customer_id: str, day: date | None = None) -> Iterator[Act]:
+        """Give what a customer did on a UTC day, or ever, as far as it is counted; strongly consistent."""
+        prefix = keys.EVENT_PREFIX + (day.isoformat() if day else "")
+        items = self._table.query(keys.customer_partition(customer_id), prefix=prefix, consistent=True)
+        return (act for act in map(act_of, map(event_of, items)) if act is not None)
+
+
+def _why(number: int) -> str:
+    return f"event {number} is new"
