@@ -12,6 +12,7 @@ from ecrm.domain.customers import (
     identifiers_of,
     is_same_person,
     speaks,
+    with_identifiers,
 )
 from ecrm.domain.errors import Flaw, Invalid
 from tests.builders import NOON
