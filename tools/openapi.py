@@ -66,7 +66,11 @@ IN_PATH: dict[str, Json] = {
     },
     "site": {"description": "The site's name.", "schema": TypeAdapter(fields.SiteId).json_schema()},
     "topic": {"description": "The topic's name.", "schema": TypeAdapter(fields.TopicId).json_schema()},
-    "sku": {"description": "The shop's own name of the article.", "schema": TypeAdapter(fields.Name).json_schema()},
+    "sku": {
+        "description": "The shop's own name of the article, of letters, digits, `-`, `.`, `_` and `~`. Any other is told in the "
+        "body of `PUT /v1/products` and asked for with `?sku=`.",
+        "schema": {"type": "string", "maxLength": 200, "pattern": "^[A-Za-z0-9._~-]+$"},
+    },
 }
 DEFINITIONS = (SiteBody, TopicBody)
 """Answers that have a version, for If-Match."""

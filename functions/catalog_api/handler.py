@@ -3,7 +3,6 @@
 from functools import partial
 
 from ecrm import bootstrap as wired
-from ecrm.application.products import read_product as read_one
 from ecrm.contracts import products as wire
 from ecrm.domain.api_keys import Scope
 from ecrm.entry import products as door
@@ -22,7 +21,7 @@ def put_product(call: Call) -> Reply:
 
 @write("PUT", "/v1/products", body=wire.PutProductBody, answer=wire.ProductBody)
 def put_named_product(call: Call) -> Reply:
-    """Create or update a product that the body names. For a sku that a path cannot hold, such as one with a slash."""
+    """Create or update a product that the body names. For any sku, such as one with a slash, which a path cannot name."""
     return door.put(call, products=wired.products(), clock=wired.clock)
 
 
@@ -42,7 +41,7 @@ def put_products(call: Call) -> Reply:
 @read("/v1/products/{sku}", answer=wire.ProductBody)
 def read_product(call: Call) -> Reply:
     """Read a product."""
-    return Reply(200, wire.ProductBody.of(read_one(call.path["sku"], products=wired.products())))
+    return door.shown(call, products=wired.products())
 
 
 @read("/v1/products", query=wire.ListProductsQuery, answer=wire.ProductsPage)

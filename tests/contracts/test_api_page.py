@@ -10,11 +10,13 @@ import pytest
 
 from ecrm.application import orders as use
 from ecrm.contracts import orders as wire
+from ecrm.contracts import products
 from ecrm.contracts.statistics import CurrencyStatisticsBody, StatisticsBody
 from ecrm.contracts.problems import _CODES
 from ecrm.domain import money, orders
 from ecrm.domain.api_keys import ALLOWED, KeyKind
 from ecrm.entry import cursors, http, json_body, problems
+from ecrm.store import products as store
 from tests.architecture.pages import CODE, section, table
 from tests.architecture.sources import CORE
 from tests.cloud import Cloud
@@ -136,6 +138,7 @@ LIMITS = {
     "a batch": (1024 * 1024 == http.LARGEST_BATCH and wire.MOST_IN_BATCH == 100, "1 MB, 100 elements"),
     "lines of an order": (orders.MOST_LINES == 200, "200"),
     "events of an order": (orders.MOST_FACTS == 200, "200"),
+    "a product": (store.LARGEST == 64 * 1024 and products.MOST_LANGUAGES == 20, "64 KB; 20 languages"),
     "days of a list": (use.MOST_DAYS == 31, "31"),
     "items of a page": (4 * 1024 * 1024 == cursors.LARGEST_PAGE, "100, and 4 MB"),
 }

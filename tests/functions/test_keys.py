@@ -15,7 +15,7 @@ from ecrm.domain.api_keys import ALLOWED, ApiKey, KeyKind, Scope
 from ecrm.entry.http import KEY_CACHE_SECONDS, KEY_CACHE_SIZE
 from tests.cloud import Answer
 from tests.faults import tapped
-from tests.functions.api import KEYED, NOBODY, OPERATIONS, Operation, Shop, a_new_order, ask
+from tests.functions.api import DESCRIPTION, KEYED, NOBODY, OPERATIONS, Operation, Shop, a_new_order, ask
 
 UNIQUE = {"type": "packed", "occurred_at": "2026-11-20T18:04:00Z"}
 
@@ -224,9 +224,17 @@ def test_every_operation_that_names_a_site_is_held_to_it() -> None:
         operation.name
         for operation in OPERATIONS
         if "?site" in {f"?{one['name']}" for one in operation.said["parameters"] if one["in"] == "query"}
-        or (operation.example is not None and operation.scope is not Scope.SITES_WRITE and "batch" not in operation.path)
+        or (operation.example is not None and operation.scope is not Scope.SITES_WRITE and "site" in fields_of(operation))
     ]
     assert sorted(NAMING_A_SITE) == sorted(naming)
+
+
+def fields_of(operation: Operation) -> set[str]:
+    """What its body may say."""
+    schemas = DESCRIPTION["components"]["schemas"]
+    shape = schemas[operation.said["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]]
+    shapes = [schemas[one["$ref"].rpartition("/")[2]] for one in shape.get("oneOf", ())] or [shape]
+    return {field for one in shapes for field in one["properties"]}
 
 
 def test_a_batch_refuses_the_elements_of_another_site_alone(shop: Shop) -> None:

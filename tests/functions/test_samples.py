@@ -12,6 +12,7 @@ from ecrm import bootstrap
 from ecrm.application.orders import place_order
 from ecrm.contracts.orders import PlaceOrderBody
 from ecrm.domain.api_keys import ALLOWED, ApiKey, KeyKind
+from ecrm.domain.products import Product, Stated
 from ecrm.entry.http import digest_of
 from ecrm.entry.json_body import read_json
 from tests.architecture.pages import code, table
@@ -40,6 +41,7 @@ def open_as_described() -> None:
         secret = f"ecrm_{kind}_0123456789abcdef0123456789abcdef01234567"
         key = ApiKey(key_id=kind, kind=kind, site="de", sites=frozenset(), scopes=ALLOWED[kind], name="sample", created_at=WHEN)
         bootstrap.api_keys().add(secret, key)
+    bootstrap.products().write(Product("LP-1", {"name": Stated("Hejira", WHEN), "stock": Stated(3, WHEN)}, WHEN), seen=0)
     sent = read_json(json.dumps(EXAMPLE_ORDER).encode())
     command = PlaceOrderBody.model_validate(sent).to_command("de", digest=digest_of(sent), source="api:server")
     place_order(

@@ -89,7 +89,7 @@ def _check_text(value: Any) -> None:
     stack: list[Iterable[Any]] = [[value]]
     while stack:
         for inner in stack.pop():
-            if isinstance(inner, str) and not is_text(inner):
+            if isinstance(inner, str) and _NOT_TEXT.search(inner):
                 raise BadJson("bad_text", "a text holds a control character or half a character")
             if isinstance(inner, dict):
                 stack.extend((inner.keys(), inner.values()))

@@ -1,32 +1,42 @@
 """Products at the door."""
 
 import base64
+import re
 from functools import partial
 from urllib.parse import quote
 
 from ecrm.application.ports import Clock, Outcome, Products, Requests
-from ecrm.application.products import list_products, put_product
+from ecrm.application.products import list_products, put_product, read_product
 from ecrm.contracts import products as wire
-from ecrm.domain.errors import Invalid
+from ecrm.domain.errors import Invalid, NotFound
 
 from .batches import Judged, Results, run_batch
 from .cursors import fit, seal, unseal
 from .http import Call, Reply, shaped
-from .json_body import is_text
 
 _RESULTS = Results("sku", wire.ProductResultBody, wire.ProductsBatchBody.of)
 _LONGEST_SKU = 200
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
+"""Skus that are the same in a path however often it is decoded on its way."""
+_OF_PLAIN = "of letters, digits, hyphens, dots, underscores and tildes"
 
 
 def put(call: Call, *, products: Products, clock: Clock) -> Reply:
     """Take the product of the path, or of the body where no path names it."""
     body: wire.UpdateProductBody = call.body
     sku = body.sku if isinstance(body, wire.PutProductBody) else call.path["sku"]
-    if not (sku.strip() and is_text(sku)):
-        raise Invalid("a sku is a text without control characters that is not blank", code="bad_sku")
+    if "sku" in call.path and not _PLAIN.fullmatch(sku):
+        raise Invalid(f"a path names a sku {_OF_PLAIN}; tell another in the body of PUT /v1/products", code="bad_sku")
     product, outcome = put_product(body.to_command(sku), products=products, clock=clock)
-    headers = {"location": f"/v1/products/{quote(sku, safe='')}"}
-    return Reply(201 if outcome is Outcome.CREATED else 200, wire.ProductBody.of(product), headers)
+    here = f"/v1/products/{sku}" if _PLAIN.fullmatch(sku) else f"/v1/products?sku={quote(sku, safe='')}"
+    return Reply(201 if outcome is Outcome.CREATED else 200, wire.ProductBody.of(product), {"location": here})
+
+
+def shown(call: Call, *, products: Products) -> Reply:
+    sku = call.path["sku"]
+    if not _PLAIN.fullmatch(sku):
+        raise NotFound(f"a path names a sku {_OF_PLAIN}; ask for another with ?sku=", code="product_not_found")
+    return Reply(200, wire.ProductBody.of(read_product(sku, products=products)))
 
 
 def put_each(call: Call, *, products: Products, clock: Clock, requests: Requests) -> Reply:
