@@ -125,7 +125,6 @@ FIELDS = {
     "confirmed_at": "When they did.",
     "reference": "Where that is kept: a message id, a file's number.",
     "ip": "From which address on the internet.",
-    "AddressBody.address": "As one would send to it.",
     "address": "An e-mail address, a phone in E.164, a device's token, or a postal address, as the channel needs it.",
     "SuppressAddressBody.reason": "Why.",
     "note": "Of choice, in any words; forgotten when the person is erased.",

@@ -21,16 +21,16 @@ def list_topics(_call: Call) -> Reply:
     return Reply(200, wire.TopicsPage(data=[wire.TopicBody.of(topic) for topic in wired.topics().all()], next_cursor=None))
 
 
-@handler.route("GET", "/v1/topics/{topic}", scope=Scope.TOPICS_READ, answer=wire.TopicBody)
-def read_topic(call: Call) -> Reply:
-    """Read a topic; its ETag is what If-Match wants."""
-    return door.topic(200, read_definition(call.path["topic"], topics=wired.topics()))
-
-
 @handler.route("PUT", "/v1/topics/{topic}", scope=Scope.TOPICS_WRITE, body=wire.PutTopicBody, answer=wire.TopicBody)
 def put_topic(call: Call) -> Reply:
     """Create or replace a topic. With If-Match, only the version named; with If-None-Match: *, only a new one."""
     return door.put(call, topics=wired.topics())
+
+
+@handler.route("GET", "/v1/topics/{topic}", scope=Scope.TOPICS_READ, answer=wire.TopicBody)
+def read_topic(call: Call) -> Reply:
+    """Read a topic; its ETag is what If-Match wants."""
+    return door.topic(200, read_definition(call.path["topic"], topics=wired.topics()))
 
 
 SUPPRESS, LIFT = addresses.SuppressAddressBody, addresses.LiftSuppressionBody

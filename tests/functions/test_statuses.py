@@ -54,8 +54,9 @@ def against_the_facts(shop: Shop, operation: Operation) -> Answer:
     if operation.name == "lift_suppression":
         return shop.send(operation, suppressed(shop, "2026-11-21T09:30:00Z") | {"proof": a_proof("2026-11-21T09:29:59Z")})
     if operation.name in ("change_consents", "suppress_address"):
+        new = {"address": f"{secrets.token_hex()}@example.com"} if operation.name == "suppress_address" else {}
         with tapped(being_worked_on):
-            return shop.send(operation, headers={"idempotency-key": "being worked on"})
+            return shop.send(operation, operation.example | new, headers={"idempotency-key": "being worked on"})
     return shop.send(operation, {"type": "refunded", "occurred_at": "2026-11-20T19:00:00Z", "amount": "32.28"})
 
 
@@ -117,7 +118,7 @@ def again(shop: Shop, operation: Operation) -> Answer:
         event = {"type": "paid", "occurred_at": "2026-11-20T18:04:00Z", "event_id": "once"}
         shop.send(operation, event)
         return shop.send(operation, event)
-    if operation.name in ("put_named_product", "change_consents", "suppress_address"):
+    if operation.name in ("put_named_product", "change_consents", "suppress_address", "lift_suppression"):
         shop.send(operation)
     return shop.send(operation)
 
