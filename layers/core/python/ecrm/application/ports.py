@@ -1,12 +1,13 @@
 """What the use cases need of the world, named by role; adapters and their doubles implement these."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
 from ecrm.domain.api_keys import ApiKey
+from ecrm.domain.attributes import Attribute
 from ecrm.domain.behaviour import Act
 from ecrm.domain.consent import Channel, Consent, Subject
 from ecrm.domain.customers import Customer, Held, Identifier
@@ -95,6 +96,14 @@ class Page[T]:
 
 
 @dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
+class AttributeBook:
+    """The attributes that stand under one customer's id, at a version; 0 where there never were any."""
+
+    version: int = 0
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+
 class ConsentBook:
     """All consents of a customer, as they stand at a version; 0 where there never were any."""
 
@@ -175,6 +184,28 @@ class Customers(Protocol):
 
 
 class Timeline(Protocol):
+class Profiles(Protocol):
+    def of(self, customer_ids: Sequence[str]) -> tuple[AttributeBook, ...]:
+        """Give the book under each of some ids, strongly consistent."""
+        ...
+
+    def write(
+        self,
+        standing: Standing,
+        book: AttributeBook | None,
+        events: Sequence[Event],
+        request: Request | None,
+        *,
+        now: datetime,
+        outcome: Outcome,
+    ) -> None:
+        """Write what changes on a customer and, where one is given, their book, if it is still at its version; one transaction.
+
+        Raises Contended, AlreadyAnswered.
+        """
+        ...
+
+
     def events(self, customer_id: str, types: frozenset[str], *, after: str | None, limit: int) -> Page[Event]:
         """Give a customer's events, newest first; of all types where `types` is empty."""
         ...

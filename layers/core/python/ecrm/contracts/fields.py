@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Str
 from pydantic_core import PydanticCustomError
 
 from ecrm.domain import money
+from ecrm.domain.attributes import LANGUAGE
+from ecrm.domain.instants import is_time_zone
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -118,6 +120,12 @@ def _not_blank(value: str) -> str:
     return value
 
 
+def _time_zone(value: str) -> str:
+    if not is_time_zone(value):
+        raise PydanticCustomError("unknown_time_zone", "an IANA time zone such as Europe/Berlin is needed")
+    return value
+
+
 def _id_like(pattern: str, longest: int) -> Any:
     return StringConstraints(pattern=pattern, min_length=1, max_length=longest)
 
@@ -166,8 +174,9 @@ SITE_ID = r"^[a-z0-9][a-z0-9-]{0,39}$"
 SiteId = Annotated[str, _id_like(SITE_ID, 40)]
 TOPIC_ID = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 TopicId = Annotated[str, _id_like(TOPIC_ID, 40)]
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?$")]
+Language = Annotated[str, StringConstraints(pattern=LANGUAGE)]
 """A BCP 47 tag of a language, of choice with script and region."""
+TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_time_zone)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]
 Text = Annotated[str, StringConstraints(max_length=2_000)]
 ForeignId = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]

@@ -3,24 +3,14 @@
 import re
 from datetime import datetime
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from ecrm.domain import instants
 from ecrm.domain.errors import Invalid
 from ecrm.domain.sites import Site
 
-from .fields import SITE_ID, Answer, Body, Currency, Email, Language, Name, SiteId, Text
-
-
-def _time_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        raise PydanticCustomError("unknown_time_zone", "an IANA time zone such as Europe/Berlin is needed") from None
-    return value
+from .fields import SITE_ID, Answer, Body, Currency, Email, Language, Name, SiteId, Text, TimeZone
 
 
 class PutSiteBody(Body):
@@ -28,7 +18,7 @@ class PutSiteBody(Body):
 
     brand: Name
     languages: Annotated[list[Language], Field(min_length=1, max_length=20)]
-    time_zone: Annotated[str, Field(max_length=64), AfterValidator(_time_zone)]
+    time_zone: TimeZone
     currency: Currency
     sender: Email | None = None
     reply_to: Email | None = None

@@ -8,6 +8,7 @@ from typing import Any
 CATALOGUE: dict[str, str] = {
     "customer.created": "A customer came into being, from identifiers nobody held before.",
     "customer.identified": "A known customer gained an identifier.",
+    "customer.updated": "Attributes of a customer changed; carries their new values, null where one was cleared.",
     "order.placed": "An order was placed; carries its lines and totals.",
     "order.paid": "The order was paid.",
     "order.packed": "The order was packed.",

@@ -19,6 +19,7 @@ PRODUCT_SHARDS = 16
 
 SHAPES: dict[str, tuple[str, str]] = {
     "profile": ("CUSTOMER#<customer_id>", "PROFILE"),
+    "attributes": ("CUSTOMER#<customer_id>", "ATTRIBUTES"),
     "order": ("CUSTOMER#<customer_id>", "ORDER#<site>#<order_id>"),
     "event": ("CUSTOMER#<customer_id>", "EVENT#<occurred_at>#<event_id>"),
     "identity": ("IDENTITY#<kind>#<hmac>", "IDENTITY"),
@@ -45,6 +46,7 @@ PROFILE = "PROFILE"
 KEYS_PARTITION = "LIST#keys"
 SITES_PARTITION = "LIST#sites"
 TOPICS_PARTITION = "LIST#topics"
+ATTRIBUTES = "ATTRIBUTES"
 CONSENTS = "CONSENT"
 ORDER_PREFIX = "ORDER#"
 EVENT_PREFIX = "EVENT#"
@@ -60,6 +62,10 @@ def profile(customer_id: str) -> Key:
 
 def order(customer_id: str, site: str, order_id: str) -> Key:
     return Key(customer_partition(customer_id), f"{ORDER_PREFIX}{site}#{order_id}")
+
+
+def attributes(customer_id: str) -> Key:
+    return Key(customer_partition(customer_id), ATTRIBUTES)
 
 
 def event(customer_id: str, occurred_at: datetime, event_id: str) -> Key:

@@ -1,0 +1,81 @@
+"""Attributes: one item in each partition of a customer, beside the profile, which every write to a customer is held to."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from ecrm.application.ports import AttributeBook, Contended, Outcome, Request, Standing
+from ecrm.domain.attributes import Attribute
+from ecrm.domain.events import Event
+from ecrm.domain.instants import from_text, to_text
+
+from . import keys, replays
+from .customers import DynamoCustomers
+from .events import put_event
+from .table import Action, Held, Item, Put, Refused, Table
+
+
+class DynamoProfiles:
+    def __init__(self, table: Table, customers: DynamoCustomers) -> None:
+        self._table = table
+        self._customers = customers
+
+    def of(self, customer_ids: Sequence[str]) -> tuple[AttributeBook, ...]:
+        items = self._table.get_many((keys.attributes(customer_id) for customer_id in customer_ids), consistent=True)
+        books = {keys.customer_id_of(item["PK"]): _book_of(item) for item in items}
+        return tuple(books.get(customer_id, AttributeBook()) for customer_id in customer_ids)
+
+    def write(
+        self,
+        standing: Standing,
+        book: AttributeBook | None,
+        events: Sequence[Event],
+        request: Request | None,
+        *,
+        now: datetime,
+        outcome: Outcome,
+    ) -> None:
+        actions: list[Action] = [*self._customers.puts(standing)]
+        if book is not None:
+            actions.append(_put(standing.customer_id, book))
+        actions += (put_event(event, why=f"event is new: {event.id}") for event in events)
+        actions += replays.puts(request, now, outcome)
+        try:
+            self._table.write(actions)
+        except Refused as refused:
+            replays.raise_if_answered(refused.found, request)
+            raise Contended("the customer changed meanwhile") from None
+        except Held as held:
+            replays.raise_if_in_flight(held.whys)
+            raise
+
+
+def _put(customer_id: str, book: AttributeBook) -> Put:
+    key = keys.attributes(customer_id)
+    item: Item = {
+        "PK": key.pk,
+        "SK": key.sk,
+        "type": "attributes",
+        "v": 1,
+        "version": book.version + 1,
+        "attributes": {name: _attribute(attribute) for name, attribute in book.attributes.items()},
+    }
+    why = "attributes as they were seen"
+    if book.version == 0:
+        return Put(item, "attribute_not_exists(PK)", why)
+    return Put(item, "version = :seen", why, {":seen": book.version})
+
+
+def _attribute(attribute: Attribute) -> Item:
+    item: Item = {"value": attribute.value, "at": to_text(attribute.at), "source": attribute.source}
+    return item | ({"claimed": True} if attribute.is_claimed else {})
+
+
+def _book_of(item: Item) -> AttributeBook:
+    attributes: Mapping[str, Item] = item["attributes"]
+    return AttributeBook(
+        item["version"],
+        {
+            name: Attribute(said["value"], from_text(said["at"]), said["source"], said.get("claimed", False))
+            for name, said in attributes.items()
+        },
+    )
