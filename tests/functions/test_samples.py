@@ -11,11 +11,13 @@ import pytest
 from ecrm import bootstrap
 from ecrm.application.orders import place_order
 from ecrm.contracts.orders import PlaceOrderBody
+from ecrm.contracts.topics import PutTopicBody
 from ecrm.domain.api_keys import ALLOWED, ApiKey, KeyKind
 from ecrm.domain.products import Product, Stated
 from ecrm.entry.http import digest_of
 from ecrm.entry.json_body import read_json
 from tests.architecture.pages import code, table
+from tests.builders import a_topic
 from tests.cloud import Cloud
 from tests.functions.api import EXAMPLE_ORDER, ROOT
 
@@ -42,6 +44,7 @@ def open_as_described() -> None:
         key = ApiKey(key_id=kind, kind=kind, site="de", sites=frozenset(), scopes=ALLOWED[kind], name="sample", created_at=WHEN)
         bootstrap.api_keys().add(secret, key)
     bootstrap.products().write(Product("LP-1", {"name": Stated("Hejira", WHEN), "stock": Stated(3, WHEN)}, WHEN), seen=0)
+    bootstrap.topics().write(PutTopicBody.model_validate(a_topic()).to_topic("news", WHEN), seen=0)
     sent = read_json(json.dumps(EXAMPLE_ORDER).encode())
     command = PlaceOrderBody.model_validate(sent).to_command("de", digest=digest_of(sent), source="api:server")
     place_order(
