@@ -31,10 +31,10 @@ down: .venv/.done ## wait until streams and queues are empty, then stop it (PORT
 keys: .venv/.done ## list keys, or whatever ARGS says: make keys ARGS="create --kind server --site de"
 	@$(BIN)/python -m local.tool keys $(or $(ARGS),list)
 
-test: .venv/.done .venv-tools/.done ## the whole suite, with the journey on a stack of its own
+test: .venv/.done .venv-tools/.done .local/segment/.done ## the whole suite, with the journey on a stack of its own
 	$(BIN)/pytest -n 2
 
-journey: .venv/.done .venv-tools/.done ## the journey alone
+journey: .venv/.done .venv-tools/.done .local/segment/.done ## the journey alone
 	$(BIN)/pytest tests/journey
 
 check: DRIFT := 1
@@ -88,3 +88,12 @@ clean: ## remove what was built; environments and local stacks stay
 
 .venv-bench/.done: requirements/bench.txt .venv/.done
 	@local/install .venv-bench requirements/bench.txt
+
+# Segment's own libraries, which the journey runs against the stack, and a browser for the one that needs it.
+SEGMENT := @segment/analytics-node@3.1.0 @segment/analytics-next@1.84.3
+
+.local/segment/.done: Makefile local/find-browser
+	@local/find-browser >/dev/null
+	@mkdir -p $(@D)
+	npm install --silent --no-audit --no-fund --no-save --no-package-lock --prefix $(@D) $(SEGMENT)
+	@touch $@
