@@ -20,6 +20,7 @@ MOST_IDENTIFIERS = 50
 MOST_ABSORBED = 50
 ATTEMPTS = 12
 LONGEST_CHAIN = MOST_ABSORBED + 1
+TOLD_TOO_LATE = "this person was erased after what is told here happened"
 
 
 class Authority(StrEnum):
@@ -57,6 +58,7 @@ def whose(person: Person, *, customers: Customers, now: datetime, ids: Ids, cons
     if not consistent and not person.statement and (known := _known(person, given, held)):
         return Standing(known)
     people = _People(customers, held)
+    people.refuse_erased(person, given)
     found = _found_by_claim(given, held, people) if person.authority is Authority.CLAIM else _found(given, held, people)
     return _Changes(person, given, held, people, found, now).standing(ids)
 
@@ -72,12 +74,14 @@ def standing_of(customer_id: str, person: Person, *, customers: Customers, now: 
     _refuse_erased(person, held)
     if any(i.kind is Kind.USER_ID and found.user_ids_of(i.scope) - {i.value} for i in given):
         raise Conflict("the customer has another user id on the same site", code="different_people")
-    return _Changes(person, given, held, _People(customers, held), found, now).standing(ids)
+    people = _People(customers, held)
+    people.refuse_erased(person, given)
+    return _Changes(person, given, held, people, found, now).standing(ids)
 
 
 def _refuse_erased(person: Person, held: Mapping[Identifier, Held]) -> None:
     if any(h.erased_at is not None and person.at <= h.erased_at for h in held.values()):
-        raise Erased("this person was erased after what is told here happened")
+        raise Erased(TOLD_TOO_LATE)
 
 
 def _known(person: Person, given: tuple[Identifier, ...], held: Mapping[Identifier, Held]) -> str | None:
@@ -108,9 +112,21 @@ class _People:
         if holder is None or holder.customer_id is None:
             return None
         if holder.customer_id not in self._read:
-            found = follow(holder.customer_id, self._customers)
-            self._read[holder.customer_id] = found if found is not None and found.erased_at is None else None
-        return self._read[holder.customer_id]
+            self._read[holder.customer_id] = follow(holder.customer_id, self._customers)
+        found = self._read[holder.customer_id]
+        return found if found is not None and found.erased_at is None else None
+
+    def erased_at(self, identifier: Identifier) -> datetime | None:
+        """Say when the last holder was erased; the identifier says so itself only after the erasure's job was there."""
+        holder = self._held.get(identifier)
+        if holder is None or self.holder(identifier) is not None:
+            return holder.erased_at if holder else None
+        found = self._read[holder.customer_id] if holder.customer_id else None
+        return found.erased_at if found else holder.erased_at
+
+    def refuse_erased(self, person: Person, given: Iterable[Identifier]) -> None:
+        if any((at := self.erased_at(i)) is not None and person.at <= at for i in given):
+            raise Erased(TOLD_TOO_LATE)
 
 
 def _found(given: tuple[Identifier, ...], held: Mapping[Identifier, Held], people: _People) -> Customer | None:
@@ -239,7 +255,7 @@ class _Changes:
         seen = self.held.get(identifier)
         is_new = seen is None or self.people.holder(identifier) is None
         is_claimed = not self.is_voucher and (is_new or self.held[identifier].is_claimed)
-        return IdentityEntry(identifier, Held(customer_id, is_claimed, seen.erased_at if seen else None), seen)
+        return IdentityEntry(identifier, Held(customer_id, is_claimed, self.people.erased_at(identifier)), seen)
 
 
 def join(claim: Claim, loser: Customer, person: Person, now: datetime) -> Claim:
