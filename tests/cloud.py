@@ -37,6 +37,8 @@ ENVIRONMENT = {
     "IDENTITY_SECRET_ID": "identity",
     "LINK_SECRET_ID": "links",
     "PUBLIC_URL": "https://shop.example.com",
+    "EXPORTS_BUCKET": "exports",
+    "LOG_RETENTION_DAYS": "30",
     "POWERTOOLS_SERVICE_NAME": "test",
     "POWERTOOLS_METRICS_NAMESPACE": "eCRM",
 }
@@ -53,11 +55,23 @@ class Answer:
         return json.loads(self.text)
 
 
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A function's context: how long it may still run."""
+
+    milliseconds: Callable[[], int] = lambda: 60_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.milliseconds()
+
+
 @dataclass
 class Cloud:
     dynamodb: Any
     sqs: Any
+    s3: Any
     queue_url: str
+    jobs_url: str
     secrets: dict[str, str] = field(default_factory=dict)
 
     def items(self, prefix: str = "") -> list[dict[str, Any]]:
@@ -110,6 +124,36 @@ class Cloud:
         text = body if body is None or isinstance(body, str) else json.dumps(body)
         answer = handler(a_request(method, path, body=text, query=query, headers=sent), None)
         return Answer(answer["statusCode"], answer["headers"], answer["body"])
+
+    def publish(self) -> None:
+        """Let the outbox see every event there is."""
+        from publish_events.handler import handler  # noqa: PLC0415 (reads the environment that the fixture sets)
+        from tests.builders import a_record  # noqa: PLC0415
+
+        handler({"Records": [a_record(item) for item in self.items("EVENT#")]}, None)
+
+    def run_jobs(self, context: object = None) -> list[str]:
+        """Work on every message of the queue of jobs, those too that come meanwhile; gives the ids of those that failed."""
+        from run_jobs.handler import handler  # noqa: PLC0415 (the same)
+
+        failed: list[str] = []
+        while messages := self.sqs.receive_message(QueueUrl=self.jobs_url, MaxNumberOfMessages=10).get("Messages"):
+            records = [{"messageId": message["MessageId"], "body": message["Body"]} for message in messages]
+            answer = handler({"Records": records}, context or Time())
+            for message in messages:
+                self.sqs.delete_message(QueueUrl=self.jobs_url, ReceiptHandle=message["ReceiptHandle"])
+            failed += [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+        return failed
+
+    def work(self) -> None:
+        """Bring every job that was asked for to its end."""
+        self.publish()
+        assert [] == self.run_jobs()
+
+    def files(self) -> dict[str, str]:
+        """What the bucket of exports holds: name → text."""
+        names = [found["Key"] for found in self.s3.list_objects_v2(Bucket="exports").get("Contents", ())]
+        return {name: self.s3.get_object(Bucket="exports", Key=name)["Body"].read().decode() for name in names}
 
     def project(self) -> None:
         """Let the stream's consumer see every event there is."""
@@ -204,9 +248,13 @@ def a_cloud() -> Iterator[Cloud]:
         secrets.create_secret(Name="links", SecretString='{"current": "1", "1": "for tests only, 32 bytes long too"}')
         url = sqs.create_queue(QueueName="failures")["QueueUrl"]
         patch.setenv("FAILURE_QUEUE_URL", url)
+        jobs_url = sqs.create_queue(QueueName="jobs")["QueueUrl"]
+        patch.setenv("JOB_QUEUE_URL", jobs_url)
+        s3 = session.create_client("s3")
+        s3.create_bucket(Bucket="exports", CreateBucketConfiguration={"LocationConstraint": REGION})
         site = Site(site="de", brand="Blue Note", languages=("de",), time_zone="Europe/Berlin", currency="EUR", updated_at=NOON)
         bootstrap.sites().write(site, seen=0)
         try:
-            yield Cloud(dynamodb, sqs, url)
+            yield Cloud(dynamodb, sqs, s3, url, jobs_url)
         finally:
             forget()

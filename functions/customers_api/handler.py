@@ -12,9 +12,10 @@ from ecrm.contracts.statistics import StatisticsBody, StatisticsQuery
 from ecrm.domain.api_keys import Scope
 from ecrm.entry import consent as consents_door
 from ecrm.entry import customers as door
+from ecrm.entry import jobs
 from ecrm.entry.http import Call, Reply
 
-handler = wired.http_api()
+handler = jobs.with_customers_jobs(wired.http_api(), wired.request_export, wired.request_customers_export, wired.request_erasure)
 read = partial(handler.route, "GET", scope=Scope.CUSTOMERS_READ)
 write = partial(handler.route, "POST", scope=Scope.CUSTOMERS_WRITE)
 

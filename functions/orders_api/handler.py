@@ -3,11 +3,12 @@
 from ecrm import bootstrap as wired
 from ecrm.contracts import links
 from ecrm.contracts import orders as wire
+from ecrm.entry import jobs
 from ecrm.entry import links as link_door
 from ecrm.entry import orders as door
 from ecrm.entry.http import Call, Reply
 
-handler = wired.http_api()
+handler = jobs.with_orders_job(wired.http_api(), wired.request_export)
 read, write, batch = door.routes(handler)
 
 

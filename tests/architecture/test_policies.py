@@ -27,7 +27,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     },
     "catalog_api": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
     "sites_api": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
-    "jobs_api": {"Table": {"dynamodb:GetItem", "dynamodb:Query"}, "ExportsBucket": {"s3:GetObject"}},
+    "jobs_api": {"Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}, "ExportsBucket": {"s3:GetObject"}},
     "public_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}},
     "reference_api": {},
     "project_events": {
@@ -41,7 +41,8 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "PublishEventsDeadLetters": {"sqs:SendMessage"},
     },
     "run_jobs": {
-        "Table": {"dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "Table": {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},
         "JobQueue": {*QUEUE, "sqs:SendMessage"},  # a job that is not done in its minute asks for itself again
         "ExportsBucket": {"s3:DeleteObject", "s3:ListBucket", "s3:PutObject"},  # an erasure takes away the person's own exports
     },

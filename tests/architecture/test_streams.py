@@ -51,10 +51,13 @@ def test_a_mappings_patience_has_an_end_within_the_streams_day(stack: Stack, con
     assert 0 <= mapping["MaximumBatchingWindowInSeconds"] <= 5
 
 
-@pytest.mark.parametrize(("consumer", "folder"), [("ProjectEvents", "project_events"), ("PublishEvents", "publish_events")])
-def test_a_function_parks_in_the_queue_that_its_mapping_fails_to(stack: Stack, consumer: str, folder: str) -> None:
+def test_the_projection_parks_in_the_queue_that_its_mapping_fails_to(stack: Stack) -> None:
     """One place to look, whoever gave up."""
-    variables = stack.functions()[folder]["Environment"]["Variables"]
+    variables = stack.functions()["project_events"]["Environment"]["Variables"]
+    assert variables["FAILURE_QUEUE_URL"] == {"Ref": "ProjectEventsDeadLetters"}
+
+
+@pytest.mark.parametrize("consumer", CONSUMERS)
+def test_a_mapping_fails_to_the_dead_letters_of_its_function(stack: Stack, consumer: str) -> None:
     mapping = stack.of("Lambda::EventSourceMapping")[f"{consumer}Mapping"]
-    assert variables["FAILURE_QUEUE_URL"] == {"Ref": f"{consumer}DeadLetters"}
     assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": {"Fn::GetAtt": [f"{consumer}DeadLetters", "Arn"]}}}

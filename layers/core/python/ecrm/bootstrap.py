@@ -262,8 +262,8 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]") -> None:
         ),
     }
     kept = timedelta(days=int(os.environ["LOG_RETENTION_DAYS"]))
-    receipt = partial(erasure.receipt, logs_kept=kept)
-    use_jobs.work(job_id, steps=steps, receipt=receipt, is_late=is_late, jobs=jobs(), queue=job_queue(), clock=clock)
+    receipts = {JobKind.ERASE_CUSTOMER: partial(erasure.receipt, logs_kept=kept)}
+    use_jobs.work(job_id, steps=steps, receipts=receipts, is_late=is_late, jobs=jobs(), queue=job_queue(), clock=clock)
 
 
 def place_order(command: "PlaceOrder", request: "Request | None") -> "Recorded":

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from ecrm.domain.api_keys import ApiKey
 from ecrm.domain.attributes import Attribute
@@ -13,6 +13,7 @@ from ecrm.domain.consent import Channel, Consent, Subject
 from ecrm.domain.customers import Customer, Held, Identifier
 from ecrm.domain.errors import Unavailable
 from ecrm.domain.events import Event
+from ecrm.domain.jobs import ExportFile, FileFormat, Job
 from ecrm.domain.links import Keyring
 from ecrm.domain.orders import Amended, Fact, Line, Order
 from ecrm.domain.products import Product
@@ -96,7 +97,6 @@ class Page[T]:
 
 
 @dataclass(frozen=True, slots=True)
-@dataclass(frozen=True, slots=True)
 class AttributeBook:
     """The attributes that stand under one customer's id, at a version; 0 where there never were any."""
 
@@ -104,6 +104,7 @@ class AttributeBook:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
 class ConsentBook:
     """All consents of a customer, as they stand at a version; 0 where there never were any."""
 
@@ -183,7 +184,6 @@ class Customers(Protocol):
         ...
 
 
-class Timeline(Protocol):
 class Profiles(Protocol):
     def of(self, customer_ids: Sequence[str]) -> tuple[AttributeBook, ...]:
         """Give the book under each of some ids, strongly consistent."""
@@ -206,8 +206,21 @@ class Profiles(Protocol):
         ...
 
 
-    def events(self, customer_id: str, types: frozenset[str], *, after: str | None, limit: int) -> Page[Event]:
-        """Give a customer's events, newest first; of all types where `types` is empty."""
+class Timeline(Protocol):
+    def events(
+        self,
+        partitions: Sequence[str],
+        types: frozenset[str],
+        *,
+        now: datetime,
+        since: str | None,
+        before: str | None,
+        limit: int,
+    ) -> Page[Event]:
+        """Give what happened to a customer, newest first, of all types where `types` is empty, without what has expired.
+
+        From the position `since` up to, but without, the position `before`. What two partitions hold is given once.
+        """
         ...
 
 
@@ -231,6 +244,10 @@ class Statistics(Protocol):
 
     def write(self, customer_id: str, statistics: CustomerStatistics, *, seen: int) -> None:
         """Write version `seen` + 1 if the row is still at `seen` (0: absent). Raises Contended."""
+        ...
+
+    def keep(self, customer_id: str, statistics: CustomerStatistics, *, seen: int) -> None:
+        """Leave of an erased customer's row what sums are made of, if it is still at `seen` (0: absent). Raises Contended."""
         ...
 
     def remove(self, customer_ids: Iterable[str]) -> None:
@@ -332,4 +349,89 @@ class LinkKeys(Protocol):
 class FailureQueue(Protocol):
     def park(self, failures: Iterable[Mapping[str, str]]) -> None:
         """Hand over every failure, or raise Unavailable."""
+        ...
+
+
+class JobIds(Protocol):
+    def job_id(self, now: datetime) -> str:
+        """Make an id that is random and sorts by time."""
+        ...
+
+
+class Jobs(Protocol):
+    def add(self, job: Job, request: Request | None, *, erased: Customer | None = None) -> None:
+        """Write a new job and its event in one transaction, and with it that a customer is erased.
+
+        Raises AlreadyAnswered; Contended where the customer is no longer as it was read.
+        """
+        ...
+
+    def answered(self, request: Request | None, now: datetime) -> Job | None:
+        """Give the job that a request has asked for before. Raises Invalid where its key came with another body."""
+        ...
+
+    def addressed(self, customer: Customer) -> tuple[str, ...]:
+        """Name the items that belong to a customer's identifiers, by keys that say nothing of them."""
+        ...
+
+    def find(self, job_id: str) -> Job | None:
+        """Give a job, strongly consistent."""
+        ...
+
+    def write(self, job: Job) -> bool:
+        """Write if the stored version is the one before; says whether it was."""
+        ...
+
+    def newest(self, *, after: str | None, limit: int) -> Page[Job]: ...
+
+
+class JobQueue(Protocol):
+    def send(self, job_id: str) -> None:
+        """Ask for a job to be worked on. Raises Unavailable."""
+        ...
+
+
+class Erasure(Protocol):
+    def count(self, partitions: tuple[str, ...], addressed: tuple[str, ...]) -> Mapping[str, int]: ...
+
+    def items(self, partitions: tuple[str, ...]) -> Iterable[Mapping[str, Any]]:
+        """Give whatever is stored of a person beside the tombstones of their profiles."""
+        ...
+
+    def delete(self, items: Iterable[Mapping[str, Any]], at: datetime) -> None: ...
+
+    def close(self, addressed: tuple[str, ...], partitions: tuple[str, ...], *, at: datetime, source: str) -> None:
+        """Let no identifier lead to the person, and suppress their addresses."""
+        ...
+
+
+class Exports(Protocol):
+    """What an export walks over; each gives positions after which it can go on."""
+
+    def customers(self, after: str | None) -> Iterable[tuple[str, str]]:
+        """Give every customer who has a row of statistics: position, customer id."""
+        ...
+
+    def everything(
+        self, partitions: tuple[str, ...], addressed: tuple[str, ...], after: str | None
+    ) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """Give everything that is stored of a person: position, and what is stored."""
+        ...
+
+
+LINK_SECONDS = 900
+"""How long a link to an export's file is good."""
+
+
+class ExportFiles(Protocol):
+    def write(self, name: str, file_format: FileFormat, rows: Iterable[Mapping[str, Any]]) -> ExportFile:
+        """Write a file whole; its name gets the format's ending. Raises Unavailable."""
+        ...
+
+    def remove(self, customer_id: str) -> int:
+        """Delete every file of a person's own exports; says how many there were. Raises Unavailable."""
+        ...
+
+    def link(self, name: str) -> str:
+        """Make a link to a file, good for LINK_SECONDS."""
         ...

@@ -29,11 +29,14 @@ SHAPES: dict[str, tuple[str, str]] = {
     "replay": ("REPLAY#<hash>", "REPLAY"),
     "key": ("LIST#keys", "<sha256>"),
     "site": ("LIST#sites", "<site>"),
-    "product": ("LIST#products#<shard>", "<sku>"),
     "topic": ("LIST#topics", "<topic>"),
     "consents": ("CUSTOMER#<customer_id>", "CONSENT"),
     "consent": ("CUSTOMER#<customer_id>", "CONSENT#<channel>#<topic>"),
     "suppression": ("SUPPRESSION#<channel>#<hmac>", "SUPPRESSION"),
+    "job": ("JOB#<job_id>", "JOB"),
+    "job_event": ("JOB#<job_id>", "EVENT#<occurred_at>#<event_id>"),
+    "job_listing": ("LIST#jobs", "<job_id>"),
+    "product": ("LIST#products#<shard>", "<sku>"),
 }
 
 
@@ -43,10 +46,11 @@ class Key(NamedTuple):
 
 
 PROFILE = "PROFILE"
+ATTRIBUTES = "ATTRIBUTES"
 KEYS_PARTITION = "LIST#keys"
 SITES_PARTITION = "LIST#sites"
 TOPICS_PARTITION = "LIST#topics"
-ATTRIBUTES = "ATTRIBUTES"
+JOBS_PARTITION = "LIST#jobs"
 CONSENTS = "CONSENT"
 ORDER_PREFIX = "ORDER#"
 EVENT_PREFIX = "EVENT#"
@@ -60,12 +64,12 @@ def profile(customer_id: str) -> Key:
     return Key(customer_partition(customer_id), PROFILE)
 
 
-def order(customer_id: str, site: str, order_id: str) -> Key:
-    return Key(customer_partition(customer_id), f"{ORDER_PREFIX}{site}#{order_id}")
-
-
 def attributes(customer_id: str) -> Key:
     return Key(customer_partition(customer_id), ATTRIBUTES)
+
+
+def order(customer_id: str, site: str, order_id: str) -> Key:
+    return Key(customer_partition(customer_id), f"{ORDER_PREFIX}{site}#{order_id}")
 
 
 def event(customer_id: str, occurred_at: datetime, event_id: str) -> Key:
@@ -143,6 +147,18 @@ def product(sku: str) -> Key:
 
 def products_partition(shard: int) -> str:
     return f"LIST#products#{shard}"
+
+
+def job(job_id: str) -> Key:
+    return Key(f"JOB#{job_id}", "JOB")
+
+
+def job_event(job_id: str, occurred_at: datetime, event_id: str) -> Key:
+    return Key(f"JOB#{job_id}", f"{EVENT_PREFIX}{to_text(occurred_at)}#{event_id}")
+
+
+def job_id_of(pk: str) -> str:
+    return pk.removeprefix("JOB#")
 
 
 def customer_id_of(pk: str) -> str:

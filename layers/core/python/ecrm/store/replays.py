@@ -12,15 +12,17 @@ from .table import Item, Put, Refused, Table
 WHY = "request is new"
 
 
-def puts(request: Request | None, now: datetime, outcome: Outcome = Outcome.CREATED) -> tuple[Put, ...]:
-    """What a request with an Idempotency-Key adds to its effect's transaction.
+def puts(
+    request: Request | None, now: datetime, outcome: Outcome = Outcome.CREATED, resource: str | None = None
+) -> tuple[Put, ...]:
+    """What a request with an Idempotency-Key adds to its effect's transaction; `resource` names what it makes.
 
     `expires_at` is in seconds since 1970, as DynamoDB's TTL wants it; TTL deletes late, so an expired item counts as none.
     """
     if request is None:
         return ()
     key = keys.replay(request.key)
-    item = {
+    item: Item = {
         "PK": key.pk,
         "SK": key.sk,
         "type": "replay",
@@ -29,6 +31,8 @@ def puts(request: Request | None, now: datetime, outcome: Outcome = Outcome.CREA
         "outcome": outcome,
         "expires_at": int(request.expires_at.timestamp()),
     }
+    if resource is not None:
+        item["resource"] = resource
     return (Put(item, "attribute_not_exists(PK) OR expires_at < :now", WHY, {":now": int(now.timestamp())}),)
 
 
@@ -36,6 +40,15 @@ def raise_if_answered(found: Mapping[str, Item], request: Request | None) -> Non
     """Tell an earlier delivery of the same request from another request under the same key."""
     if request is not None and WHY in found:
         raise AlreadyAnswered(_outcome(found[WHY], request))
+
+
+def resource_of(table: Table, request: Request, now: datetime) -> str | None:
+    """Name what an earlier delivery of a request has made. Raises Invalid where its key came with another body."""
+    item = table.get(keys.replay(request.key), consistent=True)
+    if item is None or item["expires_at"] < int(now.timestamp()):
+        return None
+    _outcome(item, request)
+    return str(item["resource"])
 
 
 def raise_if_in_flight(whys: set[str]) -> None:

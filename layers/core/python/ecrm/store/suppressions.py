@@ -1,6 +1,6 @@
 """Suppressions: an item for each address, by the HMAC of channel and address: the table alone does not tell whom it spares."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from ecrm.application.ports import Contended, Request
@@ -20,7 +20,10 @@ class DynamoSuppressions:
         self._secret = secret
 
     def find(self, address: Address) -> tuple[Suppression, int]:
-        item = self._table.get(keys.suppression(address, self._secret()), consistent=True)
+        return self._find(keys.suppression(address, self._secret()))
+
+    def _find(self, key: keys.Key) -> tuple[Suppression, int]:
+        item = self._table.get(key, consistent=True)
         return (_suppression_of(item), item["version"]) if item else (Suppression(), 0)
 
     def of(self, addresses: Iterable[Address]) -> Mapping[Address, Suppression]:
@@ -29,10 +32,7 @@ class DynamoSuppressions:
         return {address: _suppression_of(items[key]) for address, key in wanted.items() if key in items}
 
     def write(self, address: Address, suppression: Suppression, request: Request | None, now: datetime, *, seen: int) -> None:
-        as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
-        put = Put(
-            self._item(address, suppression, seen + 1), as_seen, "suppression as it was seen", {":seen": seen} if seen else None
-        )
+        put = _as_seen(keys.suppression(address, self._secret()), suppression, seen)
         try:
             self._table.write((put, *replays.puts(request, now)))
         except Refused as refused:
@@ -42,35 +42,46 @@ class DynamoSuppressions:
             replays.raise_if_in_flight(held.whys)
             raise
 
-    def keep_of_the_erased(self, address: Address, at: datetime, source: str) -> None:
-        """Suppress the address of a person who is erased at `at`, and forget whatever was written about it; may be done again."""
+    def keys_of(self, addresses: Iterable[Address]) -> Iterator[keys.Key]:
+        return (keys.suppression(address, self._secret()) for address in addresses)
+
+    def keep_of_the_erased(self, key: keys.Key, at: datetime, source: str) -> None:
+        """Suppress the address of a person who is erased at `at`, and forget whatever was written about it; may be done again.
+
+        By its key, because nobody knows the address any more when an erasure is worked on.
+        """
         ground = Ground(since=at, source=source)
         for _ in range(ATTEMPTS):
-            seen, version = self.find(address)
+            seen, version = self._find(key)
             kept = anonymous(with_ground(seen, Reason.ERASED, ground))
             if kept == seen:
                 return
             try:
-                self.write(address, kept, None, at, seen=version)
-            except Contended:
+                self._table.put(_as_seen(key, kept, version))
+            except Refused:
                 continue
             return
         raise Contended("many requests for this address at once; try again")
 
-    def _item(self, address: Address, suppression: Suppression, version: int) -> Item:
-        """`active` is for the conditions of those who send."""
-        key = keys.suppression(address, self._secret())
-        lifted = suppression.lifted
-        item: Item = {
-            "PK": key.pk,
-            "SK": key.sk,
-            "type": "suppression",
-            "v": 1,
-            "version": version,
-            "active": suppression.is_active,
-            "grounds": {reason.value: _ground(ground) for reason, ground in suppression.grounds.items()},
-        }
-        return item | ({"lifted": _lift(lifted)} if lifted else {})
+
+def _as_seen(key: keys.Key, suppression: Suppression, seen: int) -> Put:
+    as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
+    return Put(_item(key, suppression, seen + 1), as_seen, "suppression as it was seen", {":seen": seen} if seen else None)
+
+
+def _item(key: keys.Key, suppression: Suppression, version: int) -> Item:
+    """`active` is for the conditions of those who send."""
+    lifted = suppression.lifted
+    item: Item = {
+        "PK": key.pk,
+        "SK": key.sk,
+        "type": "suppression",
+        "v": 1,
+        "version": version,
+        "active": suppression.is_active,
+        "grounds": {reason.value: _ground(ground) for reason, ground in suppression.grounds.items()},
+    }
+    return item | ({"lifted": _lift(lifted)} if lifted else {})
 
 
 def _ground(ground: Ground) -> Item:

@@ -1,0 +1,77 @@
+"""Erasing a customer: what the job does after the profile became a tombstone, which lets nobody read or write them any more.
+
+The order matters. Statistics are counted while the orders are still there; what is to be deleted is counted before it is
+deleted, so that a job which dies and goes on counts nothing twice; files come last, when no export can begin any more.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import batched
+
+from ecrm.domain.jobs import Job, progressed
+from ecrm.domain.statistics import NOTHING, count
+
+from .ports import Contended, Erasure, ExportFiles, Orders, Statistics
+
+EXPORTS_KEPT = timedelta(days=9)
+"""Files that hold many people expire after seven days; S3 counts from the next midnight, and takes up to a day to delete them."""
+BACKUPS_KEPT = timedelta(days=35)
+ATTEMPTS = 5
+AT_ONCE = 500
+"""Items that are deleted before that is written down."""
+
+
+def erase(
+    job: Job,
+    is_late: Callable[[], bool],
+    *,
+    erasure: Erasure,
+    orders: Orders,
+    statistics: Statistics,
+    files: ExportFiles,
+) -> Iterator[Job]:
+    """Give the job after each step; each may be done again."""
+    if job.position is None:
+        keep_amounts(job, orders=orders, statistics=statistics)
+        yield (job := progressed(job, "counting", {}))
+    if job.position == "counting":
+        yield (job := progressed(job, "deleting", erasure.count(job.partitions, job.addressed)))
+    if job.position == "deleting":
+        for some in batched(erasure.items(job.partitions), AT_ONCE, strict=False):
+            erasure.delete(some, job.requested_at)
+            if is_late():
+                yield (job := progressed(job, "deleting", {}))
+        yield (job := progressed(job, "closing", {}))
+    if job.position == "closing":
+        erasure.close(job.addressed, job.partitions, at=job.requested_at, source=f"job:{job.job_id}")
+        yield (job := progressed(job, "files", {}))
+    yield progressed(job, "deleted", {"files": sum(files.remove(customer_id) for customer_id in job.partitions)})
+
+
+def keep_amounts(job: Job, *, orders: Orders, statistics: Statistics) -> None:
+    """Leave of a customer's statistics what sums are made of. Where an order cannot be read, the sums last counted stay.
+
+    The row is always written, so that a projection that read the facts before they were deleted finds it changed.
+    """
+    customer_id = str(job.customer_id)
+    for _ in range(ATTEMPTS):
+        row, seen = statistics.find(customer_id) or (NOTHING, 0)
+        pages = [orders.placed_by(partition) for partition in job.partitions]
+        counted = row if any(page.unreadable for page in pages) else count(order for page in pages for order in page.items)
+        try:
+            statistics.keep(customer_id, counted, seen=seen)
+        except Contended:
+            continue
+        return
+    raise Contended("the statistics row is written by many at once")
+
+
+def receipt(job: Job, now: datetime, *, logs_kept: timedelta) -> Mapping[str, datetime]:
+    """Say when the copies are gone that no job reaches: they expire."""
+    return {
+        "erased_at": job.requested_at,
+        "deleted_at": now,
+        "exports_expire_by": now + EXPORTS_KEPT,
+        "backups_expire_by": now + BACKUPS_KEPT,
+        "logs_expire_by": now + logs_kept,
+    }

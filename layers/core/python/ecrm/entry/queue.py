@@ -1,0 +1,38 @@
+"""A queue's messages: each is worked on by itself, and exactly those that failed are delivered again."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ecrm.contracts.jobs import JobMessage
+from ecrm.domain.errors import Unavailable
+
+from . import observability
+
+RESERVE_MILLISECONDS = 20_000
+"""What a function keeps of its time: a step that has begun must come to its end."""
+
+
+def consume(event: Mapping[str, Any], work: Callable[[str], None]) -> dict[str, list[dict[str, str]]]:
+    """Call `work` for the job that each message names, and name the messages that failed.
+
+    One that is no message of ours fails as well, until the queue gives it up to its dead letters: nobody may lose it in silence.
+    """
+    failed: list[dict[str, str]] = []
+    for record in event["Records"]:
+        job_id = None
+        try:
+            job_id = JobMessage.model_validate(json.loads(record["body"])).job_id
+            work(job_id)
+        except Unavailable as error:
+            observability.warn("unavailable", error, job_id=job_id)
+            failed.append({"itemIdentifier": record["messageId"]})
+        except Exception as error:  # noqa: BLE001 (poison, whatever it is, is never in the way of others)
+            observability.alarm("unhandled in a queue", error, job_id=job_id)
+            failed.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failed}
+
+
+def lateness(context: Any) -> Callable[[], bool]:
+    """Say whether a function should begin nothing new."""
+    return lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS
