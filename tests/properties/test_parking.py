@@ -44,7 +44,11 @@ def records_of(draw: Random, customer_id: str, fate: str) -> list[Record]:
     )
     found = []
     for number in range(draw.randint(1, 4)):
-        item = {"PK": {"S": f"CUSTOMER#{customer_id}"}, "SK": {"S": f"EVENT#{number}"}, "type": {"S": draw.choice(kinds)}}
+        item = {
+            "PK": {"S": f"CUSTOMER#{customer_id}"},
+            "SK": {"S": f"EVENT#2026-11-20T12:00:00.000000Z#{number}"},
+            "type": {"S": draw.choice(kinds)},
+        }
         name = draw.choice(("REMOVE", "MODIFY")) if fate == "gone" else "INSERT"
         found.append(a_record(item, name=name, number=number))
     return found
@@ -66,7 +70,7 @@ def test_in_1000_batches_exactly_the_poison_is_parked_and_everybody_else_is_work
         queue = Queue()
         worked: list[str] = []
 
-        def work(customer_id: str, fates: dict[str, str] = fates, worked: list[str] = worked) -> None:
+        def work(customer_id: str, _happened: object, fates: dict[str, str] = fates, worked: list[str] = worked) -> None:
             worked.append(customer_id)
             if fates[customer_id] == "poison":
                 raise draw.choice(POISON)
@@ -92,7 +96,7 @@ def test_where_the_queue_is_closed_the_batch_comes_back_and_the_others_are_done(
     draw, queue = Random(2), Queue(is_open=False)
     worked: list[str] = []
 
-    def work(customer_id: str) -> None:
+    def work(customer_id: str, _happened: object) -> None:
         worked.append(customer_id)
         if customer_id == "b":
             raise KeyError(customer_id)
@@ -106,7 +110,7 @@ def test_where_the_queue_is_closed_the_batch_comes_back_and_the_others_are_done(
 def test_a_death_is_nobodys_poison() -> None:
     queue = Queue()
 
-    def work(_customer_id: str) -> None:
+    def work(_customer_id: str, _happened: object) -> None:
         raise Kill
 
     with pytest.raises(Kill):
@@ -117,16 +121,29 @@ def test_a_death_is_nobodys_poison() -> None:
 def test_a_failure_names_the_event_and_the_error_and_nothing_of_the_person() -> None:
     queue = Queue()
 
-    def work(_customer_id: str) -> None:
+    def work(_customer_id: str, _happened: object) -> None:
         raise ValueError("sara@example.com")
 
-    item = {"PK": {"S": "CUSTOMER#c1"}, "SK": {"S": "EVENT#1"}, "type": {"S": "order.placed"}, "data": {"S": "sara@example.com"}}
+    item = {
+        "PK": {"S": "CUSTOMER#c1"},
+        "SK": {"S": "EVENT#2026-11-20T12:00:00.000000Z#1"},
+        "type": {"S": "order.placed"},
+        "data": {"S": "sara@example.com"},
+    }
     consume({"Records": [a_record(item)]}, concerns=lambda _: True, work=work, failures=queue)
-    assert [{"type": "parked_event", "v": "1", "pk": "CUSTOMER#c1", "sk": "EVENT#1", "error": "ValueError"}] == queue.parked
+    assert [
+        {
+            "type": "parked_event",
+            "v": "1",
+            "pk": "CUSTOMER#c1",
+            "sk": "EVENT#2026-11-20T12:00:00.000000Z#1",
+            "error": "ValueError",
+        }
+    ] == queue.parked
 
 
 def test_a_batch_of_nothing_that_concerns_us_is_acknowledged() -> None:
-    item = {"PK": {"S": "CUSTOMER#c1"}, "SK": {"S": "EVENT#1"}, "type": {"S": "order.placed"}}
+    item = {"PK": {"S": "CUSTOMER#c1"}, "SK": {"S": "EVENT#2026-11-20T12:00:00.000000Z#1"}, "type": {"S": "order.placed"}}
     bare: list[Record] = [
         {},
         {"eventName": "INSERT"},
@@ -140,7 +157,7 @@ def test_a_batch_of_nothing_that_concerns_us_is_acknowledged() -> None:
         a_record(item | {"type": {"N": "1"}}),
     ]
 
-    def work(customer_id: str) -> None:
+    def work(customer_id: str, _happened: object) -> None:
         raise AssertionError(customer_id)
 
     queue = Queue()
@@ -166,7 +183,7 @@ def test_the_functions_queue_holds_exactly_the_events_of_those_who_cannot_be_cou
     for _ in range(40):
         chosen = draw.sample(orders, draw.randint(2, 6))
         records = [
-            a_record({"PK": order["PK"], "SK": {"S": f"EVENT#{number}"}, "type": {"S": "order.paid"}})
+            a_record({"PK": order["PK"], "SK": {"S": f"EVENT#2026-11-20T12:00:00.000000Z#{number}"}, "type": {"S": "order.paid"}})
             for order in chosen
             for number in range(draw.randint(1, 9))
         ]

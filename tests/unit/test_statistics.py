@@ -4,6 +4,7 @@ from itertools import permutations
 import pytest
 
 from ecrm.application.statistics import concerns
+from ecrm.domain.behaviour import TYPES
 from ecrm.domain.events import CATALOGUE
 from ecrm.domain.orders import Order
 from ecrm.domain.statistics import NOTHING, CurrencyStatistics, CustomerStatistics, count
@@ -22,7 +23,7 @@ IN_YEN = an_agreement(
 )
 
 
-def test_what_happens_to_an_order_concerns_the_statistics_and_what_happens_to_a_profile_does_not() -> None:
+def test_orders_behaviour_and_who_somebody_is_concern_the_statistics_and_nothing_else_does() -> None:
     told = {
         "placed",
         "paid",
@@ -35,7 +36,9 @@ def test_what_happens_to_an_order_concerns_the_statistics_and_what_happens_to_a_
         "refunded",
         "returned",
     }
-    assert {f"order.{word}" for word in told} == {kind for kind in CATALOGUE if concerns(kind)}
+    people = {f"customer.{word}" for word in ("created", "merged", "unmerged")}
+    expected = {f"order.{word}" for word in told} | TYPES | people
+    assert expected == {kind for kind in (*CATALOGUE, *people) if concerns(kind)}
 
 
 def test_a_customer_of_no_orders_has_nothing() -> None:

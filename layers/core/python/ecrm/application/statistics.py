@@ -14,8 +14,8 @@ from .identity import root
 from .ports import Behaviour, Contended, Customers, Orders, Statistics
 
 ATTEMPTS = 5
-_WHO = frozenset({"customer.created", "customer.merged", "customer.unmerged"})
-"""Events after which a customer's facts are other ones than before, or the first."""
+_CREATED, _JOINED = "customer.created", frozenset({"customer.merged", "customer.unmerged"})
+"""The event after which a customer has a row; those after which a customer's facts are other ones than before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ EVERYTHING = Touched(everything=True)
 
 def concerns(event_type: str) -> bool:
     """Say whether an event can change a customer's statistics."""
-    return event_type.startswith("order.") or event_type in TYPES or event_type in _WHO
+    return event_type.startswith("order.") or event_type in TYPES or event_type in {_CREATED, *_JOINED}
 
 
 def touched(events: Iterable[Happened]) -> Touched:
@@ -48,7 +48,7 @@ def touched(events: Iterable[Happened]) -> Touched:
     return Touched(
         orders=any(event.event_type.startswith("order.") for event in events),
         days=frozenset(event.occurred_at.date() for event in events if event.event_type in TYPES),
-        everything=any(event.event_type in _WHO for event in events),
+        everything=any(event.event_type in _JOINED for event in events),
     )
 
 
