@@ -155,9 +155,13 @@ def _parameters(route: Route) -> Iterator[Json]:
         schema = _without_null(field)
         if "$ref" in schema:
             schema = shape["$defs"][schema["$ref"].rpartition("/")[2]]
-        yield {"name": name, "in": "query", "required": False, "description": QUERY[name], "schema": schema}
+        yield {"name": name, "in": "query", "required": False, "description": _asked(route, name), "schema": schema}
     for name in _headers_read(route):
         yield {"name": name, "in": "header", "required": False, **PARAMETERS[name]}
+
+
+def _asked(route: Route, name: str) -> str:
+    return QUERY.get(f"{route.query.__name__}.{name}") or QUERY[name]
 
 
 def _headers_read(route: Route) -> tuple[str, ...]:

@@ -182,7 +182,9 @@ QUERY = {
     "to": "Last UTC day; at most 31 days in all. Without both, the last seven days.",
     "limit": "Items on a page.",
     "cursor": "The `next_cursor` of the page before; the other parameters must be as they were.",
-    "type": "Only events of these types, divided by commas.",
+    "type": "Only events of these types, divided by commas; `order.*` is all that begin with `order.`.",
+    "TimelineQuery.from": "First UTC day.",
+    "TimelineQuery.to": "Last UTC day.",
     "sku": "Only the product of this sku, which a path may not be able to name.",
 }
 

@@ -279,7 +279,7 @@ def test_a_timeline_reads_on_over_more_events_of_other_types_than_one_page_may_r
     del cloud
     timeline, after, found, sizes = bootstrap.timeline(), None, [], []
     while True:
-        page = timeline.events("c", frozenset({"order.paid"}), after=after, limit=3)
+        page = timeline.events(["c"], frozenset({"order.paid"}), now=NOON, since=None, before=after, limit=3)
         found += [int(event.id) for event in page.items]
         sizes.append(len(page.items))
         after = page.last

@@ -11,8 +11,8 @@ import pytest
 from ecrm.application import orders as use
 from ecrm.contracts import orders as wire
 from ecrm.contracts import products
-from ecrm.contracts.statistics import CurrencyStatisticsBody, StatisticsBody
 from ecrm.contracts.problems import _CODES
+from ecrm.contracts.statistics import CurrencyStatisticsBody, StatisticsBody
 from ecrm.domain import money, orders
 from ecrm.domain.api_keys import ALLOWED, KeyKind
 from ecrm.entry import cursors, http, json_body, problems

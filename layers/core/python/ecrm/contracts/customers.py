@@ -10,7 +10,7 @@ from ecrm.domain import instants
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
 
-from .fields import Answer, PageQuery
+from .fields import Answer, Day, PageQuery
 
 
 class IdentifierBody(Answer):
@@ -76,9 +76,11 @@ def _json_of(value: Any) -> Any:
 
 
 class TimelineQuery(PageQuery):
-    """`type` keeps events of one type, or of several divided by commas."""
+    """`type` keeps events of one type, or of several divided by commas; `order.*` is all that begin with `order.`."""
 
     type: Annotated[str, Field(max_length=500)] | None = None
+    from_: Annotated[Day | None, Field(alias="from")] = None
+    to: Day | None = None
 
     @property
     def types(self) -> frozenset[str]:

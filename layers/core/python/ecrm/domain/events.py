@@ -1,6 +1,6 @@
 """What happened to a customer: the timeline, the audit trail and the stream's payload are these."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -58,6 +58,11 @@ CATALOGUE: dict[str, str] = {
     "claimed.order_returned": "A write key said Order Returned: a claim, and no order's fact.",
 }
 """Every event type, with its meaning; `docs/events.md` is held equal to it by a test."""
+
+
+def is_among(event_type: str, types: Collection[str]) -> bool:
+    """Say whether a type is one of `types`, of which one such as `order.*` stands for all that begin so."""
+    return any(event_type.startswith(one[:-1]) if one.endswith(".*") else event_type == one for one in types)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Customers at the door."""
 
-from ecrm.application.customers import event_position, is_event_position, read_customer, read_timeline
+from ecrm.application.customers import TimelineRange, event_position, is_event_position, read_customer, read_timeline
 from ecrm.application.orders import list_customers_orders
 from ecrm.application.ports import Behaviour, Customers, Orders, Statistics, Timeline
 from ecrm.application.statistics import read_statistics
@@ -30,14 +30,15 @@ def stats(call: Call, *, customers: Customers, behaviour: Behaviour, statistics:
 
 def timeline(call: Call, *, customers: Customers, timeline: Timeline) -> Reply:
     query: TimelineQuery = call.query
-    bound = ("timeline", call.path["customer_id"], sorted(query.types))
+    bound = ("timeline", call.path["customer_id"], sorted(query.types), query.from_, query.to)
     page = read_timeline(
         call.path["customer_id"],
-        query.types,
+        TimelineRange(types=query.types, first=query.from_, last=query.to),
         after=unseal(query.cursor, is_event_position, *bound),
         limit=query.limit,
         customers=customers,
         timeline=timeline,
+        now=call.now,
     )
     data, last = fit(((event_position(event), TimelineEventBody.of(event)) for event in page.items), page.last)
     return Reply(200, TimelinePage(data=data, next_cursor=seal(last, *bound)))
