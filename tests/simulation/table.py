@@ -90,6 +90,14 @@ class MemoryTable(Table):
         self._sks: defaultdict[str, list[str]] = defaultdict(list)
         self._held: set[Key] = set()
 
+    def fork(self, *, pause: Pause = go_on, stale: Random | None = None, page: int = 1_000) -> "MemoryTable":
+        """Give a table of its own with the same items, of which nobody has seen older states; its stream begins here."""
+        twin = MemoryTable(pause=pause, stale=stale, page=page)
+        twin._states = {key: states[-1:] for key, states in self._states.items()}
+        for pk, sks in self._sks.items():
+            twin._sks[pk] = list(sks)
+        return twin
+
     def items(self, prefix: str = "") -> list[Item]:
         """Give every item whose SK begins with `prefix`, as it is now."""
         latest = (states[-1] for key, states in self._states.items() if key.sk.startswith(prefix))
