@@ -13,11 +13,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ecrm.application import consent as consent_use
 from ecrm.application import links
 from ecrm.application import orders as use
+from ecrm.application import profiles as profiles_use
 from ecrm.application import suppressions as suppressions_use
 from ecrm.domain.errors import Unavailable
 from ecrm.store.api_keys import DynamoKeys
 from ecrm.store.behaviour import DynamoBehaviour
 from ecrm.store.consent import DynamoConsents
+from ecrm.store.contacts import DynamoContacts
 from ecrm.store.customers import DynamoCustomers
 from ecrm.store.events import DynamoTimeline
 from ecrm.store.jobs import DynamoJobs
@@ -46,8 +48,10 @@ if TYPE_CHECKING:
     from ecrm.application.jobs import Requested
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
     from ecrm.application.ports import Request
+    from ecrm.application.profiles import Joining, Kept, Profile, PutCustomer, UpdateCustomer
     from ecrm.application.statistics import Touched
     from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
+    from ecrm.domain.customers import Identifier
     from ecrm.domain.jobs import FileFormat, JobKind
     from ecrm.domain.links import Language
     from ecrm.entry.http import HttpApi
@@ -173,6 +177,11 @@ def topics() -> DynamoTopics:
 
 
 @cache
+def contacts() -> DynamoContacts:
+    return DynamoContacts(table(), customers())
+
+
+@cache
 def products() -> DynamoProducts:
     return DynamoProducts(table())
 
@@ -240,7 +249,9 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]") -> None:
     from ecrm.store.exports import DynamoExports  # noqa: PLC0415
 
     def customer_rows(customer_id: str) -> "tuple[list[exports.Row], int]":
-        record = exports.read_record(customer_id, customers=customers(), statistics=statistics(), consents=read_consents)
+        record = exports.read_record(
+            customer_id, customers=customers(), profiles=profiles(), statistics=statistics(), consents=read_consents
+        )
         return [rows.customer_row(record)], 0
 
     def order_rows(customer_id: str) -> "tuple[list[exports.Row], int]":
@@ -278,10 +289,9 @@ def take(
     calls: "Sequence[Said | PlaceOrder | RecordOrderEvent]", *, site: str, source: str, authority: "Authority", now: datetime
 ) -> "Sequence[Result]":
     from ecrm.application.behaviour import Taking  # noqa: PLC0415 (each function imports its own use cases)
-    from ecrm.application.profiles import ApplyTraits, apply_traits  # noqa: PLC0415 (the same)
 
-    def apply(command: ApplyTraits) -> None:
-        apply_traits(command, customers=customers(), profiles=profiles(), clock=clock)
+    def apply(command: profiles_use.ApplyTraits) -> None:
+        profiles_use.apply_traits(command, customers=customers(), profiles=profiles(), clock=clock)
 
     def keep_order(command: "PlaceOrder | RecordOrderEvent") -> "Recorded":
         return place_order(command, None) if isinstance(command, use.PlaceOrder) else record_order_event(command, None)
@@ -325,6 +335,36 @@ def change_consents(command: "ChangeConsents", request: "Request | None") -> "Ch
 
 def read_consents(customer_id: str) -> "ConsentsView":
     return consent_use.read_consents(customer_id, consents=consents(), customers=customers(), suppressions=suppressions())
+
+
+def read_profile(customer_id: str) -> "Profile":
+    return profiles_use.read_profile(customer_id, customers=customers(), profiles=profiles())
+
+
+def find_profiles(identifiers: "tuple[Identifier, ...]") -> "tuple[Profile, ...]":
+    return profiles_use.find_profiles(identifiers, customers=customers(), profiles=profiles())
+
+
+def put_customer(command: "PutCustomer") -> "Kept":
+    return profiles_use.put_customer(command, customers=customers(), profiles=profiles(), clock=clock, ids=ids)
+
+
+def update_customer(command: "UpdateCustomer", request: "Request | None") -> "Kept":
+    return profiles_use.update_customer(
+        command, request, customers=customers(), profiles=profiles(), requests=requests(), clock=clock, ids=ids
+    )
+
+
+def merge_customers(command: "Joining", request: "Request | None") -> "Kept":
+    return profiles_use.merge_customers(
+        command, request, customers=customers(), profiles=profiles(), requests=requests(), clock=clock
+    )
+
+
+def unmerge_customers(command: "Joining", request: "Request | None") -> "Kept":
+    return profiles_use.unmerge_customers(
+        command, request, customers=customers(), profiles=profiles(), requests=requests(), clock=clock
+    )
 
 
 def suppress_address(command: "SuppressAddress", request: "Request | None") -> "Suppressed":
