@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import time
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, cast
@@ -54,6 +55,11 @@ class RandomIds:
         return secrets.token_hex(20)
 
 
+def _pause(most_seconds: float) -> None:
+    """Sleep for a random part of the time (full jitter): who was refused together does not come back together."""
+    time.sleep(secrets.SystemRandom().uniform(0, most_seconds))
+
+
 clock = SystemClock()
 ids = RandomIds()
 
@@ -66,7 +72,7 @@ def _session() -> botocore.session.Session:
 @cache
 def table() -> Table:
     client = cast("DynamoDBClient", _session().create_client("dynamodb", config=_PATIENCE))
-    return Table(client, os.environ["TABLE_NAME"])
+    return Table(client, os.environ["TABLE_NAME"], _pause)
 
 
 def _secret(secret_id: str) -> str:
