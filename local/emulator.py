@@ -28,6 +28,8 @@ type Receive = Callable[[], Awaitable[Message]]
 type Send = Callable[[Message], Awaitable[None]]
 
 API = "/_aws/execute-api/"
+API_HOST = b".execute-api."
+"""The other way to an API, which links to status pages take."""
 FOLDER = Path(os.environ["STATE_DIR"]).parent
 serve = ministack.app
 requests: deque[dict[str, Any]] = deque(maxlen=5000)
@@ -53,7 +55,9 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         )
         await send({"type": "http.response.body", "body": body.encode()})
     elif path.startswith(API):
-        await _recorded(scope, receive, send)
+        await _recorded("/" + path.removeprefix(API).partition("/")[2], scope, receive, send)
+    elif scope["type"] == "http" and API_HOST in dict(scope["headers"]).get(b"host", b""):
+        await _recorded(path, scope, receive, send)
     else:
         await serve(scope, receive, send)
 
@@ -72,7 +76,7 @@ def _calls() -> dict[str, list[str]]:
     return {role: sorted(actions) for role, actions in calls.items()}
 
 
-async def _recorded(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+async def _recorded(path: str, scope: dict[str, Any], receive: Receive, send: Send) -> None:
     started = time.perf_counter()
 
     async def answer(message: Message) -> None:
@@ -82,7 +86,7 @@ async def _recorded(scope: dict[str, Any], receive: Receive, send: Send) -> None
                     "number": requests[-1]["number"] + 1 if requests else 1,
                     "at": time.time(),
                     "method": scope["method"],
-                    "path": "/" + scope["path"].removeprefix(API).partition("/")[2],
+                    "path": path,
                     "status": message["status"],
                     "ms": round((time.perf_counter() - started) * 1000),
                 }

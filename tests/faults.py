@@ -1,6 +1,7 @@
 """Faults on the wire, between the SDK and moto: a request fails, a reply gets lost, or the process dies.
 
-Everything of botocore is real: its handlers, its own retries (without the waiting), its errors.
+Everything of botocore is real: its handlers, its own retries (without the waiting), its errors. Where we ask
+again ourselves, nothing waits either.
 """
 
 import copy
@@ -21,6 +22,7 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 
+from ecrm import bootstrap
 from tests.cloud import REGION
 
 type Deliver = Callable[[], AWSResponse]
@@ -148,5 +150,6 @@ def tapped(fault: Fault = no_fault) -> Iterator[list[str]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.endpoint, "time", SimpleNamespace(time=time.time, sleep=lambda _: None))
+        patch.setattr(bootstrap, "time", SimpleNamespace(sleep=lambda _: None))
         patch.setattr(BotocoreStubber, "__call__", tap)
         yield calls

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from ecrm import bootstrap as wired
 from ecrm.application.api_keys import create_key, revoke_key
+from ecrm.application.ports import Contended
 from ecrm.application.sites import put_site
 from ecrm.contracts.problems import invalid_from
 from ecrm.contracts.sites import PutSiteBody, SiteBody
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
+
+
+ROTATIONS = 5
+"""Tries at rotating the links' key while others do the same."""
 
 
 def create(asked: argparse.Namespace) -> None:
@@ -87,13 +92,29 @@ def put(asked: argparse.Namespace) -> None:
 
 
 def rotate(_asked: argparse.Namespace) -> None:
-    """Make a new key the current one. Links made with the old ones go on working."""
+    """Make a new key the current one. Links made with the old ones go on working.
+
+    PutSecretValue compares nothing and would take away the key of a rotation beside this one. So the new text is written as
+    pending, and becomes the current one only if the text that it was made from is still that.
+    """
     client = cast("SecretsManagerClient", botocore.session.get_session().create_client("secretsmanager"))
     secret_id = os.environ["LINK_SECRET_ID"]
-    stored = client.get_secret_value(SecretId=secret_id)["SecretString"]
-    text, key_id = rotated(stored, wired.ids.key_secret())
-    client.put_secret_value(SecretId=secret_id, SecretString=text)
-    print(f"links are made with key {key_id} from now on; old links keep working")
+    for _ in range(ROTATIONS):
+        seen = client.get_secret_value(SecretId=secret_id)
+        text, key_id = rotated(seen["SecretString"], wired.ids.key_secret())
+        pending = client.put_secret_value(SecretId=secret_id, SecretString=text, VersionStages=["AWSPENDING"])
+        try:
+            client.update_secret_version_stage(
+                SecretId=secret_id,
+                VersionStage="AWSCURRENT",
+                RemoveFromVersionId=seen["VersionId"],
+                MoveToVersionId=pending["VersionId"],
+            )
+        except client.exceptions.InvalidParameterException:
+            continue
+        print(f"links are made with key {key_id} from now on; old links keep working")
+        return
+    raise Contended("others rotate at the same time; nothing was rotated, try again")
 
 
 def rebuild(asked: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from itertools import product
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from ecrm import bootstrap
 from ecrm.domain.errors import Unavailable
 from ecrm.store.keys import Key
-from ecrm.store.table import MOST_DRAINS, Put
+from ecrm.store.table import MOST_DRAINS, Put, Table
 from orders_api.handler import handler
 from project_events.handler import handler as project
 from tests.builders import a_record, an_order
@@ -88,6 +89,30 @@ def test_a_read_of_many_asks_again_for_what_was_left_and_for_nothing_else(many: 
         bootstrap.table().get_many(many[:100])
     assert asked[0] == 100
     assert asked == sorted(set(asked), reverse=True)
+
+
+def test_each_time_we_ask_again_we_wait_for_up_to_twice_as_long_and_not_for_long_in_all(many: list[Key]) -> None:
+    waits: list[float] = []
+    table = Table(bootstrap.table()._client, "table", waits.append)
+    with tapped(leaving_keys_out(100, Random(1))) as calls, pytest.raises(Unavailable):
+        table.get_many(many)
+    assert ([0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64], MOST_DRAINS) == (waits, len(calls))
+    waits.clear()
+    table.get_many(many)
+    assert [] == waits
+
+
+def test_a_wait_is_a_random_part_of_what_it_may_be(many: list[Key], monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    with tapped(leaving_keys_out(100, Random(1))):
+        monkeypatch.setattr(bootstrap, "time", SimpleNamespace(sleep=slept.append))
+        for _ in range(30):
+            with pytest.raises(Unavailable):
+                bootstrap.table().get_many(many[:1])
+    parts = [seconds / (0.01 * 2 ** (at % 7)) for at, seconds in enumerate(slept)]
+    assert 210 == len(parts)
+    assert 0 <= min(parts) < 0.2
+    assert 0.8 < max(parts) <= 1
 
 
 @pytest.mark.parametrize("percent", [0, 50, 100])

@@ -120,6 +120,12 @@ def test_without_a_domain_there_is_none_and_with_one_the_stack_says_so(stack: St
     }
 
 
+def test_links_lead_to_where_the_api_answers_unless_another_address_is_given(stack: Stack) -> None:
+    linking = stack.functions()["orders_api"]["Environment"]["Variables"]["PUBLIC_URL"]
+    assert linking == {"Fn::If": ["HasPublicUrl", {"Ref": "PublicUrl"}, stack.body["Outputs"]["ApiUrl"]["Value"]]}
+    assert stack.body["Conditions"]["HasPublicUrl"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "PublicUrl"}, ""]}]}
+
+
 def test_a_domain_is_refused_without_its_certificate(stack: Stack) -> None:
     rule = stack.body["Rules"]["DomainAndCertificate"]
     assert rule["RuleCondition"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "DomainName"}, ""]}]}

@@ -144,6 +144,19 @@ def test_the_pages_that_the_demo_names_open_in_their_languages(api: Api, facts: 
     }
 
 
+def test_a_page_opened_at_the_links_own_host_is_told_of_like_every_request(stack: Stack, api: Api) -> None:
+    order_id, _ = place(api, "opens-the-link")
+    seen = (stack.status(after=0) or {})["requests"][-1]["number"]
+    path = f"/v1/orders/{order_id}/links"
+    url = urlsplit(api.post(path, {}, 200)["url"])
+    connection = HTTPConnection("127.0.0.1", url.port or 80, timeout=60)
+    connection.request("GET", url.path, headers={"Host": url.netloc})
+    assert connection.getresponse().status == 200
+    connection.close()
+    told = [(each["method"], each["path"], each["status"]) for each in (stack.status(after=seen) or {})["requests"]]
+    assert told == [("POST", path, 200), ("GET", url.path, 200)]
+
+
 def test_every_function_imports_with_nothing_but_its_layers(stack: Stack) -> None:
     """The emulator runs functions with its own packages within reach, which AWS does not have."""
     assert stack.is_running()

@@ -1,5 +1,6 @@
 """The engineer's command: keys, sites, and the statistics' rebuild and repair."""
 
+import argparse
 import hashlib
 import json
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from public_api.handler import handler as public
 from sites_api.handler import handler as sites
 from tests.builders import a_record, a_request, a_site, an_event, an_order
 from tests.cloud import Cloud
-from tests.faults import on, refused_with, tapped
+from tests.faults import Deliver, Sent, on, refused_with, tapped
 from tools import ecrm
 
 type Run = Callable[..., tuple[int, list[str], list[str]]]
@@ -314,16 +315,53 @@ def test_a_stack_s_outputs_name_its_table_its_queue_and_its_links_secret(
     assert 0 == run("--stack", "ours", "links", "rotate")[0]
 
 
-def test_after_a_rotation_new_links_have_a_new_key_and_old_ones_go_on_working(cloud: Cloud, run: Run) -> None:
-    def link() -> str:
-        return str(cloud.call(orders, "POST", "/v1/orders/A-1001/links", {}).json["url"]).removeprefix("https://shop.example.com")
+def link(cloud: Cloud) -> str:
+    """The address of an order's page, made with the keys as they are now."""
+    bootstrap.link_keys.cache_clear()
+    made = cloud.call(orders, "POST", "/v1/orders/A-1001/links", {})
+    return str(made.json["url"]).removeprefix("https://shop.example.com")
 
+
+def opened(*links: str) -> list[int]:
+    return [public(a_request("GET", path), None)["statusCode"] for path in links]
+
+
+def test_after_a_rotation_new_links_have_a_new_key_and_old_ones_go_on_working(cloud: Cloud, run: Run) -> None:
     assert 201 == cloud.call(orders, "POST", "/v1/orders", an_order()).status
-    made = [link()]
+    made = [link(cloud)]
     for key_id in ("2", "3"):
         words = f"links are made with key {key_id} from now on; old links keep working"
         assert (0, [words], []) == run("links", "rotate")
-        bootstrap.link_keys.cache_clear()
-        made.append(link())
+        made.append(link(cloud))
     assert 3 == len(set(made))
-    assert [200] * 3 == [public(a_request("GET", path), None)["statusCode"] for path in made]
+    assert [200] * 3 == opened(*made)
+
+
+@pytest.mark.parametrize("moment", ["PutSecretValue", "UpdateSecretVersionStage"])
+def test_of_two_rotations_at_once_neither_loses_the_key_of_the_other(cloud: Cloud, run: Run, moment: str) -> None:
+    """The second rotation happens as a whole between two calls of the first, and a link is made with its key."""
+    assert 201 == cloud.call(orders, "POST", "/v1/orders", an_order()).status
+    made = [link(cloud)]
+
+    def meanwhile(_sent: Sent, deliver: Deliver) -> Any:
+        if len(made) == 1:
+            made.append("")
+            ecrm.rotate(argparse.Namespace())
+            made[1] = link(cloud)
+        return deliver()
+
+    with tapped(on(moment, meanwhile)):
+        code, printed, complaints = run("links", "rotate")
+    words = "links are made with key {} from now on; old links keep working"
+    assert (0, [words.format(2), words.format(3)], []) == (code, printed, complaints)
+    made.append(link(cloud))
+    assert (3, [200] * 3) == (len(set(made)), opened(*made))
+
+
+def test_a_secret_that_never_stands_still_is_left_as_it_is(cloud: Cloud, run: Run) -> None:
+    assert 201 == cloud.call(orders, "POST", "/v1/orders", an_order()).status
+    before = link(cloud)
+    with tapped(on("UpdateSecretVersionStage", refused_with("InvalidParameterException"))):
+        answered = run("links", "rotate")
+    assert (1, [], ["others rotate at the same time; nothing was rotated, try again"]) == answered
+    assert before == link(cloud)

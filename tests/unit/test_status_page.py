@@ -2,6 +2,7 @@
 
 import html
 import re
+import unicodedata
 from dataclasses import replace
 from datetime import date
 from itertools import pairwise, product
@@ -119,6 +120,19 @@ def test_every_language_has_every_word() -> None:
             set(words.SHIPMENTS[language]),
         )
     assert [set(Language)] * 3 == [set(words.NAMES), set(words.DIRECTIONS), set(words.TAGS)]
+    assert {ENGLISH: 12, PERSIAN: 12} == {language: len(set(months)) for language, months in words.MONTHS.items()}
+
+
+@pytest.mark.parametrize(("language", "script"), [(ENGLISH, "LATIN"), (PERSIAN, "ARABIC"), (CHINESE, "CJK")])
+def test_every_word_is_written_in_the_script_of_its_language_and_no_two_states_are_told_alike(
+    language: Language, script: str
+) -> None:
+    states = (words.STATUSES[language], words.STEPS[language], words.SHIPMENTS[language])
+    assert [len(told) for told in states] == [len(set(told.values())) for told in states]
+    every = [word for told in (*states, words.LABELS[language], words.CURRENCIES[language]) for word in told.values()]
+    every += [words.NAMES[language], *words.MONTHS.get(language, ())]
+    scripts = {word: {unicodedata.name(letter).split()[0] for letter in word if letter.isalpha()} for word in every}
+    assert {} == {word: found for word, found in scripts.items() if found != {script}}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import time
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
@@ -85,6 +86,11 @@ class RandomIds:
         return secrets.token_hex(16)
 
 
+def _pause(most_seconds: float) -> None:
+    """Sleep for a random part of the time (full jitter): who was refused together does not come back together."""
+    time.sleep(secrets.SystemRandom().uniform(0, most_seconds))
+
+
 clock = SystemClock()
 ids = RandomIds()
 
@@ -97,7 +103,7 @@ def _session() -> botocore.session.Session:
 @cache
 def table() -> Table:
     client = cast("DynamoDBClient", _session().create_client("dynamodb", config=_PATIENCE))
-    return Table(client, os.environ["TABLE_NAME"])
+    return Table(client, os.environ["TABLE_NAME"], _pause)
 
 
 def _secret(secret_id: str) -> str:

@@ -114,7 +114,7 @@ def found(call: Call, *, orders: Orders, customers: Customers) -> Reply:
 
 
 def page_of(call: Call, page: Page[OrderView], *bound: object) -> Reply:
-    """Show a page of orders, and ring for each that could not be read: whoever asked cannot mend it."""
+    """Show a page of orders, and tell us, not the caller, of each that could not be read."""
     for one in page.unreadable:
         ids = {"customer_id": one.customer_id, "site": one.site, "order_id": one.order_id}
         observability.alarm("unreadable", one.error, correlation_id=call.correlation_id, **ids)

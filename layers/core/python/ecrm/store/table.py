@@ -4,7 +4,7 @@ Items are plain dictionaries with `PK` and `SK`; numbers are int or Decimal. Eve
 time heals raises Unavailable.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ type Item = dict[str, Any]
 
 MOST_DRAINS = 8
 """Rounds of asking again for what a batch left out, before it is reported as Unavailable."""
+FIRST_PAUSE_SECONDS = 0.01
+"""Before the second round, at most. Each further one may be twice as long: 1.27 s in all."""
 BATCH_READ = 100
 BATCH_WRITE = 25
 
@@ -59,9 +61,12 @@ class Refused(Exception):
 
 
 class Table:
-    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+    """`pause` waits for some part of the seconds that it is given."""
+
+    def __init__(self, client: "DynamoDBClient", name: str, pause: Callable[[float], None]) -> None:
         self._client = client
         self._name = name
+        self._pause = pause
 
     def get(self, key: Key, *, consistent: bool = False) -> Item | None:
         answer = self._call("get_item", Key=_wire_key(key), ConsistentRead=consistent)
@@ -75,7 +80,9 @@ class Table:
         ]
 
     def _drain(self, wanted: list[Item], consistent: bool) -> Iterator[Item]:  # noqa: FBT001 (private)
-        for _ in range(MOST_DRAINS):
+        for again in range(MOST_DRAINS):
+            if again:
+                self._pause(FIRST_PAUSE_SECONDS * 2 ** (again - 1))
             ask = {self._name: {"Keys": wanted, "ConsistentRead": consistent}}
             answer = self._call_any("batch_get_item", RequestItems=ask)
             yield from (from_wire(item) for item in answer["Responses"].get(self._name, ()))
@@ -168,7 +175,9 @@ class Table:
         doomed = [{"DeleteRequest": {"Key": _wire_key(key)}} for key in dict.fromkeys(keys)]
         for at in range(0, len(doomed), BATCH_WRITE):
             left = doomed[at : at + BATCH_WRITE]
-            for _ in range(MOST_DRAINS):
+            for again in range(MOST_DRAINS):
+                if again:
+                    self._pause(FIRST_PAUSE_SECONDS * 2 ** (again - 1))
                 answer = self._call_any("batch_write_item", RequestItems={self._name: left})
                 left = answer.get("UnprocessedItems", {}).get(self._name, [])
                 if not left:
