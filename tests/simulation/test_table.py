@@ -27,7 +27,7 @@ def real() -> Iterator[Table]:
     with a_cloud() as cloud:
         for item in cloud.items():
             cloud.dynamodb.delete_item(TableName="table", Key={name: item[name] for name in ("PK", "SK")})
-        yield Table(cloud.dynamodb, "table")
+        yield Table(cloud.dynamodb, "table", lambda _seconds: None)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
