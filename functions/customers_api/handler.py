@@ -1,9 +1,8 @@
-"""Woken by any request under /v1/customers; reads all that is known of a customer, and leaves behind what they consent to."""
+"""Woken by any request under /v1/customers; reads all that is known of a customer, and leaves behind what is said of them."""
 
 from functools import partial
 
 from ecrm import bootstrap as wired
-from ecrm.application.customers import read_customer as read_profile
 from ecrm.contracts import consent as said
 from ecrm.contracts import customers as wire
 from ecrm.contracts.fields import PageQuery
@@ -11,19 +10,18 @@ from ecrm.contracts.orders import OrdersPage
 from ecrm.contracts.statistics import StatisticsBody, StatisticsQuery
 from ecrm.domain.api_keys import Scope
 from ecrm.entry import consent as consents_door
+from ecrm.entry import contacts, jobs, profiles
 from ecrm.entry import customers as door
-from ecrm.entry import jobs
 from ecrm.entry.http import Call, Reply
 
-handler = jobs.with_customers_jobs(wired.http_api(), wired.request_export, wired.request_customers_export, wired.request_erasure)
+handler = wired.http_api()
+profiles.with_writing(handler, wired.put_customer, wired.update_customer, wired.change_consents, wired.topics)
+profiles.with_reading(handler, wired.read_profile, wired.find_profiles)
+profiles.with_merging(handler, wired.merge_customers, wired.unmerge_customers)
+contacts.with_recording(handler, wired.record_contact)
+jobs.with_customers_jobs(handler, wired.request_export, wired.request_customers_export, wired.request_erasure)
 read = partial(handler.route, "GET", scope=Scope.CUSTOMERS_READ)
 write = partial(handler.route, "POST", scope=Scope.CUSTOMERS_WRITE)
-
-
-@read("/v1/customers/{customer_id}", answer=wire.CustomerBody)
-def read_customer(call: Call) -> Reply:
-    """Read a customer: who they are."""
-    return Reply(200, wire.CustomerBody.of(read_profile(call.path["customer_id"], customers=wired.customers())))
 
 
 @read("/v1/customers/{customer_id}/stats", query=StatisticsQuery, answer=StatisticsBody)

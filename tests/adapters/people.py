@@ -10,5 +10,5 @@ def here(customer_id: str) -> Standing:
     """A customer who is there, made at the first mention."""
     store = bootstrap.customers()
     if store.find(customer_id) is None:
-        store.write(Claim(Customer(customer_id, (), NOON), 0, (), ()))
+        store.write(Claim(Customer(customer_id, (), NOON), 0, (), ()), None, NOON)
     return Standing(customer_id)

@@ -16,7 +16,8 @@ from ecrm.domain.statistics import NOTHING, CustomerStatistics
 from .consent import ConsentsView
 from .identity import root
 from .orders import OrderView
-from .ports import Customers, ExportFiles, Exports, Orders, Statistics
+from .ports import Customers, ExportFiles, Exports, Orders, Profiles, Statistics
+from .profiles import Profile, read_profile
 
 LARGEST_PART = 8_000_000
 """About as many characters as a part has before it is written; all of it is in memory until then."""
@@ -30,7 +31,7 @@ type Shapes = Mapping[FileFormat, Callable[[Row], Iterable[Row]]]
 class CustomerRecord:
     """A customer as a bulk export tells of them."""
 
-    customer: Customer
+    profile: Profile
     statistics: CustomerStatistics
     consents: ConsentsView
 
@@ -144,13 +145,15 @@ def read_record(
     customer_id: str,
     *,
     customers: Customers,
+    profiles: Profiles,
     statistics: Statistics,
     consents: Callable[[str], ConsentsView],
 ) -> CustomerRecord:
     """Read what a bulk export tells of a customer. Raises Erased, NotFound."""
     customer = _itself(customer_id, customers)
     row = statistics.find(customer.customer_id)
-    return CustomerRecord(customer, row[0] if row else NOTHING, consents(customer_id))
+    profile = read_profile(customer_id, customers=customers, profiles=profiles)
+    return CustomerRecord(profile, row[0] if row else NOTHING, consents(customer_id))
 
 
 def read_orders(customer_id: str, *, customers: Customers, orders: Orders) -> tuple[list[OrderView], int]:

@@ -13,7 +13,7 @@ from ecrm.domain.customers import Customer, Held, Identifier, Kind, are_differen
 from ecrm.domain.errors import Conflict, Erased, NotFound, RuleBroken
 from ecrm.domain.events import Event
 
-from .ports import Claim, Clock, Contended, Customers, IdentityEntry, Ids, Standing
+from .ports import Claim, Clock, Contended, Customers, IdentityEntry, Ids, Outcome, Request, Standing
 
 MOST_IDENTIFIERS = 50
 """Identifiers that one profile may hold; further ones stay with the fact that named them."""
@@ -272,25 +272,28 @@ def join(claim: Claim, loser: Customer, person: Person, now: datetime) -> Claim:
     return replace(claim, customer=customer, absorbed=(*claim.absorbed, merged), events=(*claim.events, event))
 
 
-def merge(winner_id: str, loser_id: str, *, site: str, source: str, customers: Customers, clock: Clock) -> Customer:
+def merge(
+    winner_id: str, loser_id: str, request: Request | None, *, site: str, source: str, customers: Customers, clock: Clock
+) -> tuple[Customer, Outcome]:
     """Make two customers one, by reference; already one, they stay as they are.
 
-    Raises NotFound, Erased; Conflict where two user ids of one site tell them apart; RuleBroken where one would hold too much.
+    Raises NotFound, Erased, AlreadyAnswered; Conflict where two user ids of one site tell them apart; RuleBroken where one
+    would hold too much.
     """
     now = clock.now()
     for _ in range(ATTEMPTS):
         winner, loser = root(winner_id, customers=customers), root(loser_id, customers=customers)
         if winner.customer_id == loser.customer_id:
-            return winner
+            return winner, Outcome.EXISTING
         _refuse_merger(winner, loser)
         person = _by_hand(site, source, now)
         grown = replace(winner, is_vouched=True, version=winner.version + 1)
         claim = join(Claim(grown, winner.version, (), ()), loser, person, now)
         try:
-            customers.write(claim)
+            customers.write(claim, request, now)
         except Contended:
             continue
-        return claim.customer
+        return claim.customer, Outcome.CREATED
     raise Contended("many requests for these customers at once; try again")
 
 
@@ -303,10 +306,13 @@ def _refuse_merger(winner: Customer, loser: Customer) -> None:
         raise RuleBroken(f"a customer has at most {MOST_IDENTIFIERS} identifiers", code="too_many_identifiers")
 
 
-def unmerge(winner_id: str, loser_id: str, *, site: str, source: str, customers: Customers, clock: Clock) -> Customer:
+def unmerge(
+    winner_id: str, loser_id: str, request: Request | None, *, site: str, source: str, customers: Customers, clock: Clock
+) -> tuple[Customer, Outcome]:
     """Take a customer out of the one that absorbed it, with whom it had absorbed itself; gives it back as it is then.
 
-    What was recorded since the merger stays where it was recorded. Raises NotFound, Erased; Conflict where it is no part.
+    What was recorded since the merger stays where it was recorded. One who is merged into nobody stays as they are. Raises
+    NotFound, Erased, AlreadyAnswered; Conflict where it is part of another one.
     """
     now = clock.now()
     for _ in range(ATTEMPTS):
@@ -314,6 +320,8 @@ def unmerge(winner_id: str, loser_id: str, *, site: str, source: str, customers:
         loser = customers.find(loser_id)
         if loser is None:
             raise NotFound("no such customer", code="customer_not_found")
+        if loser.merged_into is None:
+            return root(loser_id, customers=customers), Outcome.EXISTING
         above = _above(loser, customers)
         if winner_id not in {customer.customer_id for customer in above}:
             raise Conflict("this customer was not merged into that one", code="not_merged")
@@ -328,10 +336,10 @@ def unmerge(winner_id: str, loser_id: str, *, site: str, source: str, customers:
         )
         both = (event, replace(event, customer_id=loser_id))
         try:
-            customers.write(Claim(top, top.version - 1, entries, both, absorbed=(*between, alone)))
+            customers.write(Claim(top, top.version - 1, entries, both, absorbed=(*between, alone)), request, now)
         except Contended:
             continue
-        return alone
+        return alone, Outcome.CREATED
     raise Contended("many requests for these customers at once; try again")
 
 

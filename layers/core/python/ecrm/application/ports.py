@@ -179,8 +179,8 @@ class Customers(Protocol):
         """Read a profile as it is, merged or erased; strongly consistent."""
         ...
 
-    def write(self, claim: Claim) -> None:
-        """Write what a claim changes, in one transaction. Raises Contended."""
+    def write(self, claim: Claim, request: Request | None, now: datetime) -> None:
+        """Write what a claim changes, in one transaction. Raises Contended, AlreadyAnswered."""
         ...
 
 

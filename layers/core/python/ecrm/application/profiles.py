@@ -14,7 +14,7 @@ from ecrm.domain.events import Event
 from ecrm.domain.instants import to_text
 
 from .customers import find_customers
-from .identity import Authority, Person, root, standing_of, whose
+from .identity import Authority, Person, merge, root, standing_of, unmerge, whose
 from .orders import AHEAD
 from .ports import (
     AlreadyAnswered,
@@ -65,6 +65,16 @@ class ApplyTraits:
     source: str
     is_claimed: bool
     backfill: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joining:
+    """That another customer is one with this one, or is so no more."""
+
+    customer_id: str
+    other_id: str
+    site: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +165,40 @@ def apply_traits(command: ApplyTraits, *, customers: Customers, profiles: Profil
         return Standing(root(command.customer_id, customers=customers).customer_id)
 
     told.keep(standing, None, customers=customers, profiles=profiles)
+
+
+def merge_customers(
+    command: Joining, request: Request | None, *, customers: Customers, profiles: Profiles, requests: Requests, clock: Clock
+) -> Kept:
+    """Make two customers one; gives the one whom the other is part of then. Raises what `identity.merge` does."""
+    return _joined(command, request, merge, customers=customers, profiles=profiles, requests=requests, clock=clock)
+
+
+def unmerge_customers(
+    command: Joining, request: Request | None, *, customers: Customers, profiles: Profiles, requests: Requests, clock: Clock
+) -> Kept:
+    """Take a customer out of another one; gives the one taken out. Raises what `identity.unmerge` does."""
+    return _joined(command, request, unmerge, customers=customers, profiles=profiles, requests=requests, clock=clock)
+
+
+def _joined(
+    command: Joining,
+    request: Request | None,
+    join: Callable[..., tuple[Customer, Outcome]],
+    *,
+    customers: Customers,
+    profiles: Profiles,
+    requests: Requests,
+    clock: Clock,
+) -> Kept:
+    told = {"site": command.site, "source": command.source}
+    try:
+        customer, outcome = join(command.customer_id, command.other_id, request, **told, customers=customers, clock=clock)
+    except AlreadyAnswered as answered:
+        answering = command.customer_id if join is merge else command.other_id
+        return Kept(read_profile(answering, customers=customers, profiles=profiles), answered.outcome, replayed=True)
+    earlier = requests.recognise(request, outcome, clock.now()) if request and outcome is Outcome.EXISTING else None
+    return Kept(_profile(customer, profiles), earlier or outcome, replayed=earlier is not None)
 
 
 def read_profile(customer_id: str, *, customers: Customers, profiles: Profiles) -> Profile:

@@ -1,4 +1,4 @@
-"""Customers and their timeline on the wire."""
+"""The timeline of a customer on the wire."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -7,33 +7,9 @@ from typing import Annotated, Any, Self
 from pydantic import Field
 
 from ecrm.domain import instants
-from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
 
 from .fields import Answer, Day, PageQuery
-
-
-class IdentifierBody(Answer):
-    kind: str
-    value: str
-    site: str | None
-
-
-class CustomerBody(Answer):
-    customer_id: str
-    identifiers: list[IdentifierBody]
-    created_at: str
-    has_role_address: bool
-    """Whether an address belongs to a function (info@, sales@), not to a person."""
-
-    @classmethod
-    def of(cls, customer: Customer) -> Self:
-        return cls(
-            customer_id=customer.customer_id,
-            identifiers=[IdentifierBody(kind=i.kind, value=i.value, site=i.scope or None) for i in customer.identifiers],
-            created_at=instants.to_answer(customer.created_at),
-            has_role_address=customer.has_role_address,
-        )
 
 
 class TimelineEventBody(Answer):
@@ -62,16 +38,16 @@ class TimelineEventBody(Answer):
             customer_id=event.customer_id,
             source=event.source,
             backfill=event.backfill,
-            data=_json_of(event.data),
+            data=json_of(event.data),
         )
 
 
-def _json_of(value: Any) -> Any:
+def json_of(value: Any) -> Any:
     """Give a number with a fraction as a number, as it was sent; pydantic would write it as text."""
     if isinstance(value, Mapping):
-        return {name: _json_of(inner) for name, inner in value.items()}
+        return {name: json_of(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_json_of(inner) for inner in value]
+        return [json_of(inner) for inner in value]
     return float(value) if isinstance(value, Decimal) else value
 
 

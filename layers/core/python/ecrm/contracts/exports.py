@@ -8,8 +8,8 @@ from ecrm.application.orders import OrderView
 from ecrm.domain.jobs import FileFormat
 
 from .consent import ConsentsBody
-from .customers import CustomerBody
 from .orders import OrderBody
+from .profiles import CustomerBody
 from .statistics import StatisticsBody
 
 _ROUTES = {"PK", "SK", "v"}
@@ -17,8 +17,8 @@ _KINDS = {"email": "emails", "phone": "phones", "user_id": "user_ids", "anonymou
 
 
 def customer_row(record: CustomerRecord) -> Row:
-    profile = CustomerBody.of(record.customer).model_dump(mode="json")
-    statistics = StatisticsBody.of(record.customer.customer_id, record.statistics).model_dump(mode="json")
+    profile = CustomerBody.of(record.profile).model_dump(mode="json")
+    statistics = StatisticsBody.of(record.profile.customer.customer_id, record.statistics).model_dump(mode="json")
     del statistics["customer_id"]
     consents = ConsentsBody.of(record.consents).model_dump(mode="json")
     return profile | {name: consents[name] for name in ("consents", "suppressed")} | {"statistics": statistics}

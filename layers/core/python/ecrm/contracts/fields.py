@@ -166,6 +166,7 @@ Phone = Annotated[
     AfterValidator(phone_number),
     WithJsonSchema({"type": "string", "pattern": r"^\+[1-9]\d{6,14}$", "examples": ["+989121234567"]}),
 ]
+CustomerId = Annotated[str, _id_like(r"^[0-9a-f]{32}$", 32)]
 OrderId = Annotated[str, _id_like(r"^[A-Za-z0-9#][A-Za-z0-9._:@+=~#-]*$", 100)]
 """No slash, percent sign or blank, so that an order has one URL."""
 EventId = Annotated[str, _id_like(r"^[A-Za-z0-9._:@+=~-]+$", 100)]

@@ -48,8 +48,9 @@ class IdentifiersBody(Body):
     phone: Phone | None = None
     anonymous_id: ForeignId | None = None
 
-    def to_identifiers(self, site: str) -> tuple[Identifier, ...]:
-        return identifiers_of(site, user_id=self.user_id, email=self.email, phone=self.phone, anonymous_id=self.anonymous_id)
+    def to_identifiers(self, site: str, pointer: str = "/customer") -> tuple[Identifier, ...]:
+        named = {"user_id": self.user_id, "email": self.email, "phone": self.phone, "anonymous_id": self.anonymous_id}
+        return identifiers_of(site, **named, pointer=pointer)
 
 
 class LineBody(Body):

@@ -122,7 +122,13 @@ def is_role_address(email: str) -> bool:
 
 
 def identifiers_of(
-    site: str, *, user_id: str | None, email: str | None, phone: str | None, anonymous_id: str | None
+    site: str,
+    *,
+    user_id: str | None,
+    email: str | None,
+    phone: str | None,
+    anonymous_id: str | None,
+    pointer: str = "/customer",
 ) -> tuple[Identifier, ...]:
     """Give the identifiers present, strongest first. Raises Invalid where there is none."""
     given = (
@@ -133,7 +139,7 @@ def identifiers_of(
     )
     found = tuple(Identifier(kind, value, scope) for kind, value, scope in given if value is not None)
     if not found:
-        raise Invalid.at("/customer", "no_identifier", "name the customer by user_id, email, phone or anonymous_id")
+        raise Invalid.at(pointer, "no_identifier", "name the customer by user_id, email, phone or anonymous_id")
     return found
 
 

@@ -8,6 +8,8 @@ from typing import Any
 CATALOGUE: dict[str, str] = {
     "customer.created": "A customer came into being, from identifiers nobody held before.",
     "customer.identified": "A known customer gained an identifier.",
+    "customer.merged": "A customer was made one with another: `data.merged` is part of `data.into` from now on.",
+    "customer.unmerged": "A customer was taken out of the one that it had been made one with.",
     "customer.updated": "Attributes of a customer changed; carries their new values, null where one was cleared.",
     "order.placed": "An order was placed; carries its lines and totals.",
     "order.paid": "The order was paid.",

@@ -191,7 +191,7 @@ class HttpApi:
             log["key_id"] = key.key_id
             authorize(key, route.scope)
         raw = _raw_body(event) if route.body is not None else b""
-        named = headers.get("idempotency-key") if method == "POST" and not route.tracks else None
+        named = headers.get("idempotency-key") if method in ("POST", "PATCH") and not route.tracks else None
         request = _request(named, key, f"{method} {event['rawPath']}", raw, now)
         if route.body is not None and value is None:
             value = self._json(route, headers, raw)
