@@ -13,6 +13,7 @@ from local.api import Api
 from local.demo.cdnow import Sums, purchases
 from local.demo.load import Loaded, load, sum_statistics
 from local.demo.story import tell
+from local.demo.visitor import Tellers, visit
 from local.down import drain
 from local.stack import Stack, give_up
 from local.up import step, up
@@ -34,6 +35,7 @@ def main() -> None:
     loaded = place_orders(api)
     order = walk_one_order(api)
     check_statistics(stack, api, loaded)
+    follow_a_visitor(stack, facts)
     say_where_to_look(facts, order)
     say_what_the_customer_sees(api, facts["api_url"], order["order_id"])
     if os.environ.get("ONCE") != "1":
@@ -79,6 +81,27 @@ def check_statistics(stack: Stack, api: Callable[[], Api], loaded: Loaded) -> No
     if counted != expected:
         give_up("they differ")
     print("They are equal.")
+
+
+def follow_a_visitor(stack: Stack, facts: dict[str, Any]) -> None:
+    """Let somebody look around, log in, buy and telephone; show that it is one customer with one timeline."""
+    heading("A visitor becomes a customer: behaviour, order and a telephone call on one timeline")
+    with (
+        Api(facts["api_url"], facts["write_key"]) as browser,
+        Api(facts["api_url"], facts["server_key"]) as shop,
+        Api(facts["api_url"], facts["staff_key"]) as call_centre,
+    ):
+        *steps, (_, customer_id) = visit(Tellers(browser, shop, call_centre))
+        for who, what in steps:
+            print(f"{who:<12}{what}")
+        if left := drain(stack):
+            give_up(f"the stream does not get on: {left}")
+        customer = call_centre.get(f"/v1/customers/{customer_id}")
+        print(f"one customer  {customer_id}, known by {', '.join(i['kind'] for i in customer['identifiers'])}")
+        for event in reversed(call_centre.get(f"/v1/customers/{customer_id}/timeline?limit=100")["data"]):
+            print(f"  {event['occurred_at'][11:19]}  {event['type']}")
+        counted = call_centre.get(f"/v1/customers/{customer_id}/stats")
+        print(f"statistics    {counted['orders']} order, {sum(counted['visits'].values())} visit, {', '.join(counted['events'])}")
 
 
 def say_where_to_look(facts: dict[str, Any], order: dict[str, Any]) -> None:
