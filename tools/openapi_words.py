@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from ecrm.application.consent import ConsentsView, ConsentView, joined
 from ecrm.application.orders import OrderView
-from ecrm.contracts import consent, customers, links, orders, products, sites, suppressions, topics
+from ecrm.contracts import consent, contacts, customers, links, orders, products, sites, suppressions, topics
 from ecrm.domain import orders as domain
 from ecrm.domain import statistics
 from ecrm.domain.consent import ConsentFact
@@ -42,6 +42,16 @@ PROBLEMS = {
 }
 
 FIELDS = {
+    "RecordContactBody.channel": "Where it was said.",
+    "direction": "Who turned to whom: `inbound` is the customer to the company.",
+    "text": "What was said or written, as it was; at most 10 KB of UTF-8.",
+    "subject": "What it was about.",
+    "author": "Who said or noted it.",
+    "AuthorBody.name": "As colleagues know them.",
+    "AuthorBody.role": "Whether the customer, somebody of the company, a partner, or a system.",
+    "RecordContactBody.order_id": "The order that it was about.",
+    "RecordContactBody.backfill": "A past contact: it triggers nothing.",
+    "contact_id": "The contact's name on its site: recorded once. Without it, the same body is recorded once.",
     "available": "Whether it can be bought; null as true. A product ends with false.",
     "brand": "Who makes it.",
     "PutSiteBody.brand": "The storefront's name, as customers know it.",
@@ -260,6 +270,16 @@ _SITE = {
     "postal_address": "Blue Note GmbH, Ringstraße 1, 10115 Berlin",
 }
 
+_CONTACT = {
+    "channel": "call",
+    "direction": "inbound",
+    "text": "Asks when the second parcel comes. Told her: on Tuesday.",
+    "subject": "second parcel",
+    "author": {"role": "agent", "name": "Team Berlin"},
+    "occurred_at": "2026-11-21T09:30:00Z",
+    "contact_id": "call-4711",
+    "order_id": "A-1001",
+}
 _PRODUCT = {
     "name": "Blue",
     "category": "jazz",
@@ -324,6 +344,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "make_link": {"customer's language": {"language": "fa"}, "browser's language": {}},
     "find_orders": {"e-mail": {"email": "sara@example.com"}, "user id": {"user_id": "u-77", "limit": 10}},
     "put_site": {"site": _SITE},
+    "record_contact": {"call": _CONTACT},
     "put_product": {"product": _PRODUCT, "stock": {"stock": 11, "updated_at": "2026-11-20T18:05:00Z"}},
     "put_named_product": {"a sku with a slash": {"sku": "LP/1", "name": "Hejira"}},
     "put_products": {"products": {"products": [{"sku": "CD-5", **_PRODUCT}, {"sku": "LP-1", "name": "Hejira", "stock": None}]}},
@@ -392,8 +413,10 @@ def answer_examples() -> dict[str, Any]:
         **_suppressions(),
     }
     made |= dict.fromkeys(("read_consents", "change_consents"), _consents())
+    contact = contacts.RecordContactBody.model_validate(_CONTACT).to_command(_CUSTOMER, "de", digest="", source="")
     product = _product()
     made |= {
+        "record_contact": contacts.ContactBody.of(contact, _CUSTOMER),
         "put_product": product,
         "put_named_product": product.model_copy(update={"sku": "LP/1"}),
         "read_product": product,

@@ -183,12 +183,12 @@ def test_guesses_fill_no_memory_and_shut_nobody_out(shop: Shop) -> None:
 
 # ── sites ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-NAMING_A_SITE = ["place_order", "record_event", "read_order", "list_orders", "find_orders", "make_link"]
+NAMING_A_SITE = ["place_order", "record_event", "read_order", "list_orders", "find_orders", "make_link", "record_contact"]
 
 
 def about_site(shop: Shop, name: str, site: str, key: str) -> Answer:
     operation = next(operation for operation in OPERATIONS if operation.name == name)
-    path = operation.at(order_id="A-1001")
+    path = operation.at(**shop.there)
     if operation.method == "GET":
         return shop.call("GET", path, key=key, query=f"site={site}")
     body = UNIQUE if name == "record_event" else operation.example

@@ -51,6 +51,9 @@ def against_the_facts(shop: Shop, operation: Operation) -> Answer:
         return shop.send(operation, operation.example | {"coupon": "WINTER"})
     if operation.name in ("put_product", "put_named_product"):
         return shop.send(operation, too_much_of_a_product(operation))
+    if operation.name == "record_contact":
+        shop.send(operation)
+        return shop.send(operation, operation.example | {"text": "Other words."})
     if operation.name == "lift_suppression":
         return shop.send(operation, suppressed(shop, "2026-11-21T09:30:00Z") | {"proof": a_proof("2026-11-21T09:29:59Z")})
     if operation.name in ("change_consents", "suppress_address"):
@@ -118,7 +121,7 @@ def again(shop: Shop, operation: Operation) -> Answer:
         event = {"type": "paid", "occurred_at": "2026-11-20T18:04:00Z", "event_id": "once"}
         shop.send(operation, event)
         return shop.send(operation, event)
-    if operation.name in ("put_named_product", "change_consents", "suppress_address", "lift_suppression"):
+    if operation.name in ("put_named_product", "record_contact", "change_consents", "suppress_address", "lift_suppression"):
         shop.send(operation)
     return shop.send(operation)
 
@@ -138,6 +141,8 @@ def anew(shop: Shop, operation: Operation) -> Answer:
         return shop.call("PUT", f"/v1/products/{a_new_order()['order_id']}", operation.example)
     if operation.name == "put_named_product":
         return shop.send(operation, {"sku": a_new_order()["order_id"]})
+    if operation.name == "record_contact":
+        return shop.send(operation, operation.example | {"contact_id": a_new_order()["order_id"]})
     return _fresh(shop, operation)
 
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from ecrm.application.behaviour import Result, Said
     from ecrm.application.consent import ChangeConsents, Changed, ConsentsView
+    from ecrm.application.contacts import ContactRecorded, RecordContact
     from ecrm.application.identity import Authority
     from ecrm.application.jobs import Requested
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
@@ -331,6 +332,12 @@ def recount(customer_id: str, what: "Touched | None" = None, *, dry_run: bool = 
 
 def public_url() -> str:
     return os.environ["PUBLIC_URL"].rstrip("/")
+
+
+def record_contact(command: "RecordContact", request: "Request | None") -> "ContactRecorded":
+    from ecrm.application.contacts import record_contact  # noqa: PLC0415 (only customers_api records contacts)
+
+    return record_contact(command, request, contacts=contacts(), customers=customers(), requests=requests(), clock=clock)
 
 
 def change_consents(command: "ChangeConsents", request: "Request | None") -> "Changed":

@@ -326,6 +326,19 @@ class Topics(Definitions[Topic], Protocol):
         ...
 
 
+class Contacts(Protocol):
+    def digest(self, partitions: Sequence[str], site: str, contact_id: str) -> str | None:
+        """Give the digest of the contact that has this id under one of a customer's ids; may miss one just recorded."""
+        ...
+
+    def record(self, event: Event, contact_id: str, digest: str, request: Request | None) -> str | None:
+        """Write a contact in one transaction, if its customer is there, neither merged nor erased.
+
+        Gives None, or the digest of the contact that already has this id. Raises Contended, AlreadyAnswered.
+        """
+        ...
+
+
 class Products(Protocol):
     def find(self, sku: str) -> Product | None:
         """Give a product, strongly consistent."""

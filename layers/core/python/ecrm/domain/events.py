@@ -11,6 +11,7 @@ CATALOGUE: dict[str, str] = {
     "customer.merged": "A customer was made one with another: `data.merged` is part of `data.into` from now on.",
     "customer.unmerged": "A customer was taken out of the one that it had been made one with.",
     "customer.updated": "Attributes of a customer changed; carries their new values, null where one was cleared.",
+    "contact.recorded": "Something was said or written between the customer and the company elsewhere; carries the words.",
     "order.placed": "An order was placed; carries its lines and totals.",
     "order.paid": "The order was paid.",
     "order.packed": "The order was packed.",

@@ -36,6 +36,7 @@ SHAPES: dict[str, tuple[str, str]] = {
     "job": ("JOB#<job_id>", "JOB"),
     "job_event": ("JOB#<job_id>", "EVENT#<occurred_at>#<event_id>"),
     "job_listing": ("LIST#jobs", "<job_id>"),
+    "contact": ("CUSTOMER#<customer_id>", "CONTACT#<site>#<contact_id>"),
     "product": ("LIST#products#<shard>", "<sku>"),
 }
 
@@ -139,6 +140,10 @@ def site(name: str) -> Key:
 
 def topic(name: str) -> Key:
     return Key(TOPICS_PARTITION, name)
+
+
+def contact(customer_id: str, site: str, contact_id: str) -> Key:
+    return Key(customer_partition(customer_id), f"CONTACT#{site}#{contact_id}")
 
 
 def product(sku: str) -> Key:

@@ -1,0 +1,44 @@
+"""Contacts: each is an event of the timeline, and an item that keeps its id unique whatever time it names."""
+
+from collections.abc import Sequence
+
+from ecrm.application.ports import Contended, Request, Standing
+from ecrm.domain.events import Event
+
+from . import keys, replays
+from .customers import DynamoCustomers
+from .events import put_event
+from .table import Action, Held, Put, Refused, Table
+
+_ID_IS_FREE = "contact id is free"
+
+
+class DynamoContacts:
+    def __init__(self, table: Table, customers: DynamoCustomers) -> None:
+        self._table = table
+        self._customers = customers
+
+    def digest(self, partitions: Sequence[str], site: str, contact_id: str) -> str | None:
+        found = self._table.get_many(keys.contact(partition, site, contact_id) for partition in partitions)
+        return str(found[0]["digest"]) if found else None
+
+    def record(self, event: Event, contact_id: str, digest: str, request: Request | None) -> str | None:
+        key = keys.contact(event.customer_id, event.site, contact_id)
+        item = {"PK": key.pk, "SK": key.sk, "type": "contact", "v": 1, "digest": digest}
+        actions: list[Action] = [
+            *self._customers.puts(Standing(event.customer_id)),
+            Put(item, "attribute_not_exists(PK)", _ID_IS_FREE),
+            put_event(event, why="event is new"),
+            *replays.puts(request, event.received_at),
+        ]
+        try:
+            self._table.write(actions)
+        except Refused as refused:
+            replays.raise_if_answered(refused.found, request)
+            if _ID_IS_FREE in refused.found:
+                return str(refused.found[_ID_IS_FREE]["digest"])
+            raise Contended("the customer changed meanwhile") from None
+        except Held as held:
+            replays.raise_if_in_flight(held.whys)
+            raise
+        return None
