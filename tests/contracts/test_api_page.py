@@ -86,8 +86,10 @@ def examples() -> list[tuple[str, Any]]:
 def test_the_examples_run_one_after_the_other_as_they_are_shown(cloud: Cloud) -> None:
     shown = examples()
     assert len(shown) > 5
+    known = {"API": "", "KEY": cloud.key(), "STAFF": cloud.key(KeyKind.STAFF)}
     for command, answer in shown:
-        found = run(command, API="", KEY=cloud.key())
+        found = run(command, **known)
+        known.setdefault("CUSTOMER", found.json.get("customer_id", ""))
         assert [] == same(answer, found.json), command
 
 

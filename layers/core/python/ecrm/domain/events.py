@@ -12,6 +12,7 @@ CATALOGUE: dict[str, str] = {
     "customer.unmerged": "A customer was taken out of the one that it had been made one with.",
     "customer.updated": "Attributes of a customer changed; carries their new values, null where one was cleared.",
     "contact.recorded": "Something was said or written between the customer and the company elsewhere; carries the words.",
+    "consent.changed": "Somebody consented, refused or was asked, on a channel and about a topic; carries what was said.",
     "order.placed": "An order was placed; carries its lines and totals.",
     "order.paid": "The order was paid.",
     "order.packed": "The order was packed.",
