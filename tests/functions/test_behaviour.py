@@ -415,7 +415,7 @@ def test_what_happens_to_an_order_is_told_in_one_batch_and_once(site: Site) -> N
 
 
 def test_a_cancelled_order_is_cancelled_whole_and_a_refund_without_an_amount_is_all(site: Site) -> None:
-    of_order = {"properties": {"order_id": "A-1"}}
+    of_order: dict[str, Any] = {"properties": {"order_id": "A-1"}}
     cancelled = a_call(event="Order Cancelled", messageId="m-2", **of_order)
     refunded = a_call(event="Order Refunded", messageId="m-3", **of_order)
     assert [] == site.say("/v1/batch", {"batch": [ordered(), cancelled, refunded]}, key=site.server).json["errors"]
