@@ -17,9 +17,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ecrm.contracts import fields
+from ecrm.contracts.jobs import JOB_ID, JobBody
 from ecrm.contracts.orders import BatchBody, OrderEventBody, PlaceOrderBody
 from ecrm.contracts.problems import ProblemBody
 from ecrm.contracts.products import ProductsBatchBody
+from ecrm.contracts.profiles import KeptCustomerBody
 from ecrm.contracts.sites import SiteBody
 from ecrm.contracts.topics import TopicBody
 from ecrm.entry.http import Route
@@ -31,7 +33,7 @@ type Json = dict[str, Any]
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "layers/core/python/ecrm/entry/reference"
-FUNCTIONS = ("orders_api", "consent_api", "customers_api", "catalog_api", "sites_api", "reference_api")
+FUNCTIONS = ("orders_api", "ingest_api", "consent_api", "customers_api", "catalog_api", "sites_api", "jobs_api", "reference_api")
 SCHEMAS = "#/components/schemas/"
 
 HEADERS: dict[str, Json] = {
@@ -66,6 +68,7 @@ IN_PATH: dict[str, Json] = {
     },
     "site": {"description": "The site's name.", "schema": TypeAdapter(fields.SiteId).json_schema()},
     "topic": {"description": "The topic's name.", "schema": TypeAdapter(fields.TopicId).json_schema()},
+    "job_id": {"description": "The job's id.", "schema": {"type": "string", "pattern": JOB_ID}},
     "sku": {
         "description": "The shop's own name of the article, of letters, digits, `-`, `.`, `_` and `~`. Any other is told in the "
         "body of `PUT /v1/products` and asked for with `?sku=`.",
@@ -167,7 +170,7 @@ def _asked(route: Route, name: str) -> str:
 def _headers_read(route: Route) -> tuple[str, ...]:
     if _is_definition(route):
         return ("If-Match", "If-None-Match")
-    return ("Idempotency-Key",) if route.creates else ()
+    return ("Idempotency-Key",) if route.creates or route.method == "PATCH" else ()
 
 
 def _is_definition(route: Route) -> bool:
@@ -180,6 +183,8 @@ def _successes(route: Route) -> tuple[int, ...]:
     return (201, 200) if makes_one else (200,)
 
 
+    if route.answer is JobBody and route.creates:
+        return (202,)
 def _refusals(route: Route) -> set[int]:
     """What a route can refuse; tests bring about each of these and meet no other."""
     found = {400, 405, 422}
@@ -191,7 +196,9 @@ def _refusals(route: Route) -> set[int]:
         found |= {413, 415}
     if _is_definition(route):
         found |= {412}
-    elif route.method == "PUT" or (route.creates and route.answer not in BATCHES):
+    if "{customer_id}" in route.path or route.answer is KeptCustomerBody:
+        found |= {410}
+    elif route.method in ("PUT", "PATCH") or (route.creates and route.answer not in BATCHES):
         found |= {409}
     return found
 
@@ -203,12 +210,16 @@ def _answer(route: Route, status: int, example: Any) -> Json:
         words, names = {201: "It is made.", 200: "It was there already."}, ["Location", "Idempotent-Replayed"]
     elif _is_definition(route):
         words, names = {201: "It is made.", 200: "It is replaced."}, ["ETag"]
+    elif route.answer is JobBody and route.creates:
+        words, names = {202: "It is asked for; the job tells how far it is."}, ["Location", "Idempotent-Replayed"]
     elif route.method == "PUT":
         words, names = {201: "It is made.", 200: "It was there; as it is now."}, ["Location"]
     else:
         words, names = {200: "What was asked for."}, ["ETag"] if route.answer in DEFINITIONS else []
     content: Json = {"schema": {"$ref": SCHEMAS + _name(route.answer)}}
     if route.answer in (str, dict):
+    elif route.method == "PATCH":
+        words, names = {200: "As it is now."}, ["Idempotent-Replayed"]
         content = {"schema": {"type": "string" if route.answer is str else "object"}}
     elif example is not None:
         content["example"] = example

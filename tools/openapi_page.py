@@ -137,9 +137,10 @@ class _Operation:
         yield f"<h4>{title}</h4><pre><code>{escape(self._curl(body))}</code></pre>"
 
     def _curl(self, body: Any) -> str:
-        named = {"order_id": "A-1001", "customer_id": "$CUSTOMER", "site": "de", "sku": "CD-5", "topic": "news"}
+        known = {"order_id": "A-1001", "customer_id": "$CUSTOMER", "site": "de", "sku": "CD-5", "topic": "news"}
+        named = known | {"job_id": "$JOB"}
         path = re.sub(r"{(\w+)}", lambda found: named[found[1]], self.path)
-        words = ["curl -sS"] + [f"-X {self.method}"] * (self.method == "PUT") + [f'"$API{path}"']
+        words = ["curl -sS"] + [f"-X {self.method}"] * (self.method in ("PUT", "PATCH")) + [f'"$API{path}"']
         words += ['-H "Authorization: Bearer $KEY"'] * ("x-required-scope" in self.said)
         if body is None:
             return " ".join(words)

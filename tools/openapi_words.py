@@ -8,12 +8,17 @@ from pydantic import BaseModel
 
 from ecrm.application.consent import ConsentsView, ConsentView, joined
 from ecrm.application.orders import OrderView
-from ecrm.contracts import consent, contacts, customers, links, orders, products, sites, suppressions, topics
+from ecrm.application.ports import Outcome
+from ecrm.application.profiles import Kept, Profile
+from ecrm.contracts import consent, contacts, customers, jobs, links, orders, products, profiles, sites, suppressions, topics
+from ecrm.contracts.statistics import StatisticsBody
 from ecrm.domain import orders as domain
 from ecrm.domain import statistics
+from ecrm.domain.attributes import Attribute
 from ecrm.domain.consent import ConsentFact
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
+from ecrm.domain.jobs import ExportFile, FileFormat, Job, JobKind, done, progressed, started
 from ecrm.domain.products import Product, Stated
 from ecrm.domain.suppressions import Ground, Lift, Suppression, with_ground, with_lift
 
@@ -33,6 +38,7 @@ PROBLEMS = {
     404: "There is no such thing.",
     405: "The path has other methods; `Allow` names them.",
     409: "It contradicts what is already a fact, or the same Idempotency-Key is being worked on (then with Retry-After).",
+    410: "The customer was erased.",
     412: "The site is not at the version that If-Match or If-None-Match names.",
     413: "The body is too large.",
     415: "The body is not sent as application/json.",
@@ -42,6 +48,17 @@ PROBLEMS = {
 }
 
 FIELDS = {
+    "traits": "At most 100: text, number, boolean, date, list; null clears. Segment's reserved names in either spelling.",
+    "PutCustomerBody.language": "BCP 47 tag; null clears.",
+    "UpdateCustomerBody.language": "BCP 47 tag; null clears.",
+    "PutCustomerBody.time_zone": "IANA time zone; null clears.",
+    "UpdateCustomerBody.time_zone": "IANA time zone; null clears.",
+    "PutCustomerBody.occurred_at": "When this was so; at most 24 hours ahead of our clock, without it now. The newer stays.",
+    "UpdateCustomerBody.occurred_at": "When this was so; at most 24 hours ahead of our clock, without it now. The newer stays.",
+    "PutCustomerBody.backfill": "What is said of the past: it triggers nothing.",
+    "UpdateCustomerBody.backfill": "What is said of the past: it triggers nothing.",
+    "OtherCustomerBody.customer_id": "Ours; of the customer who is part of the other one.",
+    "format": "`ndjson`: a JSON object a line. `csv`: for a spreadsheet, with formulas made harmless.",
     "RecordContactBody.channel": "Where it was said.",
     "direction": "Who turned to whom: `inbound` is the customer to the company.",
     "text": "What was said or written, as it was; at most 10 KB of UTF-8.",
@@ -112,7 +129,6 @@ FIELDS = {
     "limit": "Orders on a page.",
     "cursor": "The `next_cursor` of the page before, with the rest of the body as it was.",
     "language": "Of the page; without it, that of the reader's browser, else the site's first.",
-    "brand": "The storefront's name, as customers know it.",
     "languages": "BCP 47 tags; the first is the site's own.",
     "time_zone": "IANA time zone.",
     "sender": "The address that mails come from.",
@@ -144,6 +160,41 @@ FIELDS = {
 """Descriptions of what is sent, by `field` or, where it means something of its own there, by `Schema.field`."""
 
 ANSWERS = {
+    "userId": "The site's own id of the customer. This or anonymousId is needed.",
+    "anonymousId": "The id of a browser or device.",
+    "messageId": "Names the call: the same again, with the same timestamp, changes nothing.",
+    "timestamp": "When it happened, by the sender's clock.",
+    "sentAt": "When it was sent, by the same clock: so a wrong clock is told.",
+    "previousId": "The anonymous id.",
+    "groupId": "The site's own id of the group.",
+    "batch": "Each call has a `type`; one that is refused does not stop the others.",
+    "success": "Whatever is kept: it is answered in `errors` where something is not.",
+    "last_seen_at": "Of behaviour, by the sender's clock.",
+    "visits": "By UTC day: a pause of more than 30 minutes begins another.",
+    "events": "By name.",
+    "has_more_events": "Whether there are named events that have no room here: `?event=` asks for one.",
+    "claimed": "Whether only a write key says so, which anybody can have.",
+    "CustomerBody.email": "Where they are reached: the address that was stated last.",
+    "KeptCustomerBody.email": "Where they are reached: the address that was stated last.",
+    "CustomerBody.phone": "Where they are reached: the number that was stated last.",
+    "KeptCustomerBody.phone": "Where they are reached: the number that was stated last.",
+    "merged": "The ids of those who were made one with this customer.",
+    "not_taken": "Kinds of the identifiers sent that this customer did not get, because somebody else has them.",
+    "provenance": "By name: where each attribute comes from, language and time zone too.",
+    "ProvenanceBody.at": "The time of the fact.",
+    "ProvenanceBody.type": "string, number, boolean, date, list or object.",
+    "counts": "What it did until now, by name.",
+    "files": "Of an export, for seven days.",
+    "kind": "What it does.",
+    "receipt": "Of an erasure that is done.",
+    "rows": "Rows in the file.",
+    "bytes": "Its size.",
+    "JobBody.state": "queued, running, done or failed.",
+    "JobBody.error": "Why it failed.",
+    "JobFileBody.url": "Good for a quarter of an hour; null in lists, and when the file has expired.",
+    "exports_expire_by": "When no file of an export of many people can hold the person any more.",
+    "backups_expire_by": "When the table cannot be restored any more to a moment before the erasure.",
+    "logs_expire_by": "When logs from before are gone; they hold ids only.",
     "code": "Stable, for programs.",
     "correlation_id": "Names the request in our logs.",
     "currencies": "By ISO 4217 code.",
@@ -186,6 +237,7 @@ ANSWERS = {
 """Descriptions of what is answered, in the same way; what its name says is left to the name."""
 
 QUERY = {
+    "event": "One named event alone, also where it has no room among `events`.",
     "site": "Another site than the key's own, where the key reaches it.",
     "status": "Only orders in this status.",
     "from": "First UTC day on which they were placed.",
@@ -195,6 +247,7 @@ QUERY = {
     "type": "Only events of these types, divided by commas; `order.*` is all that begin with `order.`.",
     "TimelineQuery.from": "First UTC day.",
     "TimelineQuery.to": "Last UTC day.",
+    "event": "Only what is counted of the event of this name.",
     "sku": "Only the product of this sku, which a path may not be able to name.",
 }
 
@@ -280,6 +333,22 @@ _CONTACT = {
     "contact_id": "call-4711",
     "order_id": "A-1001",
 }
+_OTHER = "019a1f3c5d2e7b8a9c0d1e2f3a4b5c6d"
+_PROFILE = {
+    "user_id": "u-77",
+    "email": "sara@example.com",
+    "traits": {
+        "first_name": "Sara",
+        "birthday": "1987-02-28",
+        "address": {"city": "Berlin", "country": "DE"},
+        "likes": ["jazz", "folk"],
+        "acquisition": {"source": "google", "medium": "cpc", "cost": {"amount": "0.85", "currency": "EUR"}},
+    },
+    "language": "de",
+    "time_zone": "Europe/Berlin",
+    "consents": [{"channel": "email", "topic": "news", "state": "granted", "at": "2026-11-20T18:03:11Z", "method": "form"}],
+    "occurred_at": "2026-11-20T18:03:11Z",
+}
 _PRODUCT = {
     "name": "Blue",
     "category": "jazz",
@@ -316,7 +385,26 @@ _BOUNCE = {
     "note": "550 5.1.1 no such user",
 }
 
+_CALL = {"userId": "u-77", "messageId": "ajs-1", "timestamp": "2026-11-20T18:00:00Z"}
+
 EXAMPLES: dict[str, dict[str, Any]] = {
+    "identify": {"traits": _CALL | {"anonymousId": "browser-1", "traits": {"plan": "gold"}}},
+    "track": {"a product": _CALL | {"event": "Product Viewed", "properties": {"product_id": "CD-5", "price": 12.5}}},
+    "page": {"a page": _CALL | {"name": "Home", "properties": {"url": "https://shop.example.com/"}}},
+    "screen": {"a screen": _CALL | {"name": "Start"}},
+    "group": {"an account": _CALL | {"groupId": "club", "traits": {"name": "The Club"}}},
+    "alias": {"a browser": _CALL | {"previousId": "browser-2"}},
+    "batch": {
+        "two calls": {
+            "batch": [
+                _CALL | {"type": "page", "messageId": "ajs-2", "name": "Cart"},
+                _CALL | {"type": "track", "messageId": "ajs-3", "event": "Product Added", "properties": {"product_id": "CD-5"}},
+            ],
+            "sentAt": "2026-11-20T18:00:01Z",
+        }
+    },
+    "export_orders": {"a sheet": {"format": "csv"}},
+    "export_customers": {"lines of JSON": {"format": "ndjson"}},
     "put_topic": {
         "topic": {
             "names": {"de": "Neuigkeiten", "en": "News", "fa": "خبرنامه"},
@@ -341,6 +429,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "proof": {"kind": "double_opt_in", "confirmed_at": "2026-11-21T09:30:00Z"},
         }
     },
+    "put_customer": {"profile": _PROFILE, "another address": {"user_id": "u-77", "email": "sara.ahmadi@example.com"}},
+    "update_customer": {"a trait, one less, and a phone": {"traits": {"plan": "gold", "likes": None}, "phone": "+989121234567"}},
+    "find_customers": {"e-mail": {"email": "sara@example.com"}},
     "make_link": {"customer's language": {"language": "fa"}, "browser's language": {}},
     "find_orders": {"e-mail": {"email": "sara@example.com"}, "user id": {"user_id": "u-77", "limit": 10}},
     "put_site": {"site": _SITE},
@@ -348,6 +439,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "put_product": {"product": _PRODUCT, "stock": {"stock": 11, "updated_at": "2026-11-20T18:05:00Z"}},
     "put_named_product": {"a sku with a slash": {"sku": "LP/1", "name": "Hejira"}},
     "put_products": {"products": {"products": [{"sku": "CD-5", **_PRODUCT}, {"sku": "LP-1", "name": "Hejira", "stock": None}]}},
+    "merge_customers": {"another customer": {"customer_id": _OTHER}},
+    "unmerge_customers": {"the same": {"customer_id": _OTHER}},
 }
 """Bodies by operation; sent in this order to a shop that has the site `de`, each is answered with 2xx."""
 
@@ -398,8 +491,8 @@ def answer_examples() -> dict[str, Any]:
         "find_orders": orders_page,
         "place_orders": _batch(version=1),
         "record_events": _batch(version=2),
-        "read_customer": customers.CustomerBody.of(Customer(_CUSTOMER, command.identifiers, _NOW)),
-        "read_stats": customers.StatisticsBody.of(_CUSTOMER, statistics.count([order])),
+        "read_customer": profiles.CustomerBody.of(Profile(Customer(_CUSTOMER, command.identifiers, _NOW), {})),
+        "read_stats": StatisticsBody.of(_CUSTOMER, statistics.count([order])),
         "read_timeline": customers.TimelinePage(data=[customers.TimelineEventBody.of(happened)], next_cursor=None),
         "list_sites": sites.SitesPage(data=[site], next_cursor=None),
         "read_site": site,
@@ -413,6 +506,8 @@ def answer_examples() -> dict[str, Any]:
         **_suppressions(),
     }
     made |= dict.fromkeys(("read_consents", "change_consents"), _consents())
+    made |= _jobs()
+    made |= _profiles()
     contact = contacts.RecordContactBody.model_validate(_CONTACT).to_command(_CUSTOMER, "de", digest="", source="")
     product = _product()
     made |= {
@@ -426,6 +521,44 @@ def answer_examples() -> dict[str, Any]:
         ),
     }
     return {name: answer.model_dump(mode="json") for name, answer in made.items()}
+
+
+def _profiles() -> dict[str, BaseModel]:
+    command = profiles.PutCustomerBody.model_validate(_PROFILE).to_put("de", cause="", source="api:3f9d01c2ab47")
+    said = {name: Attribute(value, command.at or _NOW, command.source) for name, value in command.attributes.items()}
+    profile = Profile(Customer(_CUSTOMER, command.identifiers, _NOW), said)
+    kept = profiles.KeptCustomerBody.of_kept(Kept(profile, Outcome.EXISTING))
+    one = replace(profile, customer=replace(profile.customer, absorbed=(_OTHER,)))
+    return {
+        "put_customer": kept,
+        "update_customer": kept,
+        "find_customers": profiles.CustomersBody(data=[profiles.CustomerBody.of(profile)]),
+        "merge_customers": profiles.CustomerBody.of(one),
+        "unmerge_customers": profiles.CustomerBody.of(Profile(Customer(_OTHER, (), _NOW), {})),
+    }
+
+
+def _jobs() -> dict[str, BaseModel]:
+    asked = {
+        kind: Job(
+            job_id="019aa2c7d1e07a3e9b1f5a9b2d4e6f80",
+            kind=kind,
+            requested_at=_NOW,
+            source="api:3f9d01c2ab47",
+            format=FileFormat.CSV if kind in (JobKind.EXPORT_ORDERS, JobKind.EXPORT_CUSTOMERS) else None,
+            customer_id=_CUSTOMER if kind in (JobKind.EXPORT_CUSTOMER, JobKind.ERASE_CUSTOMER) else None,
+        )
+        for kind in JobKind
+    }
+    export = asked[JobKind.EXPORT_ORDERS]
+    part = ExportFile(f"all/{export.job_id}/00001-2.csv", 2, 1815)
+    counts = {"customers_counted": 2, "customers_written": 2, "unreadable": 0, "rows_written": 2}
+    finished = done(progressed(started(export, _NOW), "", counts, (part,)), _NOW, {})
+    shown = jobs.JobBody.of(finished, lambda _: ("https://exports.example.com/00001-2.csv?X-Amz-Signature=…", _NOW))
+    return {str(kind): jobs.JobBody.of(job) for kind, job in asked.items()} | {
+        "read_job": shown,
+        "list_jobs": jobs.JobsPage(data=[jobs.JobBody.of(finished)], next_cursor=None),
+    }
 
 
 def _consents() -> consent.ConsentsBody:

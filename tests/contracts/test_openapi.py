@@ -13,9 +13,10 @@ from pydantic import BaseModel
 
 from ecrm.contracts import fields
 from ecrm.domain.api_keys import KeyKind
+from tests.adapters.people import here
 from tests.cloud import Cloud
 from tests.contracts.shell import run
-from tests.functions.api import DESCRIPTION, HANDLERS, OPERATIONS, ROOT, Operation, Shop, ask, handler_at, named
+from tests.functions.api import DESCRIPTION, HANDLERS, OPERATIONS, OTHER, ROOT, Operation, Shop, ask, handler_at, named
 from tools import openapi, openapi_words
 
 PAGE = (openapi.REFERENCE / "docs.html").read_text(encoding="utf-8")
@@ -134,6 +135,7 @@ def test_batches_show_what_their_elements_are() -> None:
 
 def test_every_example_is_accepted_in_the_order_given(cloud: Cloud) -> None:
     shop = Shop(cloud, "")
+    here(OTHER)
     tried = 0
     for name, examples in openapi_words.EXAMPLES.items():
         operation = next(operation for operation in OPERATIONS if operation.name == name)
@@ -265,6 +267,7 @@ def test_the_page_has_every_resource_operation_field_and_status() -> None:
 
 def test_the_commands_of_the_page_work_as_they_stand(cloud: Cloud) -> None:
     shop = Shop(cloud, "")
+    here(OTHER)
     staff, commands = cloud.key(KeyKind.STAFF), read_page().commands
     known = {"API": "", "KEY": shop.key}
     known["CUSTOMER"] = run(commands[0], **known).json["customer_id"]

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from customers_api.handler import handler as customers
 from ecrm import bootstrap
 from ecrm.domain.api_keys import ALLOWED, KeyKind, Scope
 from ecrm.domain.instants import to_answer
+from ingest_api.handler import handler as ingest
+from jobs_api.handler import handler as jobs
 from orders_api.handler import handler as orders
 from reference_api.handler import handler as reference
 from sites_api.handler import handler as sites
+from tests.adapters.people import here
 from tests.builders import a_request, a_topic, an_order
 from tests.cloud import Answer, Cloud
 
@@ -28,9 +32,13 @@ HANDLERS: dict[str, Any] = {
     "suppressions": consent,
     "customers": customers,
     "products": catalog,
+    "jobs": jobs,
     "sites": sites,
+    **dict.fromkeys(("identify", "track", "page", "screen", "group", "alias", "batch", "projects", *"itpsgab"), ingest),
 }
 NOBODY = "0" * 32
+OTHER = "019a1f3c5d2e7b8a9c0d1e2f3a4b5c6d"
+"""A customer of whom nothing is known; the examples make them one with the description's customer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +138,41 @@ class Shop:
 
     def send(self, operation: Operation, body: Any = None, *, query: str = "", headers: Mapping[str, str] = {}) -> Answer:
         """Send an operation about what there is, with its example where no body is given."""
-        path = operation.at(**self.there)
+        path = operation.at(**self.names(operation))
         sent = operation.example if body is None else body
         return self.call(operation.method, path, sent, key=self.key_for(operation), query=query, headers=headers)
+
+    def names(self, operation: Operation) -> dict[str, str]:
+        """What there is for an operation; only one who is expendable is erased."""
+        if operation.name == "erase_customer":
+            return self.there | {"customer_id": self.expendable}
+        return self.there | ({"job_id": self.job_id} if "{job_id}" in operation.path else {})
+
+    @cached_property
+    def expendable(self) -> str:
+        """A customer who may be erased, once."""
+        return self.somebody()
+
+    @cached_property
+    def job_id(self) -> str:
+        asked = self.call("POST", "/v1/customers/export-jobs", {}, key=self.cloud.key(KeyKind.STAFF))
+        return str(asked.json["job_id"])
+
+    def somebody(self) -> str:
+        """The id of a customer whom nobody else speaks of."""
+        order = a_new_order()
+        placed = self.call("POST", "/v1/orders", order | {"customer": {"user_id": f"buyer of {order['order_id']}"}})
+        return str(placed.json["customer_id"])
+
+    def visitor(self) -> str:
+        """The id of a customer of whom only a browser is known."""
+        return str(self.call("PUT", "/v1/customers", {"anonymous_id": a_new_order()["order_id"]}).json["customer_id"])
+
+    def erased(self) -> str:
+        """The id of a customer who was erased."""
+        customer_id = self.somebody()
+        assert 202 == self.call("POST", f"/v1/customers/{customer_id}/erasure-jobs").status
+        return customer_id
 
 
 def open_shop(cloud: Cloud) -> Shop:
@@ -143,6 +183,7 @@ def open_shop(cloud: Cloud) -> Shop:
     placed = cloud.call(orders, "POST", "/v1/orders", EXAMPLE_ORDER)
     assert 201 == placed.status
     assert 201 == cloud.call(catalog, "PUT", "/v1/products/CD-5", {"name": "Blue", "updated_at": "2026-11-20T12:00:00Z"}).status
+    here(OTHER)
     cloud.project()
     return Shop(cloud, placed.json["customer_id"])
 

@@ -183,7 +183,10 @@ def test_guesses_fill_no_memory_and_shut_nobody_out(shop: Shop) -> None:
 
 # ── sites ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-NAMING_A_SITE = ["place_order", "record_event", "read_order", "list_orders", "find_orders", "make_link", "record_contact"]
+NAMING_A_SITE = [
+    *("place_order", "record_event", "read_order", "list_orders", "find_orders", "make_link", "record_contact"),
+    *("put_customer", "update_customer", "find_customers"),
+]
 
 
 def about_site(shop: Shop, name: str, site: str, key: str) -> Answer:
@@ -192,7 +195,7 @@ def about_site(shop: Shop, name: str, site: str, key: str) -> Answer:
     if operation.method == "GET":
         return shop.call("GET", path, key=key, query=f"site={site}")
     body = UNIQUE if name == "record_event" else operation.example
-    return shop.call("POST", path, body | {"site": site}, key=key)
+    return shop.call(operation.method, path, body | {"site": site}, key=key)
 
 
 @pytest.mark.parametrize("name", NAMING_A_SITE)

@@ -42,8 +42,68 @@ def about_nothing(shop: Shop, operation: Operation) -> Answer:
     return shop.call(operation.method, path, operation.example, key=shop.key_for(operation))
 
 
+def about_the_erased(shop: Shop, operation: Operation) -> Answer:
+    if operation.name == "put_customer":
+        said = {"user_id": secrets.token_hex()}
+        made = shop.send(operation, said)
+        assert 202 == shop.call("POST", f"/v1/customers/{made.json['customer_id']}/erasure-jobs").status
+        return shop.send(operation, said | {"occurred_at": "2026-11-20T12:00:00Z"})
+    path = operation.at(**shop.there | {"customer_id": shop.erased()})
+    return shop.call(operation.method, path, operation.example, key=shop.key_for(operation))
+
+
+def asked_for(shop: Shop, operation: Operation) -> Answer:
+    path = operation.at(customer_id=shop.somebody())
+    return shop.call(operation.method, path, operation.example, key=shop.key_for(operation))
+
+
 def by_another_method(shop: Shop, operation: Operation) -> Answer:
-    return shop.call("PATCH", operation.at(**shop.there), {})
+    return shop.call("DELETE", operation.at(**shop.there), {})
+
+
+def too_much_of_a_customer(shop: Shop, operation: Operation) -> Answer:
+    full = {"user_id": secrets.token_hex(), "traits": {f"trait {at}": at for at in range(100)}}
+    assert 201 == shop.send(operation, full).status
+    return shop.send(operation, full | {"traits": {"one more": 1}})
+
+
+def another_user_id(shop: Shop, operation: Operation) -> Answer:
+    return shop.send(operation, {"user_id": "somebody else's"})
+
+
+def two_people(shop: Shop, operation: Operation) -> Answer:
+    return shop.send(operation, {"customer_id": shop.somebody()})
+
+
+def part_of_another(shop: Shop, operation: Operation) -> Answer:
+    winner, part = shop.somebody(), {"customer_id": shop.visitor()}
+    assert 201 == shop.call("POST", f"/v1/customers/{winner}/merge", part).status
+    return shop.send(operation, part)
+
+
+def somebody_new(shop: Shop, operation: Operation) -> Answer:
+    return shop.send(operation, operation.example | {"user_id": secrets.token_hex(), "email": None})
+
+
+def a_visitor(shop: Shop, operation: Operation) -> Answer:
+    return shop.send(operation, {"customer_id": shop.visitor()})
+
+
+def a_visitor_again(shop: Shop, operation: Operation) -> Answer:
+    part = {"customer_id": shop.visitor()}
+    assert 201 == shop.call("POST", f"/v1/customers/{shop.customer_id}/merge", part).status
+    return shop.send(operation, part)
+
+
+OF_CUSTOMERS: dict[int, dict[str, Callable[[Shop, Operation], Answer]]] = {
+    201: {"put_customer": somebody_new, "merge_customers": a_visitor, "unmerge_customers": a_visitor_again},
+    409: {
+        "put_customer": too_much_of_a_customer,
+        "update_customer": another_user_id,
+        "merge_customers": two_people,
+        "unmerge_customers": part_of_another,
+    },
+}
 
 
 def against_the_facts(shop: Shop, operation: Operation) -> Answer:
@@ -56,10 +116,11 @@ def against_the_facts(shop: Shop, operation: Operation) -> Answer:
         return shop.send(operation, operation.example | {"text": "Other words."})
     if operation.name == "lift_suppression":
         return shop.send(operation, suppressed(shop, "2026-11-21T09:30:00Z") | {"proof": a_proof("2026-11-21T09:29:59Z")})
-    if operation.name in ("change_consents", "suppress_address"):
+    if operation.name in ("change_consents", "suppress_address") or 202 in operation.statuses:
         new = {"address": f"{secrets.token_hex()}@example.com"} if operation.name == "suppress_address" else {}
+        shop.key_for(operation)
         with tapped(being_worked_on):
-            return shop.send(operation, operation.example | new, headers={"idempotency-key": "being worked on"})
+            return shop.send(operation, (operation.example or {}) | new or None, headers={"idempotency-key": "being worked on"})
     return shop.send(operation, {"type": "refunded", "occurred_at": "2026-11-20T19:00:00Z", "amount": "32.28"})
 
 
@@ -121,7 +182,14 @@ def again(shop: Shop, operation: Operation) -> Answer:
         event = {"type": "paid", "occurred_at": "2026-11-20T18:04:00Z", "event_id": "once"}
         shop.send(operation, event)
         return shop.send(operation, event)
-    if operation.name in ("put_named_product", "record_contact", "change_consents", "suppress_address", "lift_suppression"):
+    if operation.name in (
+        "merge_customers",
+        "put_named_product",
+        "record_contact",
+        "change_consents",
+        "suppress_address",
+        "lift_suppression",
+    ):
         shop.send(operation)
     return shop.send(operation)
 
@@ -161,12 +229,14 @@ def _fresh(shop: Shop, operation: Operation) -> Answer:
 PROVOKED: dict[int, Callable[[Shop, Operation], Answer]] = {
     200: again,
     201: anew,
+    202: asked_for,
     400: unreadable,
     401: without_a_key,
     403: with_a_lesser_key,
     404: about_nothing,
     405: by_another_method,
     409: against_the_facts,
+    410: about_the_erased,
     412: at_another_version,
     413: too_large,
     415: as_text,
@@ -178,7 +248,7 @@ PROVOKED: dict[int, Callable[[Shop, Operation], Answer]] = {
 
 @pytest.mark.parametrize(("operation", "status"), PROMISES, ids=lambda part: getattr(part, "name", part))
 def test_each_documented_answer_is_given_as_documented(shop: Shop, operation: Operation, status: int) -> None:
-    answer = PROVOKED[status](shop, operation)
+    answer = OF_CUSTOMERS.get(status, {}).get(operation.name, PROVOKED[status])(shop, operation)
     assert status == answer.status, answer.text
     conform(operation, answer)
 
