@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ecrm.domain.api_keys import KeyKind
-from tests.builders import a_site, an_event
+from tests.builders import a_consent, a_proof, a_site, an_event
 from tests.functions.api import ROOT, Shop, a_new_order, code_of
 
 NAUGHTY: list[str] = json.loads((ROOT / "tests/data/naughty_strings.json").read_text(encoding="utf-8"))
@@ -133,6 +133,27 @@ def test_every_word_about_a_parcel_and_every_reason_comes_back_as_it_was_sent(sh
     assert {"user_id": names[1], "anonymous_id": names[2]} == {one["kind"]: one["value"] for one in customer["identifiers"]}
     found = shop.call("POST", "/v1/orders/lookup", {"user_id": names[1]}).json["data"]
     assert [order_id] == [one["order_id"] for one in found]
+
+
+@pytest.mark.parametrize("texts", _parts(NAMES, 40))
+def test_every_word_about_a_consent_comes_back_as_it_was_sent(shop: Shop, texts: tuple[str, ...]) -> None:
+    placed = shop.call("POST", "/v1/orders", a_new_order(customer={"user_id": texts[0]}))
+    path = f"/v1/customers/{placed.json['customer_id']}"
+    said = [a_consent(source=text, text_version=text, proof=a_proof() | {"reference": text}) for text in texts]
+    assert 201 == shop.call("POST", f"{path}/consents", {"consents": said}).status
+    history = shop.call("GET", f"{path}/timeline", query="type=consent.changed&limit=100").json["data"]
+    told = [(one["data"]["source"], one["data"]["text_version"], one["data"]["proof"]["reference"]) for one in history]
+    assert sorted((text, text, text) for text in texts) == sorted(told)
+    (shown,) = shop.call("GET", f"{path}/consents").json["consents"]
+    assert (shown["source"], shown["text_version"], shown["proof"]["reference"]) in told
+
+
+@pytest.mark.parametrize("number", range(0, len(NAMES), 29))
+def test_an_address_is_suppressed_with_the_words_that_were_sent(shop: Shop, number: int) -> None:
+    address = {"channel": "post", "address": NAMES[number]}
+    made = shop.call("POST", "/v1/suppressions", address | {"reason": "manual", "note": NAMES[number]})
+    assert (201, NAMES[number]) == (made.status, made.json["grounds"][0]["note"])
+    assert made.json == shop.call("POST", "/v1/suppressions/lookup", address).json
 
 
 @pytest.mark.parametrize("number", range(0, len(NAMES), 29))

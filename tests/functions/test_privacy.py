@@ -10,7 +10,7 @@ import pytest
 
 from ecrm.domain.api_keys import KeyKind
 from project_events.handler import handler as project
-from tests.builders import a_record, a_site, an_event
+from tests.builders import a_consent, a_proof, a_record, a_site, an_event
 from tests.cloud import Answer, Cloud, a_cloud
 from tests.faults import refused_with, tapped
 from tests.functions.api import KEYED, Shop, a_new_order, ask, open_shop
@@ -142,6 +142,7 @@ def everything(shop: Shop) -> Iterator[Answer]:
     yield shop.call("GET", "/v1/orders", query=f"cursor={quote(NAME)}&status={quote(EMAIL)}")
     yield ask("GET", path, headers={"authorization": f"Bearer {EMAIL}"})
     yield ask("GET", path, headers={"user-agent": NAME, "referer": TRACKING_URL, "x-forwarded-for": PHONE})
+    yield from consents(shop, customer_id)
     site = a_site(brand=NAME, sender=EMAIL, reply_to=EMAIL, postal_address=ADDRESS)
     for body in (site, site | {"languages": [EMAIL]}, site | {"time_zone": ADDRESS}):
         yield shop.call("PUT", "/v1/sites/canary", body, key=shop.cloud.key(KeyKind.STAFF))
@@ -150,6 +151,26 @@ def everything(shop: Shop) -> Iterator[Answer]:
             yield shop.call("POST", "/v1/orders", a_new_order(**ORDER))
             yield shop.call("POST", "/v1/orders/batch", {"orders": [a_new_order(**ORDER)]})
             yield shop.call("GET", f"/v1/customers/{customer_id}")
+
+
+def consents(shop: Shop, customer_id: str) -> Iterator[Answer]:
+    """What a customer agreed to, and the address that nothing is sent to."""
+    path, proof = f"/v1/customers/{customer_id}/consents", a_proof() | {"reference": NAME}
+    said = a_consent(source=ADDRESS, text_version=REASON, proof=proof)
+    for body in ([said], [said | {"topic": EMAIL}], [said | {"topic": "canary"}], [said | {EMAIL: 1}], [said | {"proof": NAME}]):
+        yield shop.call("POST", path, {"consents": body}, headers={"idempotency-key": PHONE})
+    for address in (
+        {"channel": "email", "address": EMAIL},
+        {"channel": "sms", "address": PHONE},
+        {"channel": "post", "address": ADDRESS},
+    ):
+        yield shop.call("POST", "/v1/suppressions", address | {"reason": "manual", "note": NAME, "at": "2026-11-20T12:00:00Z"})
+        yield shop.call("POST", "/v1/suppressions/lookup", address)
+        yield shop.call("GET", path)
+        yield shop.call("POST", "/v1/suppressions/lift", address | {"proof": proof})
+        yield shop.call("POST", "/v1/suppressions/lift", address | {"proof": proof | {"confirmed_at": "2026-11-20T13:00:00Z"}})
+    yield shop.call("POST", "/v1/suppressions/lookup", {"channel": EMAIL, "address": NAME})
+    yield shop.call("POST", "/v1/suppressions/lookup", {"channel": "sms", "address": EMAIL})
 
 
 def project_all(shop: Shop) -> None:
@@ -178,7 +199,8 @@ def test_nothing_personal_is_logged_counted_parked_keyed_or_put_in_a_url(cloud: 
     lines = [json.loads(line) for line in written.splitlines()]
     assert len(answers) < sum(line.get("message") == "request" for line in lines)
     counted = {metric["Name"] for group in counts(lines) for metric in group["Metrics"]}
-    assert {"OrdersPlaced", "OrderEventsRecorded", "UnhandledErrors", "EventsParked"} == counted
+    consents = {"ConsentsChanged", "AddressesSuppressed", "SuppressionsLifted"}
+    assert {"OrdersPlaced", "OrderEventsRecorded", *consents, "UnhandledErrors", "EventsParked"} == counted
 
 
 def counts(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
