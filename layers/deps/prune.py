@@ -32,7 +32,10 @@ def prune(data: Path, services: set[str]) -> None:
     (data / "endpoints.json").write_text(json.dumps(endpoints, separators=(",", ":")), encoding="utf-8")
     for model in data.glob("*/*/service-2.json.gz"):
         described = json.loads(gzip.decompress(model.read_bytes()))
-        model.with_suffix("").write_text(json.dumps(without_documentation(described), separators=(",", ":")), encoding="utf-8")
+        kept = without_documentation(described)
+        if "clientContextParams" in described:  # S3's, whose documentation botocore insists on
+            kept["clientContextParams"] = described["clientContextParams"]
+        model.with_suffix("").write_text(json.dumps(kept, separators=(",", ":")), encoding="utf-8")
         model.unlink()
 
 

@@ -121,7 +121,10 @@ def test_without_a_domain_there_is_none_and_with_one_the_stack_says_so(stack: St
 
 
 def test_links_lead_to_where_the_api_answers_unless_another_address_is_given(stack: Stack) -> None:
-    linking = stack.functions()["orders_api"]["Environment"]["Variables"]["PUBLIC_URL"]
+    linking, telling = (
+        stack.functions()[name]["Environment"]["Variables"]["PUBLIC_URL"] for name in ("orders_api", "ingest_api")
+    )
+    assert linking == telling
     assert linking == {"Fn::If": ["HasPublicUrl", {"Ref": "PublicUrl"}, stack.body["Outputs"]["ApiUrl"]["Value"]]}
     assert stack.body["Conditions"]["HasPublicUrl"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "PublicUrl"}, ""]}]}
 

@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ import pytest
 from local.api import Api
 from local.demo.visitor import Tellers, visit
 from local.down import drain
-from local.stack import STACK_NAME, Stack
+from local.stack import Stack
 from tests.builders import an_order
 
 CUSTOMERS, BATCHES, CALLS = 50, 5, 100
@@ -95,7 +95,7 @@ def test_batches_delivered_twice_and_shuffled_are_counted_once(stack: Stack, api
     sent = calls * 2
     chance.shuffle(sent)
     for at in range(0, len(sent), CALLS):
-        assert api.post("/v1/batch", {"batch": sent[at : at + CALLS]}, 200) == {"success": True}
+        assert api.post("/v1/batch", {"batch": sent[at : at + CALLS]}, 200) == {"success": True, "errors": []}
     assert drain(stack) == {}
     counted = {}
     for user_id in expected:
@@ -108,17 +108,17 @@ def test_batches_delivered_twice_and_shuffled_are_counted_once(stack: Stack, api
 def test_two_customers_who_are_one_are_merged_and_parted_again(stack: Stack, api: Api, staff: Api) -> None:
     one = api.post("/v1/orders", an_order(order_id="merge-1", customer={"user_id": "merge-1"}))["customer_id"]
     other = api.post("/v1/orders", an_order(order_id="merge-2", customer={"email": "merge-2@example.com"}))["customer_id"]
-    assert staff.post(f"/v1/customers/{one}/merge", {"customer_id": other}, 200)["customer_id"] == one
+    assert staff.post(f"/v1/customers/{one}/merge", {"customer_id": other})["customer_id"] == one
     assert drain(stack) == {}
     assert staff.get(f"/v1/customers/{other}/stats")["orders"] == 2
     assert {order["order_id"] for order in staff.get(f"/v1/customers/{one}/orders")["data"]} == {"merge-1", "merge-2"}
-    staff.post(f"/v1/customers/{one}/unmerge", {"customer_id": other}, 200)
+    staff.post(f"/v1/customers/{one}/unmerge", {"customer_id": other})
     assert drain(stack) == {}
     assert [staff.get(f"/v1/customers/{customer_id}/stats")["orders"] for customer_id in (one, other)] == [1, 1]
 
 
 def test_a_no_is_raised_by_a_proof_alone(api: Api, staff: Api) -> None:
-    names = {"name": {"en": "Offers"}, "channels": ["email"], "double_opt_in": False}
+    names = {"names": {"en": "Offers"}, "channels": ["email"], "double_opt_in": False}
     assert staff.call("PUT", "/v1/topics/offers", names).status in {200, 201}
     customer = api.call("PUT", "/v1/customers", {"user_id": "consents", "email": "consents@example.com"}).body["customer_id"]
     path = f"/v1/customers/{customer}/consents"
@@ -206,18 +206,10 @@ def test_all_customers_and_all_orders_are_exported(stack: Stack, api: Api, staff
             )
 
 
-@pytest.fixture
-def queues(stack: Stack) -> Callable[[str], str]:
-    """The URL of a queue, by the name of its output."""
-    cloudformation = boto3.client("cloudformation", **stack.client_settings())
-    (found,) = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
-    urls = {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
-    return lambda name: str(urls[name])
-
-
-def test_a_message_that_no_job_can_be_made_of_holds_up_no_job(stack: Stack, staff: Api, queues: Callable[[str], str]) -> None:
+def test_a_message_that_no_job_can_be_made_of_holds_up_no_job(stack: Stack, staff: Api) -> None:
     """The hop from the queue to the worker fails for one message."""
     sqs = boto3.client("sqs", **stack.client_settings())
-    sqs.send_message(QueueUrl=queues("JobQueueUrl"), MessageBody="no job")
+    (queue,) = [url for url in sqs.list_queues()["QueueUrls"] if "JobQueue" in url]
+    sqs.send_message(QueueUrl=queue, MessageBody="no job")
     assert wait_for_job(staff, "/v1/customers/export-jobs", {"format": "ndjson"})["state"] == "done"
-    sqs.purge_queue(QueueUrl=queues("JobQueueUrl"))
+    sqs.purge_queue(QueueUrl=queue)
