@@ -223,7 +223,10 @@ def job_queue() -> "SqsJobQueue":
 def export_files() -> "S3ExportFiles":
     from ecrm.files.exports import S3ExportFiles  # noqa: PLC0415 (only those who read or write exports carry S3)
 
-    client = cast("S3Client", _session().create_client("s3", config=_PATIENCE.merge(Config(signature_version="s3v4"))))
+    at_its_region = Config(
+        signature_version="s3v4", s3={"addressing_style": "virtual"}
+    )  # S3's global host redirects a new bucket's links
+    client = cast("S3Client", _session().create_client("s3", config=_PATIENCE.merge(at_its_region)))
     return S3ExportFiles(client, os.environ["EXPORTS_BUCKET"])
 
 
