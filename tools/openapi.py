@@ -61,14 +61,15 @@ PARAMETERS: dict[str, Json] = {
     "If-None-Match": {"description": "`*`: create, never replace.", "schema": {"type": "string", "const": "*"}},
 }
 IN_PATH: dict[str, Json] = {
+    "write_key": {"description": "The write key, which a browser knows.", "schema": {"type": "string", "maxLength": 200}},
     "order_id": {"description": "The shop's own id of the order.", "schema": TypeAdapter(fields.OrderId).json_schema()},
     "customer_id": {
         "description": "Our id of the customer, as orders carry it.",
         "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     },
     "site": {"description": "The site's name.", "schema": TypeAdapter(fields.SiteId).json_schema()},
-    "topic": {"description": "The topic's name.", "schema": TypeAdapter(fields.TopicId).json_schema()},
     "job_id": {"description": "The job's id.", "schema": {"type": "string", "pattern": JOB_ID}},
+    "topic": {"description": "The topic's name.", "schema": TypeAdapter(fields.TopicId).json_schema()},
     "sku": {
         "description": "The shop's own name of the article, of letters, digits, `-`, `.`, `_` and `~`. Any other is told in the "
         "body of `PUT /v1/products` and asked for with `?sku=`.",
@@ -124,6 +125,8 @@ def _operation(resource: str, route: Route, examples: dict[str, Any]) -> Json:
     name = route.does.__name__
     summary, _, rest = (route.does.__doc__ or "").partition(". ")
     operation: Json = {"operationId": name, "tags": [resource], "summary": summary.rstrip(".")}
+    if route.alias:
+        rest = f"{rest} Also at {route.alias}.".lstrip()
     if rest:
         operation["description"] = rest
     if route.scope is None:
@@ -132,9 +135,14 @@ def _operation(resource: str, route: Route, examples: dict[str, Any]) -> Json:
         operation["x-required-scope"] = str(route.scope)
     operation["parameters"] = [*_parameters(route)]
     if route.body is not None:
+        tracked = (
+            " Also as text/plain or gzipped, and with the key as `writeKey`, as Segment's libraries send it."
+            if route.tracks
+            else ""
+        )
         operation["requestBody"] = {
             "required": True,
-            "description": f"At most {route.largest // 1024} KB.",
+            "description": f"At most {route.largest // 1024} KB.{tracked}",
             "content": {
                 "application/json": {
                     "schema": {"$ref": SCHEMAS + _name(route.body)},
@@ -179,12 +187,12 @@ def _is_definition(route: Route) -> bool:
 
 
 def _successes(route: Route) -> tuple[int, ...]:
+    if route.answer is JobBody and route.creates:
+        return (202,)
     makes_one = route.method == "PUT" or (route.creates and route.answer not in BATCHES)
     return (201, 200) if makes_one else (200,)
 
 
-    if route.answer is JobBody and route.creates:
-        return (202,)
 def _refusals(route: Route) -> set[int]:
     """What a route can refuse; tests bring about each of these and meet no other."""
     found = {400, 405, 422}
@@ -192,12 +200,12 @@ def _refusals(route: Route) -> set[int]:
         found |= {401, 403, 500, 503}
     if "{" in route.path:
         found |= {404}
+    if "{customer_id}" in route.path or route.answer is KeptCustomerBody:
+        found |= {410}
     if route.body is not None:
         found |= {413, 415}
     if _is_definition(route):
         found |= {412}
-    if "{customer_id}" in route.path or route.answer is KeptCustomerBody:
-        found |= {410}
     elif route.method in ("PUT", "PATCH") or (route.creates and route.answer not in BATCHES):
         found |= {409}
     return found
@@ -206,20 +214,20 @@ def _refusals(route: Route) -> set[int]:
 def _answer(route: Route, status: int, example: Any) -> Json:
     if route.answer in BATCHES:
         words, names = {200: "Each element has its own result."}, ["Idempotent-Replayed"]
+    elif route.answer is JobBody and route.creates:
+        words, names = {202: "It is asked for; the job tells how far it is."}, ["Location", "Idempotent-Replayed"]
     elif route.creates:
         words, names = {201: "It is made.", 200: "It was there already."}, ["Location", "Idempotent-Replayed"]
     elif _is_definition(route):
         words, names = {201: "It is made.", 200: "It is replaced."}, ["ETag"]
-    elif route.answer is JobBody and route.creates:
-        words, names = {202: "It is asked for; the job tells how far it is."}, ["Location", "Idempotent-Replayed"]
     elif route.method == "PUT":
         words, names = {201: "It is made.", 200: "It was there; as it is now."}, ["Location"]
+    elif route.method == "PATCH":
+        words, names = {200: "As it is now."}, ["Idempotent-Replayed"]
     else:
         words, names = {200: "What was asked for."}, ["ETag"] if route.answer in DEFINITIONS else []
     content: Json = {"schema": {"$ref": SCHEMAS + _name(route.answer)}}
     if route.answer in (str, dict):
-    elif route.method == "PATCH":
-        words, names = {200: "As it is now."}, ["Idempotent-Replayed"]
         content = {"schema": {"type": "string" if route.answer is str else "object"}}
     elif example is not None:
         content["example"] = example

@@ -138,7 +138,7 @@ class _Operation:
 
     def _curl(self, body: Any) -> str:
         known = {"order_id": "A-1001", "customer_id": "$CUSTOMER", "site": "de", "sku": "CD-5", "topic": "news"}
-        named = known | {"job_id": "$JOB"}
+        named = known | {"job_id": "$JOB", "write_key": "$WRITE_KEY"}
         path = re.sub(r"{(\w+)}", lambda found: named[found[1]], self.path)
         words = ["curl -sS"] + [f"-X {self.method}"] * (self.method in ("PUT", "PATCH")) + [f'"$API{path}"']
         words += ['-H "Authorization: Bearer $KEY"'] * ("x-required-scope" in self.said)
@@ -237,7 +237,7 @@ class _Shapes:
             return {"Currency": "ISO 4217 code", "Amount": "amount"}[option["$ref"].removeprefix(_SCHEMAS)]
         whole = self.resolve(option)
         if "const" in whole:
-            return _code(whole["const"])
+            return _code(json.dumps(whole["const"]) if whole["const"] is True else whole["const"])
         if "enum" in whole and len(whole["enum"]) <= _MOST_VALUES:
             return " | ".join(map(_code, whole["enum"]))
         if whole.get("type") == "array":

@@ -10,7 +10,20 @@ from ecrm.application.consent import ConsentsView, ConsentView, joined
 from ecrm.application.orders import OrderView
 from ecrm.application.ports import Outcome
 from ecrm.application.profiles import Kept, Profile
-from ecrm.contracts import consent, contacts, customers, jobs, links, orders, products, profiles, sites, suppressions, topics
+from ecrm.contracts import (
+    behaviour,
+    consent,
+    contacts,
+    customers,
+    jobs,
+    links,
+    orders,
+    products,
+    profiles,
+    sites,
+    suppressions,
+    topics,
+)
 from ecrm.contracts.statistics import StatisticsBody
 from ecrm.domain import orders as domain
 from ecrm.domain import statistics
@@ -237,7 +250,6 @@ ANSWERS = {
 """Descriptions of what is answered, in the same way; what its name says is left to the name."""
 
 QUERY = {
-    "event": "One named event alone, also where it has no room among `events`.",
     "site": "Another site than the key's own, where the key reaches it.",
     "status": "Only orders in this status.",
     "from": "First UTC day on which they were placed.",
@@ -520,7 +532,21 @@ def answer_examples() -> dict[str, Any]:
             [products.ProductResultBody(index=at, status=201, sku=sku) for at, sku in enumerate(("CD-5", "LP-1"))]
         ),
     }
-    return {name: answer.model_dump(mode="json") for name, answer in made.items()}
+    return {name: answer.model_dump(mode="json") for name, answer in made.items()} | _behaviour()
+
+
+def _behaviour() -> dict[str, Any]:
+    """What is not there is left out of these answers."""
+    taken = behaviour.TakenBody().model_dump(exclude_none=True)
+    segment = behaviour.SegmentIntegrationBody(
+        api_key="ecrm_write_0123456789abcdef0123456789abcdef01234567", api_host="shop.example.com/v1", protocol="https"
+    )
+    settings = behaviour.BrowserSettingsBody(integrations=behaviour.IntegrationsBody(segment=segment))
+    return {
+        **dict.fromkeys(("identify", "track", "page", "screen", "group", "alias"), taken),
+        "batch": behaviour.TakenBody(errors=[]).model_dump(exclude_none=True),
+        "browser_settings": settings.model_dump(by_alias=True),
+    }
 
 
 def _profiles() -> dict[str, BaseModel]:

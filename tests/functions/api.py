@@ -119,7 +119,8 @@ class Shop:
     @property
     def there(self) -> dict[str, str]:
         """What there is, by its name in a path."""
-        return {"order_id": "A-1001", "customer_id": self.customer_id, "site": "de", "sku": "CD-5", "topic": "news"}
+        known = {"order_id": "A-1001", "customer_id": self.customer_id, "site": "de", "sku": "CD-5", "topic": "news"}
+        return known | {"write_key": self.cloud.key(KeyKind.WRITE)}
 
     def key_for(self, operation: Operation) -> str:
         return self.key if operation.scope in ALLOWED[KeyKind.SERVER] else self.cloud.key(KeyKind.STAFF)

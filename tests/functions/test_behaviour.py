@@ -172,6 +172,13 @@ def test_a_key_in_the_body_that_is_none_is_told_so_in_a_way_that_the_python_libr
     assert "a valid API key is needed" == answer.json["message"] == answer.json["detail"]
 
 
+def test_what_pythons_json_writes_for_no_number_is_told_as_that_and_not_as_a_missing_key(site: Site) -> None:
+    body, headers = as_python(site.write)
+    broken = body.replace("12.5", "NaN")
+    assert (400, "bad_number") == code_of(site.sent("/v1/batch", broken, headers))
+    assert (401, "unauthenticated") == code_of(site.sent("/v1/batch", broken.replace("writeKey", "key"), headers))
+
+
 def test_a_header_says_more_than_the_body(site: Site) -> None:
     body, headers = as_python(site.write)
     assert 401 == site.sent("/v1/batch", body, headers | {"authorization": basic("nobody")}).status

@@ -46,6 +46,7 @@ _NEEDLESS = re.compile(r"%(?:2[de]|3\d|[46][1-9a-f]|[57][\da]|5f|7e)", re.ASCII 
 """The encoding of a letter, a digit, `-`, `.`, `_` or `~`, which nobody encodes (RFC 3986 §2.3)."""
 
 _ALWAYS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+_WRITE_KEY = re.compile(rb'"writeKey"\s*:\s*"([\x21-\x7e]{1,200})"')
 _ANY_ORIGIN = {"access-control-allow-origin": "*"}
 _PREFLIGHT = {"access-control-allow-headers": "authorization, content-type, x-retry-count", "access-control-max-age": "86400"}
 """What Segment's browser library sends; the answer is good for a day."""
@@ -181,10 +182,8 @@ class HttpApi:
         headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
         now = self._clock.now()
         authorization = headers.get("authorization")
-        value = None
         if route.tracks and route.body is not None and authorization is None:
-            value = self._json(route, headers, _raw_body(event))
-            authorization = _written_in(value)
+            authorization = self._written_in(route, headers, _raw_body(event))
         key = None
         if route.scope is not None:
             key = self._authenticate(authorization, now)
@@ -193,8 +192,7 @@ class HttpApi:
         raw = _raw_body(event) if route.body is not None else b""
         named = headers.get("idempotency-key") if method in ("POST", "PATCH") and not route.tracks else None
         request = _request(named, key, f"{method} {event['rawPath']}", raw, now)
-        if route.body is not None and value is None:
-            value = self._json(route, headers, raw)
+        value = self._json(route, headers, raw) if route.body is not None else None
         call = Call(
             api=self,
             key=key,
@@ -243,6 +241,16 @@ class HttpApi:
         if site != key.site and site not in self._known_sites:
             self._known_sites.add(require_site(site, sites=self._sites()))
         return site
+
+    def _written_in(self, route: Route, headers: Mapping[str, str], raw: bytes) -> str | None:
+        """Give the key that Segment's libraries write into a body, as the header would; also of one that is no JSON."""
+        try:
+            body = self._json(route, headers, raw)
+        except Refusal:
+            found = _WRITE_KEY.search(raw)
+            return f"Bearer {found[1].decode()}" if found else None
+        key = body.get("writeKey") if isinstance(body, dict) else None
+        return f"Bearer {key}" if isinstance(key, str) else None
 
     def _json(self, route: Route, headers: Mapping[str, str], raw: bytes) -> Any:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -306,12 +314,6 @@ def _secret(header: str | None) -> str | None:
         except (binascii.Error, UnicodeDecodeError):
             return None
     return None
-
-
-def _written_in(body: Any) -> str | None:
-    """Give the key that Segment's libraries write into a body, as the header would."""
-    key = body.get("writeKey") if isinstance(body, dict) else None
-    return f"Bearer {key}" if isinstance(key, str) else None
 
 
 def _unzipped(raw: bytes, largest: int) -> bytes:
