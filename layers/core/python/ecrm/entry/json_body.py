@@ -80,11 +80,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def is_text(value: str) -> bool:
-    """Say whether a text is one that a body may hold."""
-    return not _NOT_TEXT.search(value)
-
-
 def _check_text(value: Any) -> None:
     stack: list[Iterable[Any]] = [[value]]
     while stack:
