@@ -89,6 +89,7 @@ def merging(table: Table, events: Iterable[Event]) -> Iterator[Action]:
         winner_id = mergers[0].customer_id
         winner = read_consents(table, winner_id)
         changed, happened = taken_over(winner, losers)
+        # Even where nothing changes: that they are strict enough holds for the winner's consents as they were read.
         yield from _puts(winner_id, changed, happened, winner.version)
 
 
