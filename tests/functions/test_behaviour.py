@@ -293,7 +293,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "an event of blanks": (a_call(event=" "), "blank"),
     "an event too long": (a_call(event="e" * 201), "too_long"),
     "properties that are a list": (a_call(properties=[]), "wrong_type"),
-    "properties too deep": (a_call(properties=DEEP), "too_deep"),
+    "properties too deep": (a_call(properties=DEEP), "nested_too_deeply"),
     "properties without a name": (a_call(properties={"": 1}), "empty_name"),
     "a number with 39 digits": (a_call(properties={"n": 10**38}), "number_out_of_range"),
     "a number too precise": (a_call(properties={"n": "@1.000000000000000001"}), "number_out_of_range"),
@@ -547,4 +547,4 @@ def test_the_browsers_library_is_told_where_to_send_by_its_write_key_alone(site:
 @pytest.mark.parametrize("key", ["nobody", "%F0%9F%94%91", "server"])
 def test_no_other_key_has_settings(site: Site, key: str) -> None:
     answer = site.cloud.call(handler, "GET", f"/v1/projects/{site.server if key == 'server' else key}/settings")
-    assert (404, "key_not_found") == code_of(answer)
+    assert (404, "write_key_not_found") == code_of(answer)

@@ -39,7 +39,7 @@ class TheirIds:
 
 
 def open_as_described() -> None:
-    for kind in (KeyKind.SERVER, KeyKind.STAFF):
+    for kind in KeyKind:
         secret = f"ecrm_{kind}_0123456789abcdef0123456789abcdef01234567"
         key = ApiKey(key_id=kind, kind=kind, site="de", sites=frozenset(), scopes=ALLOWED[kind], name="sample", created_at=WHEN)
         bootstrap.api_keys().add(secret, key)

@@ -65,7 +65,7 @@ def _storable(value: Any) -> Any:
     while stack:
         inner, depth = stack.pop()
         if depth > DEEPEST:
-            raise PydanticCustomError("too_deep", "nested too deeply")
+            raise PydanticCustomError("nested_too_deeply", "nested too deeply")
         if isinstance(inner, dict):
             if "" in inner:
                 raise PydanticCustomError("empty_name", "a name is empty")

@@ -62,7 +62,7 @@ def settings(call: Call, keys: Keys, public_url: str) -> Reply:
     secret = call.path["write_key"]
     key = keys.find(secret) if secret.isascii() else None
     if key is None or key.kind is not KeyKind.WRITE or not key.is_valid(call.now):
-        raise NotFound("there is no such write key", code="key_not_found")
+        raise NotFound("there is no such write key", code="write_key_not_found")
     url = urlsplit(public_url)
     segment = wire.SegmentIntegrationBody(
         api_key=secret, api_host=f"{url.netloc}{url.path.rstrip('/')}/v1", protocol="http" if url.scheme == "http" else "https"
