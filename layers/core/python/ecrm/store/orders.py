@@ -36,11 +36,16 @@ class DynamoOrders:
         return order_of(item) if item else None
 
     def lines_of(self, order: Order, amended_by: Amended | None) -> tuple[Line, ...]:
-        """Read the lines from the event that brought them; they are too many to be carried by every change of the order."""
+        """Read the lines from the event that brought them; they are too many to be carried by every change of the order.
+
+        Raises Erased.
+        """
         if amended_by is None:
             data = event_data(self._table, order.customer_id, order.placed_at, domain.placed_event_id(order))
         else:
             data = event_data(self._table, order.customer_id, amended_by.occurred_at, domain.event_id(order, amended_by))
+        if "lines" not in data:  # an erasure deletes the events before the order
+            raise Erased("the customer of this order is being erased")
         return tuple(Line(**line) for line in data["lines"])
 
     def place(self, order: Order, event: Event, digest: str, standing: Standing, request: Request | None) -> str | None:
