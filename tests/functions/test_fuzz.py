@@ -108,13 +108,12 @@ def key_for(shop: Shop, name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", FUZZED)
 def test_whatever_the_description_allows_is_answered_as_it_promises(shop: Shop, name: str) -> None:
-    there = {"order_id": "A-1001", "customer_id": shop.customer_id, "site": "de"}
-
     @LAZY
     @given(case=FUZZED[name].as_strategy(generation_mode=GenerationMode.POSITIVE), of_what_is_there=st.booleans())
     def fuzz(case: Case[Any], of_what_is_there: bool) -> None:  # noqa: FBT001 (Hypothesis names it)
         if of_what_is_there:
-            case.path_parameters = {key: shop.there[key] for key in case.path_parameters or {}}
+            there = shop.names(next(operation for operation in OPERATIONS if operation.name == name))
+            case.path_parameters = {key: there[key] for key in case.path_parameters or {}}
         case.validate_response(case.call(headers=key_for(shop, name)), checks=PROMISED)
 
     fuzz()

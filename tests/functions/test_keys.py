@@ -144,7 +144,8 @@ CALLERS = [
 
 def ask_well(shop: Shop, operation: Operation, key: str | None) -> Answer:
     """A request that is right but for the key."""
-    path = operation.at(**shop.there)
+    own = {"customer_id": shop.somebody()} if operation.name == "erase_customer" else {}
+    path = operation.at(**shop.names(operation) | own)
     body = UNIQUE if operation.name == "record_event" else operation.example
     if key is None:
         return ask(operation.method, path, headers={"content-type": "application/json"})
@@ -157,7 +158,7 @@ def test_a_key_does_what_its_scopes_say_on_every_route(shop: Shop, caller: Calle
     expected = {operation.name: caller.expected(operation) for operation in KEYED}
     answers = {operation.name: ask_well(shop, operation, key) for operation in KEYED}
     assert expected == {
-        name: (200 if answer.status in (200, 201) else answer.status, answer.json.get("code", ""))
+        name: (200 if answer.status in (200, 201, 202) else answer.status, answer.json.get("code", ""))
         for name, answer in answers.items()
     }
 

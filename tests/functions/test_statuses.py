@@ -118,7 +118,7 @@ def against_the_facts(shop: Shop, operation: Operation) -> Answer:
         return shop.send(operation, suppressed(shop, "2026-11-21T09:30:00Z") | {"proof": a_proof("2026-11-21T09:29:59Z")})
     if operation.name in ("change_consents", "suppress_address") or 202 in operation.statuses:
         new = {"address": f"{secrets.token_hex()}@example.com"} if operation.name == "suppress_address" else {}
-        shop.key_for(operation)
+        prepare(shop, operation)
         with tapped(being_worked_on):
             return shop.send(operation, (operation.example or {}) | new or None, headers={"idempotency-key": "being worked on"})
     return shop.send(operation, {"type": "refunded", "occurred_at": "2026-11-20T19:00:00Z", "amount": "32.28"})
@@ -165,14 +165,20 @@ def misshapen(shop: Shop, operation: Operation) -> Answer:
     return shop.send(operation, query="unknown=1")
 
 
-def while_we_are_mistaken(shop: Shop, operation: Operation) -> Answer:
+def prepare(shop: Shop, operation: Operation) -> None:
+    """Have the key and whatever the operation is about before the table fails."""
     shop.key_for(operation)
+    shop.names(operation)
+
+
+def while_we_are_mistaken(shop: Shop, operation: Operation) -> Answer:
+    prepare(shop, operation)
     with tapped(refused_with("AccessDeniedException")):
         return _fresh(shop, operation)
 
 
 def while_the_table_is_busy(shop: Shop, operation: Operation) -> Answer:
-    shop.key_for(operation)
+    prepare(shop, operation)
     with tapped(refused_with("ThrottlingException")):
         return _fresh(shop, operation)
 

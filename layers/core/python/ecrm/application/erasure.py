@@ -1,14 +1,15 @@
 """Erasing a customer: what the job does after the profile became a tombstone, which lets nobody read or write them any more.
 
 The order matters. Statistics are counted while the orders are still there; what is to be deleted is counted before it is
-deleted, so that a job which dies and goes on counts nothing twice; files come last, when no export can begin any more.
+deleted, so that a job which dies and goes on counts nothing twice; the partitions are gone over until nothing is found, because
+an order's event may still come in until the order itself is deleted; files come last, when no export can begin any more.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from itertools import batched
+from itertools import islice
 
-from ecrm.domain.jobs import Job, progressed
+from ecrm.domain.jobs import ENDED, Job, progressed
 from ecrm.domain.statistics import NOTHING, count
 
 from .ports import Contended, Erasure, ExportFiles, Orders, Statistics
@@ -37,7 +38,7 @@ def erase(
     if job.position == "counting":
         yield (job := progressed(job, "deleting", erasure.count(job.partitions, job.addressed)))
     if job.position == "deleting":
-        for some in batched(erasure.items(job.partitions), AT_ONCE, strict=False):
+        while some := tuple(islice(erasure.items(job.partitions), AT_ONCE)):
             erasure.delete(some, job.requested_at)
             if is_late():
                 yield (job := progressed(job, "deleting", {}))
@@ -45,7 +46,7 @@ def erase(
     if job.position == "closing":
         erasure.close(job.addressed, job.partitions, at=job.requested_at, source=f"job:{job.job_id}")
         yield (job := progressed(job, "files", {}))
-    yield progressed(job, "deleted", {"files": sum(files.remove(customer_id) for customer_id in job.partitions)})
+    yield progressed(job, ENDED, {"files": sum(files.remove(customer_id) for customer_id in job.partitions)})
 
 
 def keep_amounts(job: Job, *, orders: Orders, statistics: Statistics) -> None:

@@ -4,13 +4,13 @@ The books of an export: every customer met is `counted`, and is either `written`
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ecrm.domain import orders as domain
 from ecrm.domain.customers import Customer
 from ecrm.domain.errors import Erased, NotFound
-from ecrm.domain.jobs import ExportFile, FileFormat, Job, progressed
+from ecrm.domain.jobs import ENDED, ExportFile, FileFormat, Job, progressed
 from ecrm.domain.statistics import NOTHING, CustomerStatistics
 
 from .consent import ConsentsView
@@ -70,7 +70,7 @@ def export_all(
         if part.is_full or is_late():
             yield (job := part.written(files, shapes))
             part = _Part(job)
-    yield part.written(files, shapes)
+    yield replace(part.written(files, shapes), position=ENDED)
 
 
 def export_person(
@@ -95,7 +95,7 @@ def export_person(
         if part.is_full or is_late():
             yield (job := _still_there(part.written(files, shapes), customers, files))
             part = _Part(job)
-    yield _still_there(part.written(files, shapes), customers, files)
+    yield replace(_still_there(part.written(files, shapes), customers, files), position=ENDED)
 
 
 def _still_there(job: Job, customers: Customers, files: ExportFiles) -> Job:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ecrm.domain.errors import EcrmError, NotFound, Unavailable
-from ecrm.domain.jobs import FileFormat, Job, JobKind, JobState, done, failed, started
+from ecrm.domain.jobs import ENDED, FileFormat, Job, JobKind, JobState, done, failed, started
 
 from .identity import root
 from .ports import AlreadyAnswered, Clock, Contended, Customers, JobIds, JobQueue, Jobs, Page, Request
@@ -130,7 +130,7 @@ def work(
         return
     try:
         job = _written(started(job, clock.now()), jobs)
-        for after in steps[job.kind](job, is_late):
+        for after in steps[job.kind](job, is_late) if job.position != ENDED else ():
             job = _written(after, jobs)
             if is_late():
                 queue.send(job.job_id)

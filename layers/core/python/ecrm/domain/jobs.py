@@ -26,6 +26,10 @@ class FileFormat(StrEnum):
     JSON = "json"
 
 
+ENDED = "ended"
+"""The position after the last step: a job that has no time left to say so has nothing left to do, either."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExportFile:
     """`name` is its key in the bucket, `rows` what was written into it."""
