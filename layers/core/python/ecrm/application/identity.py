@@ -132,12 +132,15 @@ class _People:
 def _found(given: tuple[Identifier, ...], held: Mapping[Identifier, Held], people: _People) -> Customer | None:
     """Find by the strongest identifier that speaks for the customer.
 
-    One that is only claimed comes after all others, and leads to no customer whom a voucher knows.
+    One that is only claimed comes after all others, and leads to no customer whom a voucher knows; a device claimed leads to
+    nobody but a visitor.
     """
     for is_claimed in (False, True):
         for identifier in given:
             holder = people.holder(identifier) if speaks(identifier, given) else None
-            if holder is None or held[identifier].is_claimed is not is_claimed or (is_claimed and holder.is_vouched):
+            if holder is None or held[identifier].is_claimed is not is_claimed:
+                continue
+            if is_claimed and (holder.is_vouched or (identifier.kind is Kind.ANONYMOUS_ID and not holder.is_visitor)):
                 continue
             if is_same_person(given, identifier, holder):
                 return holder
