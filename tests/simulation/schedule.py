@@ -34,7 +34,7 @@ class Weather:
 
 
 CALM = Weather()
-ROUGH = Weather(kill=0.01, lose=0.01, resend=0.02, twice=0.2)
+ROUGH = Weather(kill=0.003, lose=0.004, resend=0.01, twice=0.15)
 
 type Told = dict[str, list[object]]
 """What each actor was told at last, once for each delivery: what the call returned, or the EcrmError that refused it."""

@@ -83,16 +83,18 @@ class MemoryTable(Table):
 
     def __init__(self, *, pause: Pause = go_on, stale: Random | None = None, page: int = 1_000) -> None:
         self.stream: list[Change] = []
-        self._pause = pause
+        self._moment = pause
         self._stale = stale
         self._page = page
         self._states: dict[Key, list[Item | None]] = {}
         self._sks: defaultdict[str, list[str]] = defaultdict(list)
         self._held: set[Key] = set()
 
-    def fork(self, *, pause: Pause = go_on, stale: Random | None = None, page: int = 1_000) -> "MemoryTable":
+    def fork(
+        self, *, kind: "type[MemoryTable] | None" = None, pause: Pause = go_on, stale: Random | None = None, page: int = 1_000
+    ) -> "MemoryTable":
         """Give a table of its own with the same items, of which nobody has seen older states; its stream begins here."""
-        twin = MemoryTable(pause=pause, stale=stale, page=page)
+        twin = (kind or type(self))(pause=pause, stale=stale, page=page)
         twin._states = {key: states[-1:] for key, states in self._states.items()}
         for pk, sks in self._sks.items():
             twin._sks[pk] = list(sks)
@@ -104,9 +106,9 @@ class MemoryTable(Table):
         return [from_wire(item) for item in latest if item is not None]
 
     def get(self, key: Key, *, consistent: bool = False) -> Item | None:
-        self._pause(Moment.BEFORE, "get")
+        self._moment(Moment.BEFORE, "get")
         item = self._read(_valid(key), consistent=consistent)
-        self._pause(Moment.AFTER, "get")
+        self._moment(Moment.AFTER, "get")
         return from_wire(item) if item is not None else None
 
     def get_many(self, keys: Iterable[Key], *, consistent: bool = False) -> list[Item]:
@@ -114,14 +116,14 @@ class MemoryTable(Table):
         wanted = list(dict.fromkeys(_valid(key) for key in keys))
         found = []
         for at in range(0, len(wanted), BATCH_READ):
-            self._pause(Moment.BEFORE, "get_many")
+            self._moment(Moment.BEFORE, "get_many")
             for number, key in enumerate(wanted[at : at + BATCH_READ]):
                 if number:
-                    self._pause(Moment.WITHIN, "get_many")
+                    self._moment(Moment.WITHIN, "get_many")
                 item = self._read(key, consistent=consistent)
                 if item is not None:
                     found.append(from_wire(item))
-            self._pause(Moment.AFTER, "get_many")
+            self._moment(Moment.AFTER, "get_many")
         return found[::-1]
 
     def query(
@@ -141,12 +143,12 @@ class MemoryTable(Table):
         size = min(self._page, limit or self._page)
         left = limit
         while left is None or left > 0:
-            self._pause(Moment.BEFORE, "query")
+            self._moment(Moment.BEFORE, "query")
             found = (
                 self._read(Key(pk, sk), consistent=consistent) for sk in self._beyond(pk, prefix, after, backwards=backwards)
             )
             page = [from_wire(item) for item in islice((item for item in found if item is not None), size)]
-            self._pause(Moment.AFTER, "query")
+            self._moment(Moment.AFTER, "query")
             yield from page[:left]
             if len(page) < size:
                 return
@@ -160,22 +162,22 @@ class MemoryTable(Table):
         return [sk for sk in sks if after is None or sk > after]
 
     def scan_keys(self, sk: str) -> Iterator[str]:
-        self._pause(Moment.BEFORE, "scan_keys")
+        self._moment(Moment.BEFORE, "scan_keys")
         found = [key.pk for key, states in self._states.items() if key.sk == sk and states[-1] is not None]
-        self._pause(Moment.AFTER, "scan_keys")
+        self._moment(Moment.AFTER, "scan_keys")
         yield from found
 
     def put(self, put: Put) -> None:
         new = _written(put)
         while True:
-            self._pause(Moment.BEFORE, "put")
+            self._moment(Moment.BEFORE, "put")
             if _key(put) in self._held:
                 raise Contended("another transaction holds the item")
             if not self._holds(put):
                 raise Refused({put.why: self._plain(put)})
             self._change(_key(put), new)
             try:
-                self._pause(Moment.AFTER, "put")
+                self._moment(Moment.AFTER, "put")
             except Resent:
                 continue
             return
@@ -183,13 +185,13 @@ class MemoryTable(Table):
     def write(self, actions: Iterable[Action]) -> None:
         actions = tuple(actions)
         new = _transaction(actions)
-        self._pause(Moment.BEFORE, "write")
+        self._moment(Moment.BEFORE, "write")
         held = {action.why for action in actions if _key(action) in self._held}
         if held:
             raise Held(held)
         self._held |= {_key(action) for action in actions}
         try:
-            self._pause(Moment.WITHIN, "write")
+            self._moment(Moment.WITHIN, "write")
         finally:
             self._held -= {_key(action) for action in actions}
         refused = {action.why: self._plain(action) for action in actions if not self._holds(action)}
@@ -198,7 +200,7 @@ class MemoryTable(Table):
         for key, item in new.items():
             self._change(key, item)
         try:
-            self._pause(Moment.AFTER, "write")
+            self._moment(Moment.AFTER, "write")
         except Resent:
             return  # the SDK's token makes it one transaction
 
@@ -216,15 +218,15 @@ class MemoryTable(Table):
     def _removed(self, keys: list[Key]) -> list[Key]:
         """Delete what no transaction holds; gives the rest."""
         left = []
-        self._pause(Moment.BEFORE, "remove_many")
+        self._moment(Moment.BEFORE, "remove_many")
         for number, key in enumerate(keys):
             if number:
-                self._pause(Moment.WITHIN, "remove_many")
+                self._moment(Moment.WITHIN, "remove_many")
             if key in self._held:
                 left.append(key)
             else:
                 self._change(key, None)
-        self._pause(Moment.AFTER, "remove_many")
+        self._moment(Moment.AFTER, "remove_many")
         return left
 
     def _read(self, key: Key, *, consistent: bool) -> Item | None:
@@ -339,7 +341,9 @@ def _transaction(actions: tuple[Action, ...]) -> dict[Key, Item]:
 def _written(put: Put) -> Item:
     _valid(_key(put))
     _refuse_values(put)
-    item = {name: _normal(value) for name, value in to_wire(put.item).items()}
+    item = to_wire(put.item)
+    if _FRACTION.search(repr(item)):
+        item = {name: _normal(value) for name, value in item.items()}
     if _size(item) > LARGEST_ITEM:
         raise Mistake("the item is too large")
     return item
@@ -350,6 +354,9 @@ def _refuse_values(action: Action) -> None:
     used = {term.value for terms in parsed(action.condition) for term in terms if term.value} if action.condition else set()
     if used != set(action.values or ()):
         raise Mistake("the condition's values are not the given ones")
+
+
+_FRACTION = re.compile(r"'N': '[^']*[.E]")
 
 
 def _normal(value: Any) -> Any:
@@ -365,14 +372,19 @@ def _normal(value: Any) -> Any:
             return value
 
 
-def _size(value: Any) -> int:
-    """Count about as many bytes as DynamoDB does: names, texts, and a few for each number and each container."""
+def _size(item: Item) -> int:
+    """Count about as many bytes as DynamoDB does: names and texts; of a small item, no fewer than that."""
+    most = 4 * len(repr(item))
+    return most if most < LARGEST_ITEM // MOST_ACTIONS else _bytes(item)
+
+
+def _bytes(value: Any) -> int:
     match value:
         case str():
             return len(value) if value.isascii() else len(value.encode())
         case dict():
-            return sum(_size(name) + _size(inner) for name, inner in value.items())
+            return sum(_bytes(name) + _bytes(inner) for name, inner in value.items())
         case list():
-            return sum(map(_size, value))
+            return sum(map(_bytes, value))
         case _:
             return 1

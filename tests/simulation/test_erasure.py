@@ -1,0 +1,163 @@
+"""Erasure wins every race (P3): whoever writes to a person while they are erased, nothing of them is left.
+
+Whatever is known of the person says SARA, in identifiers and in facts; what is known of a visitor who may or may not turn out
+to be the same person says VIOLA.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache, partial
+from typing import Any
+
+import pytest
+
+from ecrm.application.behaviour import Said
+from ecrm.application.identity import Authority
+from ecrm.domain.consent import State
+from ecrm.domain.errors import EcrmError
+from ecrm.store.keys import customer_partition
+from ecrm.store.table import Action, Check, Item
+from tests.builders import NOON
+from tests.simulation.company import CLAIM, VOUCHER, Company, Counted, person
+from tests.simulation.schedule import ROUGH, Schedule, hold
+from tests.simulation.table import MemoryTable
+from tests.unit.facts import some_lines
+
+SARA, VIOLA = "sara", "viola"
+EARLIER, NOW, ERASED_AT, LATER = (NOON + timedelta(minutes=minutes) for minutes in (-60, 0, 1, 2))
+
+USER, EMAIL, BROWSER = {"user_id": f"{SARA}-1"}, {"email": f"{SARA}@example.com"}, {"anonymous_id": f"{SARA}-browser"}
+VIOLAS = {"anonymous_id": f"{VIOLA}-browser"}
+LINES = tuple(replace(line, name=f"for {SARA}") for line in some_lines())
+ROOT, ABSORBED, VISITOR = "c1", "c2", "c3"
+TOMBSTONE = {"PK", "SK", "type", "v", "version", "created_at", "identifiers", "erased_at"}
+
+type Writer = Callable[[Company], object]
+
+
+def page(authority: Authority, name: str, *, who: str = SARA, **named: str) -> Writer:
+    return _said(authority, name, "page.viewed", {"data": {"page": f"of {who}"}}, named)
+
+
+def identify(authority: Authority, name: str, **named: str) -> Writer:
+    return _said(authority, name, None, {"traits": {"first_name": SARA}, "is_statement": authority is VOUCHER}, named)
+
+
+def _said(authority: Authority, name: str, event_type: str | None, more: Mapping[str, Any], named: Mapping[str, str]) -> Writer:
+    said = Said(
+        identifiers=person(**named), name=name, at=EARLIER, corrected_at=None, backfill=False, event_type=event_type, **more
+    )
+    return lambda company: company.say(authority, [said], NOW)
+
+
+def order(order_id: str, **named: str) -> Writer:
+    return lambda company: company.place(person(**named), order_id, EARLIER, NOW, LINES)
+
+
+WRITERS: dict[str, Writer] = {
+    "order": order("A-2", **USER, **EMAIL),
+    "order by an address and a new telephone": order("A-3", **EMAIL, phone=f"{SARA}-phone"),
+    "order event": lambda company: company.pay("A-1", f"by {SARA}", EARLIER, NOW),
+    "track": page(CLAIM, "track", **BROWSER),
+    "track by user id": page(CLAIM, "track-2", **USER, anonymous_id=f"{SARA}-browser-2"),
+    "track by server": page(VOUCHER, "track-3", **USER),
+    "identify": identify(CLAIM, "identify", **USER, **BROWSER),
+    "identify by server": identify(VOUCHER, "identify-2", **USER, anonymous_id=f"{SARA}-browser-3"),
+    "identify a visitor by server": identify(VOUCHER, "identify-3", **USER, **VIOLAS),
+    "put customer": lambda company: company.put(
+        person(**USER, **EMAIL, phone=f"{SARA}-phone-2"), {"last_name": SARA}, EARLIER, NOW
+    ),
+    "put customer's new address": lambda company: company.put(
+        person(**USER, email=f"{SARA}@example.org"), {"first_name": SARA * 2}, EARLIER, NOW
+    ),
+    "contact": lambda company: company.contact(ROOT, "call-1", f"{SARA} called", EARLIER, NOW),
+    "contact by absorbed id": lambda company: company.contact(ABSORBED, "call-2", f"{SARA} called", EARLIER, NOW),
+    "consent": lambda company: company.consent(ROOT, State.DENIED, EARLIER, NOW),
+    "consent again": lambda company: company.consent(ABSORBED, State.GRANTED, NOW, NOW),
+    "merger by hand": lambda company: company.merge(ROOT, VISITOR, NOW),
+    "projection": lambda company: company.recount(ROOT),
+    "projection of the absorbed": lambda company: company.recount(ABSORBED),
+}
+
+
+@cache
+def before() -> MemoryTable:
+    """A person with two partitions, an order, consents, a contact and a row; and a visitor."""
+    table = MemoryTable()
+    company = Company(table).open()
+    company.put(person(**USER, **EMAIL), {"first_name": SARA}, EARLIER, EARLIER)
+    page(CLAIM, "first", **BROWSER)(company)
+    identify(VOUCHER, "joined", **USER, **BROWSER)(company)
+    page(CLAIM, "viola's", who=VIOLA, **VIOLAS)(company)
+    order("A-1", **USER)(company)
+    company.consent(ROOT, State.GRANTED, EARLIER, NOW)
+    company.contact(ROOT, "call-0", f"{SARA} called", EARLIER, NOW)
+    company.recount(ROOT)
+    known = {customer_id: company.customers.find(customer_id) for customer_id in (ROOT, ABSORBED, VISITOR)}
+    assert {ROOT: (ABSORBED,), ABSORBED: (), VISITOR: ()} == {name: found and found.absorbed for name, found in known.items()}
+    return table
+
+
+def erase(company: Company, schedule: Schedule) -> None:
+    """Ask for the erasure, and work on its job until it is done; it may be done by two at once."""
+    company.erase(ROOT, ERASED_AT)
+    (job,) = {change.key.pk.removeprefix("JOB#") for change in schedule.table.stream if change.key.sk == "JOB"}
+    company.work(job, ERASED_AT, at_once=schedule.random.choice((1, 100, 100)))
+
+
+def raced(seed: int, table: MemoryTable | None = None, writers: Collection[str] = WRITERS) -> Schedule:
+    """Erase, while up to three others write; then let everybody say again what they said."""
+    schedule = Schedule(seed, ROUGH, table=table or before())
+    company = Company(schedule.table, Counted(10))
+    names = schedule.random.sample(sorted(writers), schedule.random.randint(1, min(3, len(writers))))
+    calls: dict[str, Callable[[], object]] = {name: partial(WRITERS[name], company) for name in names}
+    schedule.run({"erasure": partial(erase, company, schedule)} | calls)
+    assert {refusal(call) for call in calls.values()} <= {None, "customer_erased", "order_not_found"}
+    return schedule
+
+
+def refusal(call: Callable[[], object]) -> str | None:
+    try:
+        call()
+    except EcrmError as refused:
+        return refused.code
+    return None
+
+
+def left_of(items: Iterable[Item]) -> list[str]:
+    """What is left of the person and must not be, in words."""
+    items = list(items)
+    gone = {item["PK"] for item in items if item["SK"] == "PROFILE" and "erased_at" in item}
+    names = [SARA, VIOLA] if customer_partition(VISITOR) in gone else [SARA]
+    found = [f"{name} in {item['PK']} {item['SK']}" for item in items for name in names if name in json.dumps(item, default=str)]
+    for item in items:
+        place = f"{item['PK']} {item['SK']}"
+        if item["PK"] in gone and (item["SK"] != "PROFILE" or set(item) != TOMBSTONE or item["identifiers"]):
+            found.append(f"left: {place}")
+        if item.get("customer_id") is not None and customer_partition(item["customer_id"]) in gone and item["type"] != "job":
+            found.append(f"leads to the erased: {place}")
+    missing = {customer_partition(ROOT), customer_partition(ABSORBED)} - gone
+    return found + [f"not erased: {pk}" for pk in sorted(missing)]
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_erasure_wins_every_race(part: int) -> None:
+    def check(seed: int) -> None:
+        assert [] == left_of(raced(seed).table.items())
+
+    hold(check, range(part, 10_000, 4))
+
+
+class Unguarded(MemoryTable):
+    """A table that takes no notice of checks: what is left then is what only they prevent."""
+
+    def write(self, actions: Iterable[Action]) -> None:
+        super().write(action for action in actions if not isinstance(action, Check))
+
+
+@pytest.mark.parametrize("writer", ["track", "contact", "consent", "order"])
+def test_without_its_check_each_writer_would_bring_somebody_back(writer: str) -> None:
+    unguarded = before().fork(kind=Unguarded)
+    assert any(left_of(raced(seed, unguarded, (writer,)).table.items()) for seed in range(500))
