@@ -18,7 +18,11 @@ def test_every_key_shape_is_in_the_data_model_and_nothing_else_is() -> None:
 def test_only_events_have_keys_that_wake_the_projection(stack: Stack) -> None:
     """The mapping's filter looks at the key's beginning, so no other item may begin so."""
     assert stack.of("Lambda::EventSourceMapping")["ProjectEventsMapping"]
-    assert [item for item, (_, sk) in SHAPES.items() if sk.startswith("EVENT#")] == ["event"]
+    assert [item for item, (pk, sk) in SHAPES.items() if pk.startswith("CUSTOMER#") and sk.startswith("EVENT#")] == ["event"]
+
+
+def test_only_requests_for_jobs_have_keys_that_wake_the_outbox() -> None:
+    assert [item for item, (pk, sk) in SHAPES.items() if pk.startswith("JOB#") and sk.startswith("EVENT#")] == ["job_event"]
 
 
 def test_every_event_type_is_in_the_catalogue_with_its_meaning() -> None:

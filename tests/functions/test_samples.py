@@ -9,20 +9,23 @@ from typing import Any
 import pytest
 
 from ecrm import bootstrap
+from ecrm.application.jobs import read_job
 from ecrm.application.orders import place_order
 from ecrm.contracts.orders import PlaceOrderBody
 from ecrm.contracts.topics import PutTopicBody
 from ecrm.domain.api_keys import ALLOWED, ApiKey, KeyKind
+from ecrm.domain.jobs import Job, JobKind, JobState
 from ecrm.domain.products import Product, Stated
 from ecrm.entry.http import digest_of
 from ecrm.entry.json_body import read_json
 from tests.architecture.pages import code, table
 from tests.builders import a_topic
-from tests.cloud import Cloud
+from tests.cloud import Cloud, Time
 from tests.functions.api import EXAMPLE_ORDER, ROOT
 
 EVENTS = ROOT / "events"
 CUSTOMER = "019aa2c6f0b07d3e8c1f5a9b2d4e6f80"
+JOB = "019aa2c7d1e07a3e9b1f5a9b2d4e6f80"
 ROWS = table((EVENTS / "README.md").read_text(encoding="utf-8"), "event", "outcome")
 TABLE = {code(event): outcome.strip("`") for event, outcome in ROWS}
 WHEN = datetime(2026, 11, 20, 18, 3, 12, tzinfo=UTC)
@@ -45,6 +48,7 @@ def open_as_described() -> None:
         bootstrap.api_keys().add(secret, key)
     bootstrap.products().write(Product("LP-1", {"name": Stated("Hejira", WHEN), "stock": Stated(3, WHEN)}, WHEN), seen=0)
     bootstrap.topics().write(PutTopicBody.model_validate(a_topic()).to_topic("news", WHEN), seen=0)
+    bootstrap.jobs().add(Job(job_id=JOB, kind=JobKind.EXPORT_CUSTOMERS, requested_at=WHEN, source="api:staff"), None)
     sent = read_json(json.dumps(EXAMPLE_ORDER).encode())
     command = PlaceOrderBody.model_validate(sent).to_command("de", digest=digest_of(sent), source="api:server")
     place_order(
@@ -60,7 +64,7 @@ def open_as_described() -> None:
 
 def run(name: str) -> Any:
     handler = importlib.import_module(f"{name.partition('/')[0]}.handler").handler
-    return handler(json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8")), None)
+    return handler(json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8")), Time())
 
 
 def at(body: Any, path: str) -> str:
@@ -69,7 +73,7 @@ def at(body: Any, path: str) -> str:
     return str(body)
 
 
-@pytest.mark.parametrize("name", [name for name in TABLE if not name.startswith("project_events/")])
+@pytest.mark.parametrize("name", [name for name in TABLE if "_api/" in name])
 def test_a_request_is_answered_as_the_table_says(cloud: Cloud, name: str) -> None:
     open_as_described()
     cloud.project()
@@ -88,6 +92,23 @@ def test_a_batch_of_the_stream_has_the_outcome_that_the_table_says(cloud: Cloud,
     assert {"counted": [CUSTOMER], "nothing": []}[TABLE[name]] == [row["SK"]["S"] for row in rows]
     assert all("1" == row["orders"]["N"] for row in rows)
     assert [] == cloud.parked()
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("publish_events/")])
+def test_a_batch_of_the_outbox_has_the_outcome_that_the_table_says(cloud: Cloud, name: str) -> None:
+    assert {"batchItemFailures": []} == run(name)
+    found = cloud.sqs.receive_message(QueueUrl=cloud.jobs_url).get("Messages", ())
+    sent = [json.loads(message["Body"]) for message in found]
+    assert {"published": [{"type": "job", "v": 1, "job_id": JOB}], "nothing": []}[TABLE[name]] == sent
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("run_jobs/")])
+def test_a_message_of_the_queue_has_the_outcome_that_the_table_says(cloud: Cloud, name: str) -> None:
+    open_as_described()
+    cloud.project()
+    failed = [] if TABLE[name] == "done" else [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}]
+    assert {"batchItemFailures": failed} == run(name)
+    assert (JobState.DONE if TABLE[name] == "done" else JobState.QUEUED) is read_job(JOB, jobs=bootstrap.jobs()).state
 
 
 def test_the_table_and_the_folder_hold_the_same_events() -> None:

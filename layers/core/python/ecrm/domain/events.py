@@ -23,6 +23,7 @@ CATALOGUE: dict[str, str] = {
     "order.cancelled": "Lines were cancelled before they were shipped.",
     "order.refunded": "Money was paid back.",
     "order.returned": "Lines came back.",
+    "job.requested": "An export or an erasure was asked for. Stands with its job, on nobody's timeline.",
     "page.viewed": "A page call: somebody looked at a page.",
     "screen.viewed": "A screen call: somebody looked at a screen of an app.",
     "group.joined": "A group call: somebody belongs to a group, such as an account.",
