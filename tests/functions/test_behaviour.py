@@ -243,6 +243,7 @@ def test_a_message_that_comes_again_after_its_visitor_became_known_counts_once(s
     site.say("/v1/alias", a_call("alias"), key=site.server)
     assert 200 == site.say("/v1/page", page).status
     assert ["page.viewed"] == [event["type"] for event in site.timeline(user_id="u-1")]
+    assert 1 == len([item for item in site.cloud.items("EVENT#") if item["type"]["S"] == "page.viewed"])
     assert {WHEN[:10]: 1} == site.stats(user_id="u-1")["visits"]
 
 
