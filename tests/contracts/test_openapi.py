@@ -257,7 +257,7 @@ def test_every_link_of_the_page_leads_somewhere() -> None:
 
 def test_the_page_has_every_resource_operation_field_and_status() -> None:
     reader = read_page()
-    assert ["eCRM API", "orders", "consent", "customers", "catalog", "sites", "reference", "errors"] == reader.headings
+    assert ["eCRM API", "orders", "ingest", "consent", "customers", "catalog", "sites", "jobs", "reference", "errors"] == reader.headings
     ids = {attributes.get("id") for _, attributes in reader.tags}
     assert {operation.name for operation in OPERATIONS} <= ids
     for schema in BODIES.values():
