@@ -76,7 +76,7 @@ def planted(cloud: Cloud) -> str:
         "PUT",
     )
     send(cloud, f"/v1/customers/{customer_id}", {"traits": {"nickname": word(), "city": word()}}, "PATCH")
-    contact = {"channel": "call", "direction": "inbound", "text": word(), "contact_id": "c-1", "subject": word()}
+    contact: dict[str, Any] = {"channel": "call", "direction": "inbound", "text": word(), "contact_id": "c-1", "subject": word()}
     contact |= {"occurred_at": "2026-11-20T12:00:00Z", "author": {"name": word(), "role": "agent"}}
     send(cloud, f"/v1/customers/{customer_id}/contacts", contact)
     topic = {"names": {"en": "News"}, "double_opt_in": False, "channels": ["email"]}
