@@ -31,7 +31,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "public_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}},
     "reference_api": {},
     "project_events": {
-        "Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "Table": {"dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
         "Table.StreamArn": STREAM,
         "ProjectEventsDeadLetters": {"sqs:SendMessage"},
     },
