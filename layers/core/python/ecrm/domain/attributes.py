@@ -97,7 +97,7 @@ def refuse_too_much(book: Attributes, *, is_claimed: bool) -> None:
     counted = {name: attribute for name, attribute in book.items() if is_claimed or not attribute.is_claimed}
     if len(known(counted)) > MOST_NAMES or len(counted) > MOST_KEPT:
         raise RuleBroken(f"a customer has at most {MOST_NAMES} attributes", code="too_many_attributes")
-    if sum(len(name.encode()) + _size(attribute.value) for name, attribute in counted.items()) > LARGEST:
+    if _sizes({name: attribute.value for name, attribute in counted.items()}) > LARGEST:
         raise RuleBroken(f"a customer's attributes are at most {LARGEST} bytes in all", code="attributes_too_large")
 
 
@@ -122,6 +122,8 @@ def stated(traits: Mapping[str, Any], pointer: str = "/traits") -> dict[str, Any
             flaws.append(Flaw(place, wrong.code, wrong.detail))
     if flaws:
         raise Invalid(flaws[0].detail, code=flaws[0].code, flaws=tuple(flaws))
+    if _sizes(found) > LARGEST:
+        raise Invalid.at(pointer, "attributes_too_large", f"a customer's attributes are at most {LARGEST} bytes in all")
     return found
 
 
@@ -147,6 +149,10 @@ def _taken(name: str, value: Any) -> Any:
 
 def _size(value: Any) -> int:
     return len((value if isinstance(value, str) else _canonical(value)).encode())
+
+
+def _sizes(values: Mapping[str, Any]) -> int:
+    return sum(len(name.encode()) + _size(value) for name, value in values.items())
 
 
 def _any(value: Any) -> Any:
