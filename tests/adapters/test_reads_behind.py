@@ -9,13 +9,14 @@ from customers_api.handler import handler as customers
 from ecrm import bootstrap
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.statistics import count
+from ingest_api.handler import handler as ingest
 from orders_api.handler import handler as orders
 from tests.builders import an_event, an_order
 from tests.cloud import Answer, Cloud
 from tests.faults import Kept, on, tapped
 
 EVENTS = "/v1/orders/A-1001/events"
-HANDLERS: dict[str, Callable[..., dict[str, Any]]] = {"orders": orders, "customers": customers}
+HANDLERS: dict[str, Callable[..., dict[str, Any]]] = {"orders": orders, "customers": customers, "track": ingest}
 
 
 def ask(cloud: Cloud, method: str, path: str, body: Any = None, **more: Any) -> Answer:
@@ -131,3 +132,37 @@ def test_a_recount_sees_the_newest_facts(shop: Cloud) -> None:
         assert bootstrap.recount(customer_id)
         assert not bootstrap.recount(customer_id)
     assert (count(bootstrap.orders().of_customer(customer_id)), 2) == bootstrap.statistics().find(customer_id)
+
+
+def test_behaviour_told_again_after_a_merger_that_was_just_now_is_there_once(shop: Cloud) -> None:
+    known = place(shop, order_id="A-1", customer={"user_id": "u-1"}).json["customer_id"]
+    visitor = place(shop, order_id="A-2", customer={"anonymous_id": "device"}).json["customer_id"]
+    said = {"event": "Product Viewed", "messageId": "m-1", "timestamp": "2026-11-20T12:00:00Z"}
+    assert 200 == ask(shop, "POST", "/v1/track", said | {"anonymousId": "device"}).status
+    kept = Kept()
+    assert 201 == ask(shop, "POST", f"/v1/customers/{known}/merge", {"customer_id": visitor}).status
+    with tapped(kept.behind):
+        assert 200 == ask(shop, "POST", "/v1/track", said | {"userId": "u-1"}).status
+    assert 1 == len([item for item in shop.items("EVENT#") if item["type"]["S"] == "product.viewed"])
+
+
+def test_an_update_of_who_came_into_being_just_now_is_kept_and_answered_whole(shop: Cloud) -> None:
+    kept = Kept()
+    customer_id = place(shop).json["customer_id"]
+    at = f"/v1/customers/{customer_id}"
+    with tapped(kept.behind):
+        updates = [ask(shop, "PATCH", at, {"traits": {name: "Sara"}}) for name in ("first_name", "last_name")]
+        absent = ask(shop, "PATCH", "/v1/customers/" + "0" * 32, {"traits": {"first_name": "Sara"}})
+    assert [{"first_name"}, {"first_name", "last_name"}] == [set(answer.json["traits"]) for answer in updates]
+    assert (404, [2, 2]) == (absent.status, [len(answer.json["identifiers"]) for answer in updates])
+
+
+def test_an_update_that_changes_nothing_is_answered_with_the_newest(shop: Cloud) -> None:
+    customer_id = place(shop).json["customer_id"]
+    at = f"/v1/customers/{customer_id}"
+    said = {"traits": {"first_name": "Sara"}, "occurred_at": "2026-11-20T12:00:00Z"}
+    assert 200 == ask(shop, "PATCH", at, said).status
+    kept = Kept()
+    newest = ask(shop, "PATCH", at, {"traits": {"last_name": "Tehrani"}})
+    with tapped(kept.behind):
+        assert newest.json == ask(shop, "PATCH", at, said).json

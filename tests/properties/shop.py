@@ -86,7 +86,7 @@ class OneCustomer:
     def held(self, identifiers: Iterable[Identifier], *, consistent: bool = False) -> Mapping[Identifier, Held]:  # noqa: ARG002
         return dict.fromkeys(identifiers, Held("c1"))
 
-    def find(self, customer_id: str) -> Customer | None:
+    def find(self, customer_id: str, *, consistent: bool = True) -> Customer | None:
         raise NotImplementedError
 
     def write(self, claim: Claim) -> None:

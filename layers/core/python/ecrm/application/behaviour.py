@@ -97,7 +97,7 @@ class Taking:
             try:
                 person = self._person(group)
                 standing = whose(person, customers=self.customers, now=self.now, ids=self.ids, consistent=True)
-                self._write(standing, [group], results)
+                self._write(standing, [group], results, consistent=True)
             except Erased as erased:
                 self._refuse(group, erased, results)
             except Contended:
@@ -114,10 +114,10 @@ class Taking:
         if self.authority is Authority.VOUCHER:
             results[next(iter(group.calls))] = erased
 
-    def _write(self, standing: Standing, groups: Iterable["_Group"], results: list[Result]) -> None:
+    def _write(self, standing: Standing, groups: Iterable["_Group"], results: list[Result], *, consistent: bool = False) -> None:
         said = {index: call for group in groups for index, call in group.calls.items()}
         events = [self._event(call, standing.customer_id) for call in said.values() if call.event_type is not None]
-        self.behaviour.record(standing, events)
+        self.behaviour.record(standing, events, consistent=consistent)
         for index, call in said.items():
             if call.traits:
                 results[index] = self._traits(standing.customer_id, call)

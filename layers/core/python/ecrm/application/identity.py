@@ -63,13 +63,16 @@ def whose(person: Person, *, customers: Customers, now: datetime, ids: Ids, cons
     return _Changes(person, given, held, people, found, now).standing(ids)
 
 
-def standing_of(customer_id: str, person: Person, *, customers: Customers, now: datetime, ids: Ids) -> Standing:
+def standing_of(
+    customer_id: str, person: Person, *, customers: Customers, now: datetime, ids: Ids, consistent: bool = False
+) -> Standing:
     """Say what must be written for a fact about a customer known by id, to whom its identifiers are to lead, too.
 
-    Raises NotFound, Erased; Conflict where the customer has another user id on the same site.
+    Where the fact's transaction is refused, ask again with `consistent`. Raises NotFound, Erased; Conflict where the customer has
+    another user id on the same site.
     """
-    found = root(customer_id, customers=customers)
     given = customers.known_as(person.identifiers)
+    found = root(customer_id, customers=customers, consistent=consistent or bool(given))
     held = customers.held(given, consistent=True)
     _refuse_erased(person, held)
     if any(i.kind is Kind.USER_ID and found.user_ids_of(i.scope) - {i.value} for i in given):
@@ -183,11 +186,11 @@ class _Changes:
         is_vouched = self.found.is_vouched or self.is_voucher
         grown = self._named(self.found, gained)
         if not (absorbed or led) and grown == self.found and is_vouched == self.found.is_vouched:
-            return Standing(self.found.customer_id)
+            return Standing(self.found.customer_id, found=self.found)
         claimed = self.found.claimed if self.is_voucher else self.found.claimed | set(gained)
         customer = replace(grown, claimed=claimed, is_vouched=is_vouched, version=self.found.version + 1)
         events = (_identified(self.person, customer, "customer.identified", gained, self.now),) if gained else ()
-        entries = tuple(self._entry(i, customer.customer_id) for i in (*gained, *led))
+        entries = tuple(self._entry(i, customer.customer_id) for i in dict.fromkeys((*gained, *led)))
         claim = Claim(customer, self.found.version, entries, events)
         for loser in absorbed:
             claim = join(claim, loser, self.person, self.now)
@@ -379,9 +382,15 @@ def follow(customer_id: str, customers: Customers) -> Customer | None:
     raise Contended("this customer is being merged; try again")
 
 
-def root(customer_id: str, *, customers: Customers) -> Customer:
-    """Read a customer whole, by any of the ids that lead to them. Raises NotFound, Erased."""
-    customer = follow(customer_id, customers)
+def root(customer_id: str, *, customers: Customers, consistent: bool = True) -> Customer:
+    """Read a customer whole, by any of the ids that lead to them. Raises NotFound, Erased.
+
+    For half the units an older state may do, of one who is there under this very id: for what is then written under the
+    condition that the customer is still at that version.
+    """
+    customer = None if consistent else customers.find(customer_id, consistent=False)
+    if customer is None or customer.merged_into is not None:
+        customer = follow(customer_id, customers)
     if customer is None:
         raise NotFound("no such customer", code="customer_not_found")
     if customer.erased_at is not None:

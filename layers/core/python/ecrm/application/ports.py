@@ -71,10 +71,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Whose a fact is. Without a claim the customer stays as it is, and only has to be there when the fact is written."""
+    """Whose a fact is. Without a claim the customer stays as it is, and only has to be there when the fact is written.
+
+    What stands in `found` was read for the fact: written with it is then only what is still true of that version.
+    """
 
     customer_id: str
     claim: Claim | None = None
+    found: Customer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +179,8 @@ class Customers(Protocol):
         """Say of each identifier that the table knows who holds it."""
         ...
 
-    def find(self, customer_id: str) -> Customer | None:
-        """Read a profile as it is, merged or erased; strongly consistent."""
+    def find(self, customer_id: str, *, consistent: bool = True) -> Customer | None:
+        """Read a profile as it is, merged or erased."""
         ...
 
     def write(self, claim: Claim, request: Request | None, now: datetime) -> None:
@@ -185,8 +189,8 @@ class Customers(Protocol):
 
 
 class Profiles(Protocol):
-    def of(self, customer_ids: Sequence[str]) -> tuple[AttributeBook, ...]:
-        """Give the book under each of some ids, strongly consistent."""
+    def of(self, customer_ids: Sequence[str], *, consistent: bool = True) -> tuple[AttributeBook, ...]:
+        """Give the book under each of some ids."""
         ...
 
     def write(
@@ -225,10 +229,11 @@ class Timeline(Protocol):
 
 
 class Behaviour(Protocol):
-    def record(self, standing: Standing, events: Sequence[Event]) -> None:
+    def record(self, standing: Standing, events: Sequence[Event], *, consistent: bool = False) -> None:
         """Write what a claim changes, and those events that are not there yet, under this customer's id or an absorbed one's.
 
-        Raises Contended where the customer is not as they were seen; some events may then be written.
+        Raises Contended where the customer is not as they were seen; some events may then be written, and it is to be asked
+        again with `consistent`.
         """
         ...
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ecrm.domain.attributes import Attribute, Attributes, difference, merged, refuse_too_much, stated
 from ecrm.domain.customers import Customer, Identifier
-from ecrm.domain.errors import Invalid
+from ecrm.domain.errors import Invalid, RuleBroken
 from ecrm.domain.events import Event
 from ecrm.domain.instants import to_text
 
@@ -97,7 +97,7 @@ def put_customer(command: PutCustomer, *, customers: Customers, profiles: Profil
     """Keep what is said of the customer whom the identifiers name, who is made where there is none.
 
     The same said again writes nothing where its time is given. Two who say different things at once are both heard. Raises
-    Erased, RuleBroken. 6 write units for a known customer and 2 for each further KB of their attributes.
+    Erased, RuleBroken. 6 write units for a known customer and 2 for each further KB of their attributes; 2.5 read units.
     """
     now = clock.now()
     told = _told(command, now)
@@ -106,7 +106,7 @@ def put_customer(command: PutCustomer, *, customers: Customers, profiles: Profil
     def standing(consistent: bool) -> Standing:  # noqa: FBT001 (private)
         return whose(person, customers=customers, now=now, ids=ids, consistent=consistent)
 
-    profile, outcome, _ = told.keep(standing, None, customers=customers, profiles=profiles)
+    profile, outcome, _ = told.keep(standing, None, customers=customers, profiles=profiles, consistent=True)
     return Kept(profile, outcome, _not_taken(profile.customer, command, customers))
 
 
@@ -128,8 +128,8 @@ def update_customer(
     told = _told(command, now)
     person = _person(command, told)
 
-    def standing(_: bool) -> Standing:  # noqa: FBT001 (private)
-        return standing_of(command.customer_id, person, customers=customers, now=now, ids=ids)
+    def standing(consistent: bool) -> Standing:  # noqa: FBT001 (private)
+        return standing_of(command.customer_id, person, customers=customers, now=now, ids=ids, consistent=consistent)
 
     try:
         profile, outcome, written = told.keep(standing, request, customers=customers, profiles=profiles)
@@ -162,7 +162,7 @@ def apply_traits(command: ApplyTraits, *, customers: Customers, profiles: Profil
     )
 
     def standing(_: bool) -> Standing:  # noqa: FBT001 (private)
-        return Standing(root(command.customer_id, customers=customers).customer_id)
+        return Standing(command.customer_id)
 
     told.keep(standing, None, customers=customers, profiles=profiles)
 
@@ -260,29 +260,49 @@ class _Told:
     backfill: bool
 
     def keep(
-        self, standing_of: Callable[[bool], Standing], request: Request | None, *, customers: Customers, profiles: Profiles
+        self,
+        standing_of: Callable[[bool], Standing],
+        request: Request | None,
+        *,
+        customers: Customers,
+        profiles: Profiles,
+        consistent: bool = False,
     ) -> tuple[Profile, Outcome, bool]:
         """Write what changes, in one transaction; says whether anything was written. Raises AlreadyAnswered.
 
-        `standing_of` says whose it is; it is asked again, then for what is consistent, where somebody else was faster.
+        `standing_of` says whose it is; it is asked again, then for what is consistent, where somebody else was faster. What is
+        written is held to the versions that were read, so these may be older ones at first. That there is nothing to write, or
+        no room, is believed of the latest alone: with `consistent` they are read at once, for what is often said again.
         """
         for attempt in range(ATTEMPTS):
+            consistent = consistent or attempt > 0
             standing = standing_of(attempt > 0)
-            customer = standing.claim.customer if standing.claim else customers.find(standing.customer_id)
-            if customer is None or customer.merged_into is not None or customer.erased_at is not None:
-                continue  # what led here was older than a merger or an erasure
+            seen = standing.claim.customer if standing.claim else standing.found
+            customer = seen or root(standing.customer_id, customers=customers, consistent=consistent)
             is_new = standing.claim is not None and standing.claim.seen == 0
-            books = (AttributeBook(),) if is_new else profiles.of(customer.partitions)
-            change = self._change(customer.customer_id, books)
+            books = (AttributeBook(),) if is_new else self._books(customer, profiles, consistent=consistent)
+            try:
+                change = self._change(customer.customer_id, books)
+            except RuleBroken:
+                if consistent:
+                    raise
+                continue
             outcome = Outcome.CREATED if is_new else Outcome.EXISTING
             if standing.claim is None and change.book is None:
+                if not consistent:
+                    continue
                 return Profile(customer, change.after), outcome, False
+            held = Standing(customer.customer_id, standing.claim, customer)
             try:
-                profiles.write(standing, change.book, change.events, request, now=self.now, outcome=outcome)
+                profiles.write(held, change.book, change.events, request, now=self.now, outcome=outcome)
             except Contended:
                 continue
             return Profile(customer, change.after), outcome, True
         raise Contended("many requests for this customer at once; try again")
+
+    def _books(self, customer: Customer, profiles: Profiles, *, consistent: bool) -> tuple[AttributeBook, ...]:
+        """Read attributes; an older state will do of the customer's own alone, which is written under its version."""
+        return profiles.of(customer.partitions, consistent=consistent or bool(customer.absorbed))
 
     def _change(self, customer_id: str, books: tuple[AttributeBook, ...]) -> "_Change":
         """Say what changes on a customer's own book, and what all who look at their books together see of it."""

@@ -5,6 +5,7 @@ from datetime import date
 
 from ecrm.application.ports import Contended, Standing
 from ecrm.domain.behaviour import Act, act_of
+from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
 
 from . import keys
@@ -21,11 +22,13 @@ class DynamoBehaviour:
         self._table = table
         self._customers = customers
 
-    def record(self, standing: Standing, events: Sequence[Event]) -> None:
+    def record(self, standing: Standing, events: Sequence[Event], *, consistent: bool = False) -> None:
         if standing.claim is None and not events:
             return
+        customer = self._customer(standing, consistent=consistent)
+        standing = Standing(customer.customer_id, standing.claim, customer)
         new = {keys.event(event.customer_id, event.occurred_at, event.id): event for event in events}
-        there = self._recorded_before_a_merger(standing, new.values())
+        there = self._recorded_before_a_merger(customer, new.values())
         pending = [event for key, event in new.items() if key.sk not in there]
         actions: list[Action] = list(self._customers.puts(standing)) if pending or standing.claim else []
         while actions:
@@ -40,13 +43,20 @@ class DynamoBehaviour:
                 actions = actions if pending or standing.claim else []
             else:
                 pending = pending[len(now) :]
-                standing = Standing(standing.customer_id)
+                standing = Standing(customer.customer_id, found=customer)
                 actions = list(self._customers.puts(standing)) if pending else []
 
-    def _recorded_before_a_merger(self, standing: Standing, events: Iterable[Event]) -> set[str]:
-        customer = standing.claim.customer if standing.claim else self._customers.find(standing.customer_id)
-        absorbed = customer.absorbed if customer else ()
-        wanted = [keys.event(customer_id, event.occurred_at, event.id) for customer_id in absorbed for event in events]
+    def _customer(self, standing: Standing, *, consistent: bool) -> Customer:
+        """Say whom they have absorbed as far as is known: what is written is held to that."""
+        if standing.claim is not None:
+            return standing.claim.customer
+        found = standing.found or self._customers.find(standing.customer_id, consistent=consistent)
+        if found is None or found.merged_into is not None or found.erased_at is not None:
+            raise Contended("the customer is not there yet, or not any more")
+        return found
+
+    def _recorded_before_a_merger(self, customer: Customer, events: Iterable[Event]) -> set[str]:
+        wanted = [keys.event(customer_id, event.occurred_at, event.id) for customer_id in customer.absorbed for event in events]
         return {item["SK"] for item in self._table.get_many(wanted, consistent=True)} if wanted else set()
 
     def acts(self, customer_id: str, day: date | None = None) -> Iterator[Act]:

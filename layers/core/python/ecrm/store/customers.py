@@ -38,8 +38,8 @@ class DynamoCustomers:
         found = self._table.get_many(wanted, consistent=consistent)
         return {wanted[keys.Key(item["PK"], item["SK"])]: _held_of(item) for item in found}
 
-    def find(self, customer_id: str) -> Customer | None:
-        item = self._table.get(keys.profile(customer_id), consistent=True)
+    def find(self, customer_id: str, *, consistent: bool = True) -> Customer | None:
+        item = self._table.get(keys.profile(customer_id), consistent=consistent)
         return _customer_of(item) if item else None
 
     def write(self, claim: Claim, request: Request | None, now: datetime) -> None:
@@ -61,7 +61,7 @@ class DynamoCustomers:
         """What a fact's transaction must hold for its customer, so that no fact is written to one who is merged or erased."""
         claim = standing.claim
         if claim is None:
-            yield Check(keys.profile(standing.customer_id), PRESENT, "customer is there, neither merged nor erased")
+            yield _present(standing)
             return
         yield _as_seen(claim.customer, claim.seen)
         for merged in claim.absorbed:
@@ -97,6 +97,13 @@ class DynamoCustomers:
         if entry.seen.customer_id is None:
             return Put(item, "attribute_exists(erased_at) AND attribute_not_exists(customer_id)", why)
         return Put(item, "customer_id = :holder", why, {":holder": entry.seen.customer_id})
+
+
+def _present(standing: Standing) -> Check:
+    key, found = keys.profile(standing.customer_id), standing.found
+    if found is None:
+        return Check(key, PRESENT, "customer is there, neither merged nor erased")
+    return Check(key, f"{PRESENT} AND version = :seen", "customer is there as they were seen", {":seen": found.version})
 
 
 def _as_seen(customer: Customer, seen: int) -> Put:

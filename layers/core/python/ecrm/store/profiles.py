@@ -19,8 +19,8 @@ class DynamoProfiles:
         self._table = table
         self._customers = customers
 
-    def of(self, customer_ids: Sequence[str]) -> tuple[AttributeBook, ...]:
-        items = self._table.get_many((keys.attributes(customer_id) for customer_id in customer_ids), consistent=True)
+    def of(self, customer_ids: Sequence[str], *, consistent: bool = True) -> tuple[AttributeBook, ...]:
+        items = self._table.get_many((keys.attributes(customer_id) for customer_id in customer_ids), consistent=consistent)
         books = {keys.customer_id_of(item["PK"]): _book_of(item) for item in items}
         return tuple(books.get(customer_id, AttributeBook()) for customer_id in customer_ids)
 
