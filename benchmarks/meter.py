@@ -1,7 +1,8 @@
 """Counts the units that DynamoDB would charge, from the requests made and the items read, by AWS's published rules.
 
-Write: 1 unit per KB begun of the larger of the item before and after, doubled in a transaction. Read: half a unit per 4 KB begun
-of what was read, doubled where strongly consistent; an item that is not there costs as much as a small one.
+Write: 1 unit per KB begun of the larger of the item before and after, doubled in a transaction; a condition check costs as much
+as a write of the item. Read: half a unit per 4 KB begun of what was read, doubled where strongly consistent; an item that is not
+there costs as much as a small one.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 """
 
@@ -70,7 +71,10 @@ class Meter:
                 self._write(asked["Item"], 1)
             case "TransactWriteItems":
                 for action in asked["TransactItems"]:
-                    self._write(action["Put"]["Item"], 2)
+                    if "Put" in action:
+                        self._write(action["Put"]["Item"], 2)
+                    else:
+                        self._check(action["ConditionCheck"]["Key"])
             case _:
                 raise NotImplementedError(operation)
 
@@ -83,6 +87,9 @@ class Meter:
         size = size_of(item)
         self.written += times * ceil(max(size, self.stored.get(key, 0)) / 1024)
         self.stored[key] = size
+
+    def _check(self, key: Item) -> None:
+        self.written += 2 * max(1, ceil(self.stored.get((key["PK"]["S"], key["SK"]["S"]), 0) / 1024))
 
 
 @contextmanager

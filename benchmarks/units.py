@@ -1,4 +1,4 @@
-"""Write and read units of one order placed, one status change and one recount, and what a million of each costs.
+"""Write and read units of what the interfaces do to one customer, and what a million of each costs.
 
     make bench
 
@@ -7,15 +7,18 @@ stated beside them, since no Lambda is near: they are there to show which part m
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
+from datetime import UTC, datetime
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import prices
-from benchmarks.meter import metered
-from tests.builders import an_event, an_order
+from benchmarks.meter import Meter, metered
+from ecrm.domain.api_keys import KeyKind
+from tests.builders import a_consent, a_record, a_topic, an_event, an_order
 from tests.cloud import Cloud, a_cloud
 
 BILLED_SECONDS = Decimal("0.030")
@@ -33,47 +36,152 @@ class Units(NamedTuple):
         return (self.written * prices.WRITE_UNIT + self.read * prices.READ_UNIT) * prices.MILLION
 
 
+class Shop:
+    """A cloud whose table is metered: every operation is asked for by HTTP, as its callers do."""
+
+    def __init__(self, cloud: Cloud, meter: Meter) -> None:
+        self._cloud = cloud
+        self._meter = meter
+        self._keys = {kind: cloud.key(kind) for kind in KeyKind}
+
+    def ask(
+        self, method: str, path: str, body: Any, *, key: str | None = None, kind: KeyKind = KeyKind.SERVER, status: int = 201
+    ) -> Any:
+        headers = {"idempotency-key": key} if key else {}
+        function = import_module(f"{FUNCTIONS.get(path.split('/')[2], 'ingest_api')}.handler")
+        answer = self._cloud.call(function.handler, method, path, body, headers=headers, key=self._keys[kind])
+        assert answer.status == status, answer.text  # noqa: S101 (a benchmark of refusals would flatter)
+        return answer.json
+
+    def say(self, path: str, *, kind: KeyKind = KeyKind.SERVER, **said: Any) -> None:
+        answer = self.ask("POST", path, said, kind=kind, status=200)
+        assert not answer.get("errors"), answer  # noqa: S101
+
+    def project(self, event_type: str) -> None:
+        """Hand the one event of a type to the consumer of the stream."""
+        (event,) = (item for item in self._cloud.items("EVENT#") if item["type"]["S"] == event_type)
+        import_module("project_events.handler").handler({"Records": [a_record(event)]}, None)
+
+    def counted(self, operation: str, among: int = 1) -> Units:
+        """Say what was asked of the table since the last time, shared by as many as it was done for."""
+        units = Units(operation, self._meter.written / among, self._meter.read / among)
+        self._meter.reset()
+        return units
+
+
+ORDER_COUNTED = "statistics recounted after an event, customer with three orders"
+EVENT_COUNTED = "statistics recounted after a behaviour event, the day's first"
+BATCH = 100
+ROADS = {
+    "orders, each with an Idempotency-Key": ("order placed, known customer, Idempotency-Key", ORDER_COUNTED, 1),
+    "behaviour events, one by one": ("behaviour event, known customer", EVENT_COUNTED, 1),
+    f"behaviour events, {BATCH} of one customer in a batch": (
+        f"behaviour event, one of {BATCH} of one customer in a batch",
+        EVENT_COUNTED,
+        BATCH,
+    ),
+    "profile updates": ("profile update, one attribute by customer id", None, 1),
+}
+"""What is priced: the operation, the one that counts it, and how many share a request."""
+FUNCTIONS = {"orders": "orders_api", "customers": "customers_api", "topics": "consent_api"}
+"""The function behind the first word of a path; all others are Segment's."""
+PAGE = {
+    "page": {
+        "path": "/records/blue",
+        "referrer": "https://www.example.com/search?q=blue",
+        "search": "",
+        "title": "Blue · Records · Blue Note",
+        "url": "https://shop.example.com/records/blue",
+    },
+    "userAgent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+    "locale": "de-DE",
+    "timezone": "Europe/Berlin",
+    "library": {"name": "analytics.js", "version": "npm:next-1.84.3"},
+}
+"""What a browser says of itself with each call."""
+CONTACT = {
+    "channel": "call",
+    "direction": "inbound",
+    "text": "Asked whether the record is a first pressing.",
+    "author": {"role": "agent"},
+    "occurred_at": "2026-11-20T12:00:00Z",
+}
+PRODUCT = {"product_id": "507f1f77bcf86cd799439011", "sku": "CD-5", "name": "Blue", "category": "Records", "price": "9.00"}
+
+
 def measure() -> Iterator[Units]:
-    """Count each operation of the road, warm: key and site known, the identity key fetched."""
+    """Count each operation, warm: key and site known, the identity key fetched."""
     with a_cloud() as cloud:
         from ecrm import bootstrap  # noqa: PLC0415 (wired inside the cloud)
-        from orders_api.handler import handler  # noqa: PLC0415
-        from project_events.handler import handler as project  # noqa: PLC0415
 
-        def post(path: str, body: dict[str, Any], key: str | None = None) -> None:
-            headers = {"idempotency-key": key} if key else {}
-            answer = cloud.call(handler, "POST", path, body, headers=headers)
-            assert answer.status == 201, answer.text  # noqa: PLR2004, S101 (a benchmark of refusals would flatter)
-
-        post("/v1/orders", an_order(order_id="warm", customer={"user_id": "warm"}))
         with metered(bootstrap.table()._client) as meter:  # noqa: SLF001 (the one place where every request passes)
-
-            def counted(operation: str) -> Units:
-                units = Units(operation, meter.written, meter.read)
-                meter.reset()
-                return units
-
+            shop = Shop(cloud, meter)
+            for kind in (KeyKind.SERVER, KeyKind.WRITE):
+                shop.say("/v1/track", userId="warm", event="Warm", kind=kind)
+            shop.ask("POST", "/v1/orders", an_order(order_id="warm", customer={"user_id": "warm"}))
+            shop.ask("PUT", "/v1/topics/news", a_topic(), kind=KeyKind.STAFF)
+            shop.ask("GET", "/v1/customers/0", None, kind=KeyKind.STAFF, status=404)
             meter.reset()
-            post("/v1/orders", an_order(order_id="A-0"))
-            yield counted("order placed, new customer with two identifiers")
-            post("/v1/orders", an_order(order_id="A-1", customer={"user_id": "u-77"}))
-            yield counted("order placed, known customer")
-            post("/v1/orders", an_order(order_id="A-2", customer={"user_id": "u-77"}), key="one")
-            yield counted("order placed, known customer, Idempotency-Key")
-            post("/v1/orders/A-2/events", an_event("paid"))
-            yield counted("status change")
-            post("/v1/orders/A-2/events", an_event("packed"), key="two")
-            yield counted("status change, Idempotency-Key")
-            project({"Records": _packed(cloud)}, None)
-            yield counted("statistics recounted after an event, customer with three orders")
-            project({"Records": _packed(cloud)}, None)
-            yield counted("the same event delivered again")
+            yield from _orders(shop)
+            yield from _behaviour(shop)
+            yield from _profiles(shop)
 
 
-def _packed(cloud: Cloud) -> list[dict[str, Any]]:
-    from tests.builders import a_record  # noqa: PLC0415
+def _orders(shop: Shop) -> Iterator[Units]:
+    shop.ask("POST", "/v1/orders", an_order(order_id="A-0"))
+    yield shop.counted("order placed, new customer with two identifiers")
+    shop.ask("POST", "/v1/orders", an_order(order_id="A-1", customer={"user_id": "u-77"}))
+    yield shop.counted("order placed, known customer")
+    shop.ask("POST", "/v1/orders", an_order(order_id="A-2", customer={"user_id": "u-77"}), key="one")
+    yield shop.counted("order placed, known customer, Idempotency-Key")
+    shop.ask("POST", "/v1/orders/A-2/events", an_event("paid"))
+    yield shop.counted("status change")
+    shop.ask("POST", "/v1/orders/A-2/events", an_event("packed"), key="two")
+    yield shop.counted("status change, Idempotency-Key")
+    shop.project("order.packed")
+    yield shop.counted(ORDER_COUNTED)
+    shop.project("order.packed")
+    yield shop.counted("the same event delivered again")
 
-    return [a_record(next(item for item in cloud.items("EVENT#") if item["type"]["S"] == "order.packed"))]
+
+def _behaviour(shop: Shop) -> Iterator[Units]:
+    shop.say("/v1/track", userId="u-77", event="Product Viewed", properties=PRODUCT)
+    yield shop.counted("behaviour event, known customer")
+    shop.project("product.viewed")
+    yield shop.counted(EVENT_COUNTED)
+    calls = [{"type": "track", "userId": "u-77", "event": "Product Viewed", "properties": PRODUCT} for _ in range(BATCH)]
+    shop.say("/v1/batch", batch=calls)
+    yield shop.counted(f"behaviour event, one of {BATCH} of one customer in a batch", BATCH)
+    browser: dict[str, Any] = {"kind": KeyKind.WRITE, "anonymousId": "5f3c2a8e-0d0a-4b7e-9d43-7f1f2f0f6b11", "context": PAGE}
+    shop.say("/v1/page", **browser, name="Blue")
+    yield shop.counted("a new visitor's first page, from a browser")
+    shop.say("/v1/track", **browser, event="Product Viewed", properties=PRODUCT)
+    yield shop.counted("behaviour event, known visitor, from a browser")
+    shop.say("/v1/identify", **browser, userId="u-78", traits={"first_name": "Sara", "email": "sara@example.com"})
+    yield shop.counted("identify that makes a visitor known, with two traits")
+    shop.say("/v1/track", **browser, userId="u-78", event="Product Viewed", properties=PRODUCT)
+    yield shop.counted("behaviour event, user id and anonymous id, from a browser")
+
+
+def _profiles(shop: Shop) -> Iterator[Units]:
+    who = {"user_id": "u-79"}
+    customer_id = shop.ask("PUT", "/v1/customers", who | {"traits": {"first_name": "Sara", "language": "de"}})["customer_id"]
+    yield shop.counted("profile put, new customer with one identifier")
+    at = f"/v1/customers/{customer_id}"
+    shop.ask("PATCH", at, {"traits": {"first_name": "Nilu"}}, status=200)
+    yield shop.counted("profile update, one attribute by customer id")
+    upsert = who | {"traits": {"first_name": "Nilufar"}, "occurred_at": "2026-11-20T12:00:00Z"}
+    later = upsert | {"occurred_at": datetime.now(UTC).isoformat()}
+    shop.ask("PUT", "/v1/customers", later, status=200)
+    yield shop.counted("profile put, one attribute by user id")
+    shop.ask("PUT", "/v1/customers", later, status=200)
+    yield shop.counted("the same profile put again")
+    shop.ask("POST", f"{at}/consents", {"consents": [a_consent(channel="sms")]}, status=201)
+    yield shop.counted("first consent")
+    shop.ask("POST", f"{at}/consents", {"consents": [a_consent("denied", channel="sms")]}, status=201)
+    yield shop.counted("consent change")
+    shop.ask("POST", f"{at}/contacts", CONTACT)
+    yield shop.counted("contact recorded")
 
 
 def main() -> None:
@@ -82,20 +190,31 @@ def main() -> None:
     print(f"{'operation':70} {'write':>6} {'read':>6} {'$ per million':>14}")
     for units in measured:
         print(f"{units.operation:70} {units.written:6} {units.read:6} {units.dollars_per_million:14.2f}")
-    placed, counted = measured[2], measured[5]
-    compute = BILLED_SECONDS * MEMORY_GB * prices.LAMBDA_GB_SECOND + prices.LAMBDA_REQUEST
-    logs = LOG_BYTES / 10**9 * prices.LOG_GB
-    parts = {
-        "table, order placed": placed.dollars_per_million,
-        "table, statistics": counted.dollars_per_million,
+    for road, parts in roads({units.operation: units.dollars_per_million for units in measured}).items():
+        print(f"\n{road}:")
+        for what, dollars in parts.items():
+            print(f"  {what:60} ${dollars:6.2f}")
+        print(f"  {'all':60} ${sum(parts.values()):6.2f}")
+
+
+def roads(table: Mapping[str, Decimal]) -> dict[str, dict[str, Decimal]]:
+    """Say what a million of each cost from the request to the statistics, given the table's dollars for each operation.
+
+    The stream's consumer is taken as woken once for each request. A batch's statistics are counted once for all its events.
+    """
+    call = (BILLED_SECONDS * MEMORY_GB * prices.LAMBDA_GB_SECOND + prices.LAMBDA_REQUEST) * prices.MILLION
+    request = {
         "HTTP API": prices.HTTP_REQUEST * prices.MILLION,
-        f"two Lambda calls of {BILLED_SECONDS * 1000:.0f} ms at {MEMORY_GB} GB (assumed)": 2 * compute * prices.MILLION,
-        f"{LOG_BYTES} bytes of log (assumed)": logs * prices.MILLION,
+        f"two Lambda calls of {BILLED_SECONDS * 1000:.0f} ms at {MEMORY_GB} GB (assumed)": 2 * call,
+        f"{LOG_BYTES} bytes of log (assumed)": LOG_BYTES / 10**9 * prices.LOG_GB * prices.MILLION,
     }
-    print("\na million orders over HTTP, each with an Idempotency-Key and its statistics:")
-    for what, dollars in parts.items():
-        print(f"  {what:60} ${dollars:6.2f}")
-    print(f"  {'all':60} ${sum(parts.values()):6.2f}")
+    found = {}
+    for name, (written, counted, among) in ROADS.items():
+        parts = {f"table, {written}": table[written]}
+        parts |= {"table, statistics": table[counted] / among} if counted else {}
+        parts |= {what: dollars / among for what, dollars in request.items()}
+        found[f"a million {name}"] = parts
+    return found
 
 
 if __name__ == "__main__":
