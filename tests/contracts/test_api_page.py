@@ -31,7 +31,7 @@ NOT_OVER_HTTP = {
     *("error", "conflict", "not_found", "already_exists", "limit_reached", "forbidden"),
 }
 """Codes of the command line, of the customer's page, and of classes that are never raised without a code of their own."""
-TAKES_A_CODE = {"at": 1, "Flaw": 1, "Refusal": 1, "BadJson": 0, "PydanticCustomError": 0}
+TAKES_A_CODE = {"_Wrong": 0, "at": 1, "Flaw": 1, "Refusal": 1, "BadJson": 0, "PydanticCustomError": 0}
 """Calls whose argument at this place is a code."""
 
 

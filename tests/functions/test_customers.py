@@ -34,7 +34,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "more than 64 KB": (
         {"user_id": "x", "traits": {f"a{at}": "x" * 2_000 for at in range(40)}},
         "/traits",
-        "attributes_too_large",
+        "traits_too_large",
     ),
     "an identifier among the traits": ({"user_id": "x", "traits": {"email": "sara@example.com"}}, "/traits/email", "not_a_trait"),
     "a name in both spellings": (

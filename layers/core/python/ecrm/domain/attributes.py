@@ -123,7 +123,7 @@ def stated(traits: Mapping[str, Any], pointer: str = "/traits") -> dict[str, Any
     if flaws:
         raise Invalid(flaws[0].detail, code=flaws[0].code, flaws=tuple(flaws))
     if _sizes(found) > LARGEST:
-        raise Invalid.at(pointer, "attributes_too_large", f"a customer's attributes are at most {LARGEST} bytes in all")
+        raise Invalid.at(pointer, "traits_too_large", f"a customer's attributes are at most {LARGEST} bytes in all")
     return found
 
 
