@@ -11,29 +11,14 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ecrm.application import consent as consent_use
-from ecrm.application import links
 from ecrm.application import orders as use
-from ecrm.application import profiles as profiles_use
-from ecrm.application import suppressions as suppressions_use
 from ecrm.domain.errors import Unavailable
 from ecrm.store.api_keys import DynamoKeys
-from ecrm.store.behaviour import DynamoBehaviour
-from ecrm.store.consent import DynamoConsents
-from ecrm.store.contacts import DynamoContacts
 from ecrm.store.customers import DynamoCustomers
-from ecrm.store.events import DynamoTimeline
-from ecrm.store.jobs import DynamoJobs
-from ecrm.store.links import SecretLinkKeys
 from ecrm.store.orders import DynamoOrders
-from ecrm.store.products import DynamoProducts
-from ecrm.store.profiles import DynamoProfiles
 from ecrm.store.replays import DynamoRequests
 from ecrm.store.sites import DynamoSites
-from ecrm.store.statistics import DynamoStatistics
-from ecrm.store.suppressions import DynamoSuppressions
 from ecrm.store.table import Table, time_heals
-from ecrm.store.topics import DynamoTopics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +35,7 @@ if TYPE_CHECKING:
     from ecrm.application.jobs import Requested
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
     from ecrm.application.ports import Request
-    from ecrm.application.profiles import Joining, Kept, Profile, PutCustomer, UpdateCustomer
+    from ecrm.application.profiles import ApplyTraits, Joining, Kept, Profile, PutCustomer, UpdateCustomer
     from ecrm.application.statistics import Touched
     from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
     from ecrm.domain.customers import Identifier
@@ -62,6 +47,17 @@ if TYPE_CHECKING:
     from ecrm.messaging.failures import SqsFailureQueue
     from ecrm.messaging.jobs import SqsJobQueue
     from ecrm.messaging.rendering import Pages
+    from ecrm.store.behaviour import DynamoBehaviour
+    from ecrm.store.consent import DynamoConsents
+    from ecrm.store.contacts import DynamoContacts
+    from ecrm.store.events import DynamoTimeline
+    from ecrm.store.jobs import DynamoJobs
+    from ecrm.store.links import SecretLinkKeys
+    from ecrm.store.products import DynamoProducts
+    from ecrm.store.profiles import DynamoProfiles
+    from ecrm.store.statistics import DynamoStatistics
+    from ecrm.store.suppressions import DynamoSuppressions
+    from ecrm.store.topics import DynamoTopics
 
 _PATIENCE = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=5, tcp_keepalive=True)
 """Three tries within the 29 s that API Gateway waits; every write survives being sent twice."""
@@ -129,7 +125,9 @@ def customers() -> DynamoCustomers:
 
 
 @cache
-def profiles() -> DynamoProfiles:
+def profiles() -> "DynamoProfiles":
+    from ecrm.store.profiles import DynamoProfiles  # noqa: PLC0415 (each function imports its own)
+
     return DynamoProfiles(table(), customers())
 
 
@@ -144,17 +142,23 @@ def requests() -> DynamoRequests:
 
 
 @cache
-def timeline() -> DynamoTimeline:
+def timeline() -> "DynamoTimeline":
+    from ecrm.store.events import DynamoTimeline  # noqa: PLC0415 (each function imports its own)
+
     return DynamoTimeline(table())
 
 
 @cache
-def behaviour() -> DynamoBehaviour:
+def behaviour() -> "DynamoBehaviour":
+    from ecrm.store.behaviour import DynamoBehaviour  # noqa: PLC0415 (each function imports its own)
+
     return DynamoBehaviour(table(), customers())
 
 
 @cache
-def statistics() -> DynamoStatistics:
+def statistics() -> "DynamoStatistics":
+    from ecrm.store.statistics import DynamoStatistics  # noqa: PLC0415 (each function imports its own)
+
     return DynamoStatistics(table())
 
 
@@ -169,32 +173,44 @@ def sites() -> DynamoSites:
 
 
 @cache
-def consents() -> DynamoConsents:
+def consents() -> "DynamoConsents":
+    from ecrm.store.consent import DynamoConsents  # noqa: PLC0415 (each function imports its own)
+
     return DynamoConsents(table(), customers(), _identity_secret)
 
 
 @cache
-def suppressions() -> DynamoSuppressions:
+def suppressions() -> "DynamoSuppressions":
+    from ecrm.store.suppressions import DynamoSuppressions  # noqa: PLC0415 (each function imports its own)
+
     return DynamoSuppressions(table(), _identity_secret)
 
 
 @cache
-def topics() -> DynamoTopics:
+def topics() -> "DynamoTopics":
+    from ecrm.store.topics import DynamoTopics  # noqa: PLC0415 (each function imports its own)
+
     return DynamoTopics(table())
 
 
 @cache
-def contacts() -> DynamoContacts:
+def contacts() -> "DynamoContacts":
+    from ecrm.store.contacts import DynamoContacts  # noqa: PLC0415 (each function imports its own)
+
     return DynamoContacts(table(), customers())
 
 
 @cache
-def products() -> DynamoProducts:
+def products() -> "DynamoProducts":
+    from ecrm.store.products import DynamoProducts  # noqa: PLC0415 (each function imports its own)
+
     return DynamoProducts(table())
 
 
 @cache
-def link_keys() -> SecretLinkKeys:
+def link_keys() -> "SecretLinkKeys":
+    from ecrm.store.links import SecretLinkKeys  # noqa: PLC0415 (each function imports its own)
+
     return SecretLinkKeys(lambda: _secret(os.environ["LINK_SECRET_ID"]), clock)
 
 
@@ -207,7 +223,9 @@ def failure_queue() -> "SqsFailureQueue":
 
 
 @cache
-def jobs() -> DynamoJobs:
+def jobs() -> "DynamoJobs":
+    from ecrm.store.jobs import DynamoJobs  # noqa: PLC0415 (each function imports its own)
+
     return DynamoJobs(table(), customers(), suppressions())
 
 
@@ -300,7 +318,9 @@ def take(
 ) -> "Sequence[Result]":
     from ecrm.application.behaviour import Taking  # noqa: PLC0415 (each function imports its own use cases)
 
-    def apply(command: profiles_use.ApplyTraits) -> None:
+    def apply(command: "ApplyTraits") -> None:
+        from ecrm.application import profiles as profiles_use  # noqa: PLC0415 (only what says something of the customer)
+
         profiles_use.apply_traits(command, customers=customers(), profiles=profiles(), clock=clock)
 
     def keep_order(command: "PlaceOrder | RecordOrderEvent") -> "Recorded":
@@ -344,54 +364,76 @@ def record_contact(command: "RecordContact", request: "Request | None") -> "Cont
 
 
 def change_consents(command: "ChangeConsents", request: "Request | None") -> "Changed":
+    from ecrm.application import consent as consent_use  # noqa: PLC0415 (each function imports its own)
+
     return consent_use.change_consents(
         command, request, consents=consents(), customers=customers(), topics=topics(), requests=requests(), clock=clock
     )
 
 
 def read_consents(customer_id: str) -> "ConsentsView":
+    from ecrm.application import consent as consent_use  # noqa: PLC0415 (each function imports its own)
+
     return consent_use.read_consents(customer_id, consents=consents(), customers=customers(), suppressions=suppressions())
 
 
 def read_profile(customer_id: str) -> "Profile":
+    from ecrm.application import profiles as profiles_use  # noqa: PLC0415 (each function imports its own)
+
     return profiles_use.read_profile(customer_id, customers=customers(), profiles=profiles())
 
 
 def find_profiles(identifiers: "tuple[Identifier, ...]") -> "tuple[Profile, ...]":
+    from ecrm.application import profiles as profiles_use  # noqa: PLC0415 (each function imports its own)
+
     return profiles_use.find_profiles(identifiers, customers=customers(), profiles=profiles())
 
 
 def put_customer(command: "PutCustomer") -> "Kept":
+    from ecrm.application import profiles as profiles_use  # noqa: PLC0415 (each function imports its own)
+
     return profiles_use.put_customer(command, customers=customers(), profiles=profiles(), clock=clock, ids=ids)
 
 
 def update_customer(command: "UpdateCustomer", request: "Request | None") -> "Kept":
+    from ecrm.application import profiles as profiles_use  # noqa: PLC0415 (each function imports its own)
+
     return profiles_use.update_customer(
         command, request, customers=customers(), profiles=profiles(), requests=requests(), clock=clock, ids=ids
     )
 
 
 def merge_customers(command: "Joining", request: "Request | None") -> "Kept":
+    from ecrm.application import profiles as profiles_use  # noqa: PLC0415 (each function imports its own)
+
     return profiles_use.merge_customers(
         command, request, customers=customers(), profiles=profiles(), requests=requests(), clock=clock
     )
 
 
 def unmerge_customers(command: "Joining", request: "Request | None") -> "Kept":
+    from ecrm.application import profiles as profiles_use  # noqa: PLC0415 (each function imports its own)
+
     return profiles_use.unmerge_customers(
         command, request, customers=customers(), profiles=profiles(), requests=requests(), clock=clock
     )
 
 
 def suppress_address(command: "SuppressAddress", request: "Request | None") -> "Suppressed":
+    from ecrm.application import suppressions as suppressions_use  # noqa: PLC0415 (each function imports its own)
+
     return suppressions_use.suppress_address(command, request, suppressions=suppressions(), requests=requests(), clock=clock)
 
 
 def lift_suppression(command: "LiftSuppression", request: "Request | None") -> "Suppressed":
+    from ecrm.application import suppressions as suppressions_use  # noqa: PLC0415 (each function imports its own)
+
     return suppressions_use.lift_suppression(command, request, suppressions=suppressions(), requests=requests(), clock=clock)
 
 
 def make_order_url(site: str, order_id: str, language: "Language | None") -> str:
+    from ecrm.application import links  # noqa: PLC0415 (each function imports its own)
+
     token = links.make_order_link(site, order_id, language, keys=link_keys(), orders=orders())
     return f"{public_url()}/public/orders/{token}"
 
