@@ -1,6 +1,6 @@
 """The API's description, made from the functions' routes and their contracts.
 
-`python -m tools.openapi` writes docs/openapi.json, and beside entry/reference.py the same file and docs.html, a page for people.
+`python -m tools.openapi` writes docs/openapi.json, and into functions/reference_api the same and docs.html, a page for people.
 With `--check` it writes nothing, names what has drifted and exits with 1.
 """
 
@@ -32,7 +32,7 @@ from tools.openapi_words import ABOUT, ANSWERS, EXAMPLES, FIELDS, PROBLEMS, QUER
 type Json = dict[str, Any]
 
 ROOT = Path(__file__).parents[1]
-REFERENCE = ROOT / "layers/core/python/ecrm/entry/reference"
+REFERENCE = ROOT / "functions/reference_api"
 FUNCTIONS = ("orders_api", "ingest_api", "consent_api", "customers_api", "catalog_api", "sites_api", "jobs_api", "reference_api")
 SCHEMAS = "#/components/schemas/"
 

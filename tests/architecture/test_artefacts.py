@@ -67,7 +67,7 @@ def test_a_function_ships_its_own_folder_and_nothing_else(artefacts: dict[str, P
     assert sorted(str(path.relative_to(artefact)) for path in artefact.rglob("*") if path.suffix != ".pyc") == [
         folder,
         f"{folder}/__pycache__",
-        f"{folder}/handler.py",
+        *sorted(str(path.relative_to(ROOT / "functions")) for path in (ROOT / "functions" / folder).iterdir() if path.is_file()),
     ]
 
 
