@@ -185,7 +185,7 @@ class _Changes:
         led = self._led(self.found, absorbed)
         is_vouched = self.found.is_vouched or self.is_voucher
         grown = self._named(self.found, gained)
-        if not (absorbed or led) and grown == self.found and is_vouched == self.found.is_vouched:
+        if not (absorbed or led or gained) and grown == self.found and is_vouched == self.found.is_vouched:
             return Standing(self.found.customer_id, found=self.found)
         claimed = self.found.claimed if self.is_voucher else self.found.claimed | set(gained)
         customer = replace(grown, claimed=claimed, is_vouched=is_vouched, version=self.found.version + 1)
@@ -219,7 +219,12 @@ class _Changes:
             return ()
         theirs = {i for customer in (found, *absorbed) for i in customer.identifiers}
         room = MOST_IDENTIFIERS - len(theirs)
-        return tuple(i for i in self.given if i not in theirs and self._is_free(i))[: max(0, room)]
+        return tuple(i for i in self.given if self._is_free(i) and not self._is_held_by(i, found, *absorbed))[: max(0, room)]
+
+    def _is_held_by(self, identifier: Identifier, *customers: Customer) -> bool:
+        """Say whether an identifier leads to one of them; one that they list may lead to nobody, whose last holder was erased."""
+        holder = self.people.holder(identifier)
+        return holder is not None and holder.customer_id in {customer.customer_id for customer in customers}
 
     def _is_free(self, identifier: Identifier) -> bool:
         held = self.held.get(identifier)
@@ -227,8 +232,7 @@ class _Changes:
 
     def _led(self, found: Customer, absorbed: tuple[Customer, ...]) -> tuple[Identifier, ...]:
         """Choose the customer's own identifiers that are to lead to them anew: through a merger until now, or by a mere claim."""
-        ids = {customer.customer_id for customer in (found, *absorbed)}
-        own = [i for i in self.given if (holder := self.people.holder(i)) and holder.customer_id in ids]
+        own = [i for i in self.given if self._is_held_by(i, found, *absorbed)]
         return tuple(
             i for i in own if self.held[i].customer_id != found.customer_id or (self.is_voucher and self.held[i].is_claimed)
         )
@@ -247,6 +251,8 @@ class _Changes:
         return tuple(chosen)
 
     def _is_absorbed(self, found: Customer, by: Identifier, other: Customer) -> bool:
+        if any(i.kind is Kind.USER_ID and other.user_ids_of(i.scope) - {i.value} for i in self.given):
+            return False
         if not self.is_voucher:
             return other.is_visitor and not other.is_vouched and not found.is_vouched
         if not speaks(by, self.given) or (self.held[by].is_claimed and other.is_vouched):
@@ -331,14 +337,16 @@ def unmerge(
         above = _above(loser, customers)
         if winner_id not in {customer.customer_id for customer in above}:
             raise Conflict("this customer was not merged into that one", code="not_merged")
-        alone = replace(loser, merged_into=None, version=loser.version + 1)
-        event = _merging("customer.unmerged", _by_hand(site, source, now), winner_id, alone, now)
         top, *between = [_without(customer, loser) for customer in reversed(above)]
-        held = customers.held(loser.identifiers, consistent=True)
+        ids = {*top.partitions, *loser.partitions}
+        held = {i: h for i, h in customers.held(loser.identifiers, consistent=True).items() if h.customer_id in ids}
+        is_vouched = loser.is_vouched or not all(seen.is_claimed for seen in held.values())
+        alone = replace(loser, merged_into=None, is_vouched=is_vouched, version=loser.version + 1)
+        event = _merging("customer.unmerged", _by_hand(site, source, now), winner_id, alone, now)
         entries = tuple(
             IdentityEntry(i, replace(seen, customer_id=loser_id), seen)
             for i, seen in held.items()
-            if seen.customer_id in top.partitions and seen.customer_id not in loser.partitions
+            if seen.customer_id not in loser.partitions
         )
         both = (event, replace(event, customer_id=loser_id))
         try:
