@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -28,7 +29,6 @@ from ecrm.domain.customers import Identifier, identifiers_of
 from ecrm.domain.errors import Flaw, Invalid
 
 from .fields import Answer, Email, ForeignId, Instant, Name, OrderId, Phone
-from .orders import OrderEventBody, PlaceOrderBody
 from .problems import invalid_from
 
 LARGEST_CALL = 32 * 1024
@@ -211,6 +211,8 @@ class TrackBody(CallBody):
     def _placed(self, said: Said, heard: Heard) -> PlaceOrder:
         """An order is what its lines and totals say: sent again with another message id it is the same one."""
         of_order = {name: self.properties[name] for name in ("currency", "coupon") if self.properties.get(name) is not None}
+        from .orders import PlaceOrderBody  # noqa: PLC0415 (most calls are no orders, and their shapes cost a start much)
+
         body = PlaceOrderBody.model_validate(
             {
                 "order_id": _id(self.properties.get("order_id")),
@@ -231,7 +233,7 @@ class TrackBody(CallBody):
         told = _facts_of(kind, self.properties) | {"type": kind, "occurred_at": said.at.isoformat()}
         if self.message_id is not None:
             told["event_id"] = said.name
-        body = _EVENT.validate_python(told)
+        body = _order_event().validate_python(told)
         digest = _digest("event", heard.site, self.event, self.properties)
         checked = _checked(_ORDER_ID, order_id, "/order_id")
         command: RecordOrderEvent = body.to_command(heard.site, checked, digest=digest, source=heard.source)
@@ -353,7 +355,6 @@ class BrowserSettingsBody(Answer):
 _EMAIL = TypeAdapter[str](Email, config=ConfigDict(strict=True, defer_build=True))
 _PHONE = TypeAdapter[str](Phone, config=ConfigDict(strict=True, defer_build=True))
 _ORDER_ID = TypeAdapter[str](OrderId, config=ConfigDict(strict=True, defer_build=True))
-_EVENT = TypeAdapter[Any](OrderEventBody, config=ConfigDict(defer_build=True))
 
 
 def _checked(shape: TypeAdapter[str], value: object, pointer: str) -> str:
@@ -477,3 +478,10 @@ def _pointer(pointer: str) -> str:
     if pointer.startswith(("/userId", "/customer", "/properties")):
         return pointer.replace("/customer", "/userId")
     return "/properties" + pointer.replace("/lines", "/products", 1).replace("/unit_price", "/price")
+
+
+@cache
+def _order_event() -> TypeAdapter[Any]:
+    from .orders import OrderEventBody  # noqa: PLC0415 (the same)
+
+    return TypeAdapter[Any](OrderEventBody, config=ConfigDict(defer_build=True))
