@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecrm.domain.customers import Identifier
 from ecrm.domain.errors import Erased, Invalid, RuleBroken, Unavailable
@@ -12,7 +12,9 @@ from ecrm.domain.events import Event
 from .identity import ATTEMPTS, Authority, Person, whose
 from .orders import PlaceOrder, Recorded, RecordOrderEvent
 from .ports import Behaviour, Contended, Customers, Ids, Standing
-from .profiles import ApplyTraits
+
+if TYPE_CHECKING:
+    from .profiles import ApplyTraits
 
 KEPT = timedelta(days=400)
 """How long behaviour is kept, from its arrival."""
@@ -53,7 +55,7 @@ class Taking:
     behaviour: Behaviour
     customers: Customers
     ids: Ids
-    apply_traits: Callable[[ApplyTraits], None]
+    apply_traits: "Callable[[ApplyTraits], None]"
     keep_order: Callable[[Order], Recorded]
 
     def take(self, calls: Sequence[Said | Order]) -> tuple[Result, ...]:
@@ -123,6 +125,8 @@ class Taking:
                 results[index] = self._traits(standing.customer_id, call)
 
     def _traits(self, customer_id: str, call: Said) -> Result:
+        from .profiles import ApplyTraits  # noqa: PLC0415 (most calls say nothing of their customer, and a start need not wait)
+
         claims = self.authority is Authority.CLAIM
         said = ApplyTraits(
             customer_id=customer_id,
