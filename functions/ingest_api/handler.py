@@ -8,7 +8,7 @@ from ecrm.domain.api_keys import Scope
 from ecrm.entry import behaviour as door
 from ecrm.entry.http import Call, Reply
 
-handler = wired.http_api()
+handler = door.with_settings(wired.http_api(), wired.api_keys, wired.public_url)
 calls = partial(handler.route, "POST", scope=Scope.EVENTS_WRITE, answer=wire.TakenBody, tracks=True)
 call_of = partial(calls, largest=wire.LARGEST_CALL)
 take = partial(door.single, take=wired.take, new_id=wired.ids.event_id)
@@ -54,9 +54,3 @@ def alias(call: Call) -> Reply:
 def batch(call: Call) -> Reply:
     """Send up to 500 calls; each is judged by itself, and those refused are named."""
     return door.batch(call, wired.take, wired.ids.event_id)
-
-
-@handler.route("GET", "/v1/projects/{write_key}/settings", answer=wire.BrowserSettingsBody, tracks=True)
-def browser_settings(call: Call) -> Reply:
-    """Tell Segment's browser library where it sends: its `cdnURL` is this API's address."""
-    return door.settings(call, wired.api_keys(), wired.public_url())

@@ -141,7 +141,7 @@ def test_every_example_is_accepted_in_the_order_given(cloud: Cloud) -> None:
         operation = next(operation for operation in OPERATIONS if operation.name == name)
         for title, example in examples.items():
             answer = shop.send(operation, example)
-            assert answer.status in (200, 201), (name, title, answer.text)
+            assert answer.status in (200, 201, 202), (name, title, answer.text)
             shop.customer_id = answer.json.get("customer_id", shop.customer_id)
             if "results" in answer.json:
                 assert 0 == answer.json["rejected"], (name, title, answer.text)
@@ -243,7 +243,7 @@ def test_the_page_runs_no_script_and_loads_nothing() -> None:
     assert set() == tags & {"script", "link", "img", "iframe", "object", "embed", "form", "video", "base"}
     names = {name for _, attributes in reader.tags for name in attributes}
     assert names <= {"id", "class", "href", "lang", "charset", "name", "content"}
-    assert not re.search(r"@import|url\(|expression|javascript:|https?://(?!(tracking|orders|shop)\.example\.com)", PAGE)
+    assert not re.search(r"@import|url\(|expression|javascript:|https?://(?!(tracking|orders|shop|exports)\.example\.com)", PAGE)
 
 
 def test_every_link_of_the_page_leads_somewhere() -> None:
@@ -257,7 +257,18 @@ def test_every_link_of_the_page_leads_somewhere() -> None:
 
 def test_the_page_has_every_resource_operation_field_and_status() -> None:
     reader = read_page()
-    assert ["eCRM API", "orders", "ingest", "consent", "customers", "catalog", "sites", "jobs", "reference", "errors"] == reader.headings
+    assert [
+        "eCRM API",
+        "orders",
+        "ingest",
+        "consent",
+        "customers",
+        "catalog",
+        "sites",
+        "jobs",
+        "reference",
+        "errors",
+    ] == reader.headings
     ids = {attributes.get("id") for _, attributes in reader.tags}
     assert {operation.name for operation in OPERATIONS} <= ids
     for schema in BODIES.values():
@@ -266,15 +277,19 @@ def test_the_page_has_every_resource_operation_field_and_status() -> None:
 
 
 def test_the_commands_of_the_page_work_as_they_stand(cloud: Cloud) -> None:
+    """An erasure comes last: after it there is nobody whom the other commands could be about."""
     shop = Shop(cloud, "")
     here(OTHER)
-    staff, commands = cloud.key(KeyKind.STAFF), read_page().commands
-    known = {"API": "", "KEY": shop.key}
-    known["CUSTOMER"] = run(commands[0], **known).json["customer_id"]
+    commands = sorted(read_page().commands, key=lambda command: "erasure-jobs" in command)
+    order = next(command for command in commands if '"$API/v1/orders" ' in command and "-d " in command)
+    known = {"API": "", "KEY": shop.key, "WRITE": cloud.key(KeyKind.WRITE)}
+    known["CUSTOMER"] = run(order, **known).json["customer_id"]
     for command in commands:
-        key = staff if "-X PUT" in command else shop.key
-        answer = run(command, **known | {"KEY": key})
-        assert answer.status in (200, 201), (command, answer.text)
+        method = found[1] if (found := re.search(r"-X (\w+)", command)) else "POST" if " -d " in command else "GET"
+        path = str(re.search(r'"\$API([^"?]*)', command)[1])  # type: ignore[index]  # each has one
+        operation = next(o for o in OPERATIONS if o.method == method and re.fullmatch(re.sub(r"{\w+}", "[^/]+", o.path), path))
+        answer = run(command, **known | {"KEY": shop.key_for(operation)})
+        assert answer.status in (200, 201, 202), (command, answer.text)
     bodies = sum(len(examples) for examples in openapi_words.EXAMPLES.values())
     assert bodies + sum(operation.example is None for operation in OPERATIONS) == len(commands)
 

@@ -16,7 +16,7 @@ from ecrm.domain.api_keys import ApiKey, KeyKind
 from ecrm.domain.errors import EcrmError, Invalid, NotFound, TooLarge
 
 from . import observability
-from .http import Call, Reply, shaped
+from .http import Call, HttpApi, Reply, shaped
 
 
 class Take(Protocol):
@@ -57,7 +57,18 @@ def batch(call: Call, take: Take, new_id: Callable[[], str]) -> Reply:
     return _taken(wire.TakenBody(errors=errors, orders=_orders(results)))
 
 
-def settings(call: Call, keys: Keys, public_url: str) -> Reply:
+def with_settings(api: HttpApi, keys: Callable[[], Keys], public_url: Callable[[], str]) -> HttpApi:
+    """Declare what a browser asks before it speaks."""
+
+    @api.route("GET", "/v1/projects/{write_key}/settings", answer=wire.BrowserSettingsBody, tracks=True)
+    def browser_settings(call: Call) -> Reply:
+        """Tell Segment's browser library where it sends: its `cdnURL` is this API's address."""
+        return _settings(call, keys(), public_url())
+
+    return api
+
+
+def _settings(call: Call, keys: Keys, public_url: str) -> Reply:
     """Say where the browser's library sends. Raises NotFound for what is no write key in force."""
     secret = call.path["write_key"]
     key = keys.find(secret) if secret.isascii() else None
