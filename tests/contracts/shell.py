@@ -33,7 +33,7 @@ def run(command: str, **variables: str) -> Answer:
 
 
 def filled(text: str, variables: dict[str, str]) -> str:
-    return re.sub(r"\$([A-Z]+)", lambda found: variables[found[1]], text)
+    return re.sub(r"\$([A-Z_]+)", lambda found: variables[found[1]], text)
 
 
 def same(expected: object, found: object, at: str = "") -> list[str]:
