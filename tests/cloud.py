@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
+import botocore.loaders
 import botocore.session
 import moto.core.botocore_stubber
 import moto.core.serialize
@@ -239,8 +240,17 @@ def _reading_the_current_secret(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(backend, "get_secret_value", current)
 
 
-_one_session = cache(botocore.session.get_session)
-"""A session reads the description of each service once: a cloud in 0.04 s instead of 0.20."""
+_loader = cache(botocore.loaders.create_loader)
+
+
+def _a_session() -> botocore.session.Session:
+    """Make a session that reads the description of each service once for all: a cloud in 0.04 s instead of 0.20.
+
+    Not one session for all: moto makes some by boto3, each adds methods to its session's S3 clients, and twice is an error.
+    """
+    session = botocore.session.Session()
+    session.register_component("data_loader", _loader())
+    return session
 
 
 @contextmanager
@@ -249,7 +259,7 @@ def a_cloud() -> Iterator[Cloud]:
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         _made_light(patch)
         _reading_the_current_secret(patch)
-        patch.setattr(botocore.session, "get_session", _one_session)
+        patch.setattr(botocore.session, "get_session", _a_session)
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
         forget()
