@@ -1,7 +1,8 @@
 """Copy what is missing from a restored side table back into the live one; nothing newer is ever overwritten.
 
 DynamoDB restores into a new table only, so a restore has two halves: AWS makes the side table, and this brings back what the live
-one lacks. Each write is conditional, so it may run beside traffic, be stopped at any point, and be run again.
+one lacks. Each write is conditional, so it may run beside traffic, be stopped at any point, and be run again. Of somebody who was
+erased nothing comes back: every write into a person's partition is held to a profile that is no tombstone.
 """
 
 import argparse
@@ -20,46 +21,101 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from ecrm.application.ports import AttributeBook
+from ecrm.domain import attributes, products
+from ecrm.domain.consent import fold
 from ecrm.domain.errors import Unavailable
+from ecrm.domain.suppressions import Reason, anonymous, with_ground
 from ecrm.store import keys
+from ecrm.store.consent import consent_item, consent_of
+from ecrm.store.products import product_item, product_of
+from ecrm.store.profiles import book_item, book_of
+from ecrm.store.suppressions import suppression_item, suppression_of
+from ecrm.store.table import from_wire, to_wire
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
 
 type Item = dict[str, Any]
-"""An item as DynamoDB's wire has it: what is copied is never interpreted."""
+"""An item as DynamoDB's wire has it: what is copied is never interpreted, and what is joined only where both are there."""
 
 ATTEMPTS = 12
 _PATIENCE = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=64)
 
 
 class Rule(StrEnum):
-    ADDED = "added where it is missing"
+    ADDED = "added where it is missing, never changed"
+    LATER = "added where it is missing; what is there came later"
     NEWER = "written where it is missing or older by its version"
+    JOINED = "added where it is missing, joined with what is there"
     NEVER = "never copied"
     ASKED = "added where it is missing, if --with-keys asks for it"
+    REMAINS = "added where it is missing, if an erasure left it"
 
 
 RULES: Mapping[str, Rule] = {
     "profile": Rule.NEWER,
+    "attributes": Rule.JOINED,
     "order": Rule.NEWER,
     "event": Rule.ADDED,
-    "identity": Rule.ADDED,
+    "identity": Rule.LATER,
     "order_pointer": Rule.ADDED,
     "order_listing": Rule.ADDED,
-    "statistics": Rule.NEVER,  # recounted from the orders
+    "statistics": Rule.REMAINS,  # else recounted from the orders, which an erasure deletes
     "replay": Rule.NEVER,  # an answer that may be out of date by now
     "key": Rule.ASKED,  # a key that was lost may have been revoked before
     "site": Rule.NEWER,
+    "topic": Rule.NEWER,
+    "consents": Rule.NEVER,  # a version that is written with each consent
+    "consent": Rule.JOINED,  # a "no" since then stands against a "yes" before it
+    "suppression": Rule.JOINED,
+    "job": Rule.NEVER,  # asked for again where it is wanted, and never begun twice
+    "job_event": Rule.NEVER,
+    "job_listing": Rule.NEVER,
+    "contact": Rule.ADDED,
+    "product": Rule.JOINED,
 }
 """What is done with each kind of item; a test holds the kinds equal to those of store/keys.py."""
+
+
+def _joined_attributes(side: Item, live: Item) -> Item:
+    kept = attributes.merged(book_of(live).attributes, book_of(side).attributes)
+    return book_item(keys.customer_id_of(live["PK"]), AttributeBook(live["version"], kept))
+
+
+def _joined_consent(side: Item, live: Item) -> Item:
+    both = fold((*consent_of(live).facts, *consent_of(side).facts))
+    return consent_item(keys.customer_id_of(live["PK"]), keys.subject_of(live["SK"]), both)
+
+
+def _joined_suppression(side: Item, live: Item) -> Item:
+    """Take over no lift, and of the address of somebody who was erased since nothing that was written about it."""
+    both, before = suppression_of(live), suppression_of(side)
+    if Reason.ERASED in both.grounds:
+        before = anonymous(before)
+    for reason, ground in before.grounds.items():
+        both = with_ground(both, reason, ground)
+    return suppression_item(keys.Key(live["PK"], live["SK"]), both, live["version"])
+
+
+def _joined_product(side: Item, live: Item) -> Item:
+    return product_item(products.merged(product_of(live), product_of(side)))
+
+
+JOINS: Mapping[str, Callable[[Item, Item], Item]] = {
+    "attributes": _joined_attributes,
+    "consent": _joined_consent,
+    "suppression": _joined_suppression,
+    "product": _joined_product,
+}
 
 
 class Outcome(StrEnum):
     WRITTEN = "written"
     SAME = "there already"
     NEWER = "newer there"
+    ERASED = "erased"
     CONTRADICTED = "contradicted"
     LEFT = "left out"
 
@@ -91,77 +147,136 @@ class Restore:
 
     def copy(self, item: Item) -> Copied:
         kind = kind_of(item)
-        rule = RULES.get(kind, Rule.NEVER)
-        if rule is Rule.NEVER or (rule is Rule.ASKED and not self.with_keys):
+        if not self._is_wanted(kind, item):
             return Copied(kind, Outcome.LEFT)
-        order = _order_of(kind, item)
-        outcome = self._foreseen(rule, item, order)  # a read costs a tenth of a write, and most is there
-        if outcome is Outcome.WRITTEN and not self.is_dry:
-            outcome = self._written(rule, item, order)
-        return Copied(kind, outcome)
-
-    def _foreseen(self, rule: Rule, item: Item, order: "_Order | None") -> Outcome:
-        if order is not None:
-            pointer = self._read(order.pointer)
-            if pointer is not None and pointer["customer_id"] != order.customer:
-                return Outcome.CONTRADICTED
-        found = self._read(item)
-        return Outcome.WRITTEN if found is None else judged(rule, item, found)
-
-    def _written(self, rule: Rule, item: Item, order: "_Order | None") -> Outcome:
-        """Write under the rule's condition, and where an order is concerned, only while its id is not another customer's."""
-        put: dict[str, Any] = {
-            "TableName": self.live,
-            "Item": item,
-            "ConditionExpression": "attribute_not_exists(PK)",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        if rule is Rule.NEWER:
-            put["ConditionExpression"] += " OR version < :version"
-            put["ExpressionAttributeValues"] = {":version": item["version"]}
-        actions: list[Any] = [{"Put": put}]
-        if order is not None:
-            mine = {
-                "TableName": self.live,
-                "Key": order.pointer,
-                "ConditionExpression": "attribute_not_exists(PK) OR customer_id = :customer",
-                "ExpressionAttributeValues": {":customer": order.customer},
-            }
-            actions.append({"ConditionCheck": mine})
         for _ in range(ATTEMPTS):
-            try:
-                self.client.transact_write_items(TransactItems=actions)
-            except self.client.exceptions.TransactionCanceledException as cancelled:
-                reasons = cast("list[Item]", cancelled.response["CancellationReasons"])
-                codes = [reason.get("Code") for reason in reasons]
-                if codes[1:] == ["ConditionalCheckFailed"]:
-                    return Outcome.CONTRADICTED
-                if codes[0] == "ConditionalCheckFailed":
-                    outcome = judged(rule, item, reasons[0]["Item"])
-                    if outcome is not Outcome.WRITTEN:
-                        return outcome
-                elif not {"TransactionConflict", "ThrottlingError"} & set(codes):
-                    raise
-            else:
-                return Outcome.WRITTEN
+            outcome, actions = self._planned(kind, item)
+            if outcome is not Outcome.WRITTEN or self.is_dry or self._are_written(actions):
+                return Copied(kind, outcome)
         raise Unavailable("the live table is busy")
 
-    def _read(self, key: Item) -> Item | None:
+    def _is_wanted(self, kind: str, item: Item) -> bool:
+        match RULES.get(kind, Rule.NEVER):
+            case Rule.NEVER:
+                return False
+            case Rule.ASKED:
+                return self.with_keys
+            case Rule.REMAINS:
+                return "erased" in item
+            case _:
+                return True
+
+    def _planned(self, kind: str, item: Item) -> tuple[Outcome, list[Any]]:
+        """Look at what is there and say what becomes of the item, with the actions that bring it about.
+
+        A read costs a tenth of a write, and most is there: whose the item is and which order's matters only where it is missing.
+        """
+        held = self._read(_consents_of(item)) if kind == "consent" else None  # the version first: it is of what is read after it
+        found = self._read(item)
+        outcome, wanted = (Outcome.WRITTEN, item) if found is None else judged(kind, item, found)
+        if outcome is not Outcome.WRITTEN:
+            return outcome, []
+        people, order = _people_of(kind, item), _order_of(kind, item)
+        if any(self._is_erased(profile) for profile in people):
+            # A profile names others: of one whom a person was taken out of before that one was erased, somebody has to decide.
+            return Outcome.CONTRADICTED if kind == "profile" else Outcome.ERASED, []
+        if order is not None:
+            pointer = self._read(order.pointer)
+            if pointer is not None and pointer.get("customer_id") != order.customer:
+                return Outcome.ERASED if _is_tombstone(pointer) else Outcome.CONTRADICTED, []
+        actions = [self._put(wanted, found)]
+        if kind == "consent":
+            version = {"version": {"N": str(int(held["version"]["N"]) + 1 if held else 1)}}
+            actions.append(self._put(_consents_of(item) | {"type": {"S": "consents"}, "v": {"N": "1"}} | version, held))
+        actions += (self._check(profile, "attribute_not_exists(erased_at)") for profile in people)
+        if order is not None:
+            mine = "attribute_not_exists(PK) OR customer_id = :customer"
+            actions.append(self._check(order.pointer, mine, {":customer": order.customer}))
+        return outcome, actions
+
+    def _is_erased(self, profile: Item) -> bool:
+        """Say whether a profile is a tombstone; where it was lost, whether it was one then."""
+        found = self._read(profile) or self._read(profile, self.side)
+        return found is not None and _is_tombstone(found)
+
+    def _put(self, item: Item, found: Item | None) -> Item:
+        put: Item = {"TableName": self.live, "Item": item}
+        if found is None:
+            put["ConditionExpression"] = "attribute_not_exists(PK)"
+        elif "version" in found:  # that of a tombstone may be the one that was seen before it
+            put["ConditionExpression"] = "version = :seen AND attribute_not_exists(erased_at)"
+            put["ExpressionAttributeValues"] = {":seen": found["version"]}
+        return {"Put": put}
+
+    def _check(self, key: Item, condition: str, values: Item | None = None) -> Item:
+        check = {"TableName": self.live, "Key": key, "ConditionExpression": condition}
+        return {"ConditionCheck": check | ({"ExpressionAttributeValues": values} if values else {})}
+
+    def _are_written(self, actions: list[Any]) -> bool:
+        """Write all or nothing; False where what was seen has changed meanwhile."""
+        try:
+            self.client.transact_write_items(TransactItems=actions)
+        except self.client.exceptions.TransactionCanceledException as cancelled:
+            reasons = cast("list[Item]", cancelled.response["CancellationReasons"])
+            if {reason.get("Code", "None") for reason in reasons} - _LOOKED_AT_AGAIN:
+                raise
+            return False
+        return True
+
+    def _read(self, key: Item, table: str = "") -> Item | None:
         name = {"PK": key["PK"], "SK": key["SK"]}
-        return self.client.get_item(TableName=self.live, Key=name, ConsistentRead=True).get("Item")
+        return self.client.get_item(TableName=table or self.live, Key=name, ConsistentRead=True).get("Item")
 
 
-def judged(rule: Rule, item: Item, found: Item) -> Outcome:
-    """Say what becomes of an item whose place is taken."""
+_LOOKED_AT_AGAIN = {"None", "ConditionalCheckFailed", "TransactionConflict", "ThrottlingError"}
+
+
+def judged(kind: str, item: Item, found: Item) -> tuple[Outcome, Item]:
+    """Say what becomes of an item whose place is taken, and what is to be written there."""
+    rule = RULES[kind]
     if found == item:
-        return Outcome.SAME
-    if rule is Rule.ASKED:
-        return Outcome.NEWER
+        return Outcome.SAME, item
+    if _is_tombstone(found):
+        return Outcome.ERASED, item
+    if rule in (Rule.ASKED, Rule.LATER):
+        return Outcome.NEWER, item
+    if rule is Rule.JOINED:
+        live = from_wire(found)
+        joined = JOINS[kind](from_wire(item), live)
+        raised = {"version": live["version"] + 1} if "version" in live else {}
+        return (Outcome.NEWER, item) if joined == live else (Outcome.WRITTEN, to_wire(joined | raised))
     if rule is Rule.NEWER:
         mine, theirs = int(item["version"]["N"]), int(found["version"]["N"])
         if mine != theirs:
-            return Outcome.WRITTEN if theirs < mine else Outcome.NEWER
-    return Outcome.CONTRADICTED
+            return Outcome.WRITTEN if theirs < mine else Outcome.NEWER, item
+    return Outcome.CONTRADICTED, item
+
+
+def _is_tombstone(item: Item) -> bool:
+    """An identity with both was taken by somebody after its last holder was erased."""
+    return "erased_at" in item and "customer_id" not in item
+
+
+def _key(key: keys.Key) -> Item:
+    return {"PK": {"S": key.pk}, "SK": {"S": key.sk}}
+
+
+def _consents_of(item: Item) -> Item:
+    return _key(keys.consents(keys.customer_id_of(item["PK"]["S"])))
+
+
+def _people_of(kind: str, item: Item) -> list[Item]:
+    """Give the keys of the profiles without which an item must not be: whose it is, or of a profile those it is one with."""
+    if kind == "profile":
+        named = [*item.get("absorbed", {"L": []})["L"], *filter(None, [item.get("merged_into")])]
+        customer_ids = [customer_id["S"] for customer_id in named]
+    elif kind in ("identity", "order_pointer", "order_listing"):
+        customer_ids = [item["customer_id"]["S"]] if "customer_id" in item else []
+    elif item["PK"]["S"].startswith(keys.customer_partition("")):
+        customer_ids = [keys.customer_id_of(item["PK"]["S"])]
+    else:
+        customer_ids = []
+    return [_key(keys.profile(customer_id)) for customer_id in customer_ids]
 
 
 class _Order(NamedTuple):
@@ -179,13 +294,12 @@ def _order_of(kind: str, item: Item) -> _Order | None:
         customer = keys.customer_id_of(pk)
     elif kind == "order_listing":
         site, order_id, customer = pk.split("#")[2], sk.partition("#")[2], item["customer_id"]["S"]
-    elif kind == "event" and "order_id" in item["data"]["M"]:
+    elif kind == "event" and item["type"]["S"].startswith("order."):
         site, order_id = item["site"]["S"], item["data"]["M"]["order_id"]["S"]
         customer = keys.customer_id_of(pk)
     else:
         return None
-    pointer = keys.order_pointer(site, order_id)
-    return _Order({"PK": {"S": pointer.pk}, "SK": {"S": pointer.sk}}, {"S": customer})
+    return _Order(_key(keys.order_pointer(site, order_id)), {"S": customer})
 
 
 _KINDS = {

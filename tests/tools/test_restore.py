@@ -248,7 +248,7 @@ def test_a_run_that_is_killed_goes_on_where_it_stood(shop: Cloud, side: list[Ite
 
 def test_a_progress_file_of_another_run_is_refused(shop: Cloud, run: Run, tmp_path: Path) -> None:
     progress = tmp_path / "progress"
-    with pytest.raises(Kill), tapped(at(30, kill_before)):
+    with pytest.raises(Kill), tapped(at(20, kill_before)):
         run("--dry-run", "--progress", str(progress), "--page", "5")
     left = shop.items()
     code, counts, (complaint,) = run("--progress", str(progress))

@@ -70,7 +70,7 @@ def read_consents(table: Table, customer_id: str) -> ConsentBook:
             version = item["version"]
         else:
             subject = keys.subject_of(item["SK"])
-            found[subject] = _consent_of(item)
+            found[subject] = consent_of(item)
     return ConsentBook(version, found)
 
 
@@ -99,7 +99,7 @@ def _puts(customer_id: str, changed: Mapping[Subject, Consent], events: Iterable
     item: Item = {"PK": key.pk, "SK": key.sk, "type": "consents", "v": 1, "version": seen + 1}
     yield Put(item, condition, f"consents of {customer_id} as they were seen", values)
     for subject, consent in changed.items():
-        yield Put(_item(customer_id, subject, consent), None, f"consent follows their version: {subject}")
+        yield Put(consent_item(customer_id, subject, consent), None, f"consent follows their version: {subject}")
     for event in events:
         yield put_event(event, why=_is_new(event))
 
@@ -112,7 +112,7 @@ def _is_new(event: Event) -> str:
     return f"event is new: {event.id}"
 
 
-def _item(customer_id: str, subject: Subject, consent: Consent) -> Item:
+def consent_item(customer_id: str, subject: Subject, consent: Consent) -> Item:
     """`state` and `addresses` are for the conditions of those who send: what holds, and for which addresses."""
     key = keys.consent(customer_id, subject)
     facts = {sort: getattr(consent, sort) for sort in SORTS}
@@ -127,5 +127,5 @@ def _item(customer_id: str, subject: Subject, consent: Consent) -> Item:
     }
 
 
-def _consent_of(item: Item) -> Consent:
+def consent_of(item: Item) -> Consent:
     return Consent(**{sort: fact_of(from_text(said["at"]), said) for sort, said in item["facts"].items()})

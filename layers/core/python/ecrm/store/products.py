@@ -21,10 +21,10 @@ class DynamoProducts:
 
     def find(self, sku: str) -> Product | None:
         item = self._table.get(keys.product(sku), consistent=True)
-        return _product_of(item) if item else None
+        return product_of(item) if item else None
 
     def write(self, product: Product, *, seen: int) -> Product | None:
-        item = _item(product)
+        item = product_item(product)
         if len(json.dumps(item, ensure_ascii=False).encode()) > LARGEST:
             raise RuleBroken(f"a product holds at most {LARGEST} bytes", code="product_too_large")
         product_as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
@@ -32,7 +32,7 @@ class DynamoProducts:
         try:
             self._table.put(Put(item, product_as_seen, why, {":seen": seen} if seen else None))
         except Refused as refused:
-            return _product_of(refused.found[why])
+            return product_of(refused.found[why])
         return None
 
     def by_sku(self, *, after: str | None, limit: int) -> Page[Product]:
@@ -40,11 +40,11 @@ class DynamoProducts:
             self._table.query(keys.products_partition(shard), after=after, limit=limit) for shard in range(keys.PRODUCT_SHARDS)
         ]
         merged = heapq.merge(*shards, key=lambda item: item["SK"])
-        products = tuple(_product_of(item) for item, _ in zip(merged, range(limit), strict=False))
+        products = tuple(product_of(item) for item, _ in zip(merged, range(limit), strict=False))
         return Page(products, products[-1].sku if len(products) == limit else None)
 
 
-def _item(product: Product) -> Item:
+def product_item(product: Product) -> Item:
     key = keys.product(product.sku)
     return {
         "PK": key.pk,
@@ -57,7 +57,7 @@ def _item(product: Product) -> Item:
     }
 
 
-def _product_of(item: Item) -> Product:
+def product_of(item: Item) -> Product:
     return Product(
         sku=item["SK"],
         fields={name: Stated(said["value"], from_text(said["at"])) for name, said in item["fields"].items()},

@@ -1,6 +1,7 @@
 """Attributes: one item in each partition of a customer, beside the profile, which every write to a customer is held to."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from ecrm.application.ports import AttributeBook, Contended, Outcome, Request, Standing
@@ -21,7 +22,7 @@ class DynamoProfiles:
 
     def of(self, customer_ids: Sequence[str], *, consistent: bool = True) -> tuple[AttributeBook, ...]:
         items = self._table.get_many((keys.attributes(customer_id) for customer_id in customer_ids), consistent=consistent)
-        books = {keys.customer_id_of(item["PK"]): _book_of(item) for item in items}
+        books = {keys.customer_id_of(item["PK"]): book_of(item) for item in items}
         return tuple(books.get(customer_id, AttributeBook()) for customer_id in customer_ids)
 
     def write(
@@ -50,19 +51,23 @@ class DynamoProfiles:
 
 
 def _put(customer_id: str, book: AttributeBook) -> Put:
-    key = keys.attributes(customer_id)
-    item: Item = {
-        "PK": key.pk,
-        "SK": key.sk,
-        "type": "attributes",
-        "v": 1,
-        "version": book.version + 1,
-        "attributes": {name: _attribute(attribute) for name, attribute in book.attributes.items()},
-    }
+    item = book_item(customer_id, replace(book, version=book.version + 1))
     why = "attributes as they were seen"
     if book.version == 0:
         return Put(item, "attribute_not_exists(PK)", why)
     return Put(item, "version = :seen", why, {":seen": book.version})
+
+
+def book_item(customer_id: str, book: AttributeBook) -> Item:
+    key = keys.attributes(customer_id)
+    return {
+        "PK": key.pk,
+        "SK": key.sk,
+        "type": "attributes",
+        "v": 1,
+        "version": book.version,
+        "attributes": {name: _attribute(attribute) for name, attribute in book.attributes.items()},
+    }
 
 
 def _attribute(attribute: Attribute) -> Item:
@@ -70,7 +75,7 @@ def _attribute(attribute: Attribute) -> Item:
     return item | ({"claimed": True} if attribute.is_claimed else {})
 
 
-def _book_of(item: Item) -> AttributeBook:
+def book_of(item: Item) -> AttributeBook:
     attributes: Mapping[str, Item] = item["attributes"]
     return AttributeBook(
         item["version"],

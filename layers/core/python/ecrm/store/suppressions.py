@@ -24,12 +24,12 @@ class DynamoSuppressions:
 
     def _find(self, key: keys.Key) -> tuple[Suppression, int]:
         item = self._table.get(key, consistent=True)
-        return (_suppression_of(item), item["version"]) if item else (Suppression(), 0)
+        return (suppression_of(item), item["version"]) if item else (Suppression(), 0)
 
     def of(self, addresses: Iterable[Address]) -> Mapping[Address, Suppression]:
         wanted = {address: keys.suppression(address, self._secret()) for address in addresses}
         items = {keys.Key(i["PK"], i["SK"]): i for i in self._table.get_many(wanted.values(), consistent=True)}
-        return {address: _suppression_of(items[key]) for address, key in wanted.items() if key in items}
+        return {address: suppression_of(items[key]) for address, key in wanted.items() if key in items}
 
     def write(self, address: Address, suppression: Suppression, request: Request | None, now: datetime, *, seen: int) -> None:
         put = _as_seen(keys.suppression(address, self._secret()), suppression, seen)
@@ -66,10 +66,12 @@ class DynamoSuppressions:
 
 def _as_seen(key: keys.Key, suppression: Suppression, seen: int) -> Put:
     as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
-    return Put(_item(key, suppression, seen + 1), as_seen, "suppression as it was seen", {":seen": seen} if seen else None)
+    return Put(
+        suppression_item(key, suppression, seen + 1), as_seen, "suppression as it was seen", {":seen": seen} if seen else None
+    )
 
 
-def _item(key: keys.Key, suppression: Suppression, version: int) -> Item:
+def suppression_item(key: keys.Key, suppression: Suppression, version: int) -> Item:
     """`active` is for the conditions of those who send."""
     lifted = suppression.lifted
     item: Item = {
@@ -94,7 +96,7 @@ def _lift(lift: Lift) -> Item:
     return item | ({"proof": proof_details(lift.proof)} if lift.proof else {})
 
 
-def _suppression_of(item: Item) -> Suppression:
+def suppression_of(item: Item) -> Suppression:
     lifted = item.get("lifted")
     return Suppression(
         {
