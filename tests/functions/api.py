@@ -53,6 +53,11 @@ class Operation:
         return Scope(self.said["x-required-scope"]) if "x-required-scope" in self.said else None
 
     @property
+    def tracks(self) -> bool:
+        """Whether browsers speak to it as to Segment: across origins, also in text/plain, and without an Idempotency-Key."""
+        return self.scope is Scope.EVENTS_WRITE or self.name == "browser_settings"
+
+    @property
     def example(self) -> Any:
         """The first example of its body; None where it takes none."""
         if "requestBody" not in self.said:

@@ -81,6 +81,9 @@ def test_an_address_is_kept_so_that_mail_can_be_sent_to_it(shop: Shop, what: str
     placed = shop.call("POST", "/v1/orders", a_new_order(customer={"email": given}))
     assert 201 == placed.status
     customer = shop.call("GET", f"/v1/customers/{placed.json['customer_id']}").json
-    assert ([{"kind": "email", "value": kept, "site": None}], is_role) == (customer["identifiers"], customer["has_role_address"])
+    assert ([{"kind": "email", "value": kept, "site": None, "claimed": False}], is_role) == (
+        customer["identifiers"],
+        customer["has_role_address"],
+    )
     found = [shop.call("POST", "/v1/orders/lookup", {"email": asked}).json["data"] for asked in (given, kept)]
     assert [[placed.json["order_id"]]] * 2 == [[order["order_id"] for order in page] for page in found]

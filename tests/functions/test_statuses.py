@@ -33,7 +33,8 @@ def without_a_key(shop: Shop, operation: Operation) -> Answer:
 
 def with_a_lesser_key(shop: Shop, operation: Operation) -> Answer:
     path = operation.at(**shop.there)
-    return shop.call(operation.method, path, operation.example, key=shop.cloud.key(KeyKind.WRITE))
+    lesser = KeyKind.STAFF if operation.tracks else KeyKind.WRITE
+    return shop.call(operation.method, path, operation.example, key=shop.cloud.key(lesser))
 
 
 def about_nothing(shop: Shop, operation: Operation) -> Answer:
@@ -156,7 +157,7 @@ def too_large(shop: Shop, operation: Operation) -> Answer:
 
 
 def as_text(shop: Shop, operation: Operation) -> Answer:
-    return shop.send(operation, headers={"content-type": "text/plain"})
+    return shop.send(operation, headers={"content-type": "application/x-www-form-urlencoded"})
 
 
 def misshapen(shop: Shop, operation: Operation) -> Answer:
@@ -190,6 +191,7 @@ def again(shop: Shop, operation: Operation) -> Answer:
         return shop.send(operation, event)
     if operation.name in (
         "merge_customers",
+        "unmerge_customers",
         "put_named_product",
         "record_contact",
         "change_consents",
@@ -200,24 +202,52 @@ def again(shop: Shop, operation: Operation) -> Answer:
     return shop.send(operation)
 
 
+def a_site(shop: Shop, operation: Operation) -> Answer:
+    return shop.call("PUT", "/v1/sites/es", operation.example, key=shop.key_for(operation))
+
+
+def a_topic(shop: Shop, operation: Operation) -> Answer:
+    return shop.call("PUT", "/v1/topics/drops", operation.example, key=shop.key_for(operation))
+
+
+def a_consent_more(shop: Shop, operation: Operation) -> Answer:
+    return shop.send(operation, {"consents": [a_consent(source=secrets.token_hex())]})
+
+
+def an_address(shop: Shop, operation: Operation) -> Answer:
+    return shop.send(operation, operation.example | {"address": f"{secrets.token_hex()}@example.com"})
+
+
+def a_lifting(shop: Shop, operation: Operation) -> Answer:
+    return shop.send(operation, suppressed(shop, "2026-11-20T09:30:00Z") | {"proof": a_proof()})
+
+
+def a_product(shop: Shop, operation: Operation) -> Answer:
+    return shop.call("PUT", f"/v1/products/{a_new_order()['order_id']}", operation.example)
+
+
+def a_named_product(shop: Shop, operation: Operation) -> Answer:
+    return shop.send(operation, {"sku": a_new_order()["order_id"]})
+
+
+def a_contact(shop: Shop, operation: Operation) -> Answer:
+    return shop.send(operation, operation.example | {"contact_id": a_new_order()["order_id"]})
+
+
+ANEW: dict[str, Callable[[Shop, Operation], Answer]] = {
+    "put_site": a_site,
+    "put_topic": a_topic,
+    "change_consents": a_consent_more,
+    "suppress_address": an_address,
+    "lift_suppression": a_lifting,
+    "put_product": a_product,
+    "put_named_product": a_named_product,
+    "record_contact": a_contact,
+}
+
+
 def anew(shop: Shop, operation: Operation) -> Answer:
-    if operation.name == "put_site":
-        return shop.call("PUT", "/v1/sites/es", operation.example, key=shop.key_for(operation))
-    if operation.name == "put_topic":
-        return shop.call("PUT", "/v1/topics/drops", operation.example, key=shop.key_for(operation))
-    if operation.name == "change_consents":
-        return shop.send(operation, {"consents": [a_consent(source=secrets.token_hex())]})
-    if operation.name == "suppress_address":
-        return shop.send(operation, operation.example | {"address": f"{secrets.token_hex()}@example.com"})
-    if operation.name == "lift_suppression":
-        return shop.send(operation, suppressed(shop, "2026-11-20T09:30:00Z") | {"proof": a_proof()})
-    if operation.name == "put_product":
-        return shop.call("PUT", f"/v1/products/{a_new_order()['order_id']}", operation.example)
-    if operation.name == "put_named_product":
-        return shop.send(operation, {"sku": a_new_order()["order_id"]})
-    if operation.name == "record_contact":
-        return shop.send(operation, operation.example | {"contact_id": a_new_order()["order_id"]})
-    return _fresh(shop, operation)
+    return ANEW.get(operation.name, _fresh)(shop, operation)
 
 
 def _fresh(shop: Shop, operation: Operation) -> Answer:
@@ -268,7 +298,8 @@ def conform(operation: Operation, answer: Answer) -> None:
         jsonschema_rs.validate(content["schema"] | {"components": DESCRIPTION["components"]}, answer.json)
     documented = {name.lower(): resolved(header)["schema"] for name, header in said["headers"].items()}
     assert {"x-correlation-id"} <= set(answer.headers)
-    assert set(answer.headers) - documented.keys() <= SENT_ALWAYS | (SENT_BY_PAGES if operation.scope is None else set())
+    more = SENT_TO_BROWSERS if operation.tracks else SENT_BY_PAGES if operation.scope is None else set()
+    assert set(answer.headers) - documented.keys() <= SENT_ALWAYS | more
     for name, value in answer.headers.items():
         if name in documented:
             jsonschema_rs.validate(documented[name], value)
@@ -276,6 +307,7 @@ def conform(operation: Operation, answer: Answer) -> None:
 
 SENT_ALWAYS = {"content-type", "cache-control", "x-content-type-options"}
 SENT_BY_PAGES = {"content-security-policy", "referrer-policy"}
+SENT_TO_BROWSERS = {"access-control-allow-origin"}
 
 
 def resolved(said: dict[str, Any]) -> dict[str, Any]:
