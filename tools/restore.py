@@ -25,7 +25,7 @@ from ecrm.application.ports import AttributeBook
 from ecrm.domain import attributes, products
 from ecrm.domain.consent import fold
 from ecrm.domain.errors import Unavailable
-from ecrm.domain.suppressions import Reason, anonymous, with_ground
+from ecrm.domain.suppressions import anonymous, with_ground
 from ecrm.store import keys
 from ecrm.store.consent import consent_item, consent_of
 from ecrm.store.products import product_item, product_of
@@ -90,13 +90,19 @@ def _joined_consent(side: Item, live: Item) -> Item:
 
 
 def _joined_suppression(side: Item, live: Item) -> Item:
-    """Take over no lift, and of the address of somebody who was erased since nothing that was written about it."""
-    both, before = suppression_of(live), suppression_of(side)
-    if Reason.ERASED in both.grounds:
-        before = anonymous(before)
-    for reason, ground in before.grounds.items():
+    """Take over no lift, and no word that was written about the address."""
+    both = suppression_of(live)
+    for reason, ground in anonymous(suppression_of(side)).grounds.items():
         both = with_ground(both, reason, ground)
     return suppression_item(keys.Key(live["PK"], live["SK"]), both, live["version"])
+
+
+def _added(kind: str, item: Item) -> Item:
+    """Give what is written where nothing is. Whose an address is cannot be told, so it comes back as that of somebody erased."""
+    if kind != "suppression":
+        return item
+    said = from_wire(item)
+    return to_wire(suppression_item(keys.Key(said["PK"], said["SK"]), anonymous(suppression_of(said)), said["version"]))
 
 
 def _joined_product(side: Item, live: Item) -> Item:
@@ -173,7 +179,7 @@ class Restore:
         """
         held = self._read(_consents_of(item)) if kind == "consent" else None  # the version first: it is of what is read after it
         found = self._read(item)
-        outcome, wanted = (Outcome.WRITTEN, item) if found is None else judged(kind, item, found)
+        outcome, wanted = (Outcome.WRITTEN, _added(kind, item)) if found is None else judged(kind, item, found)
         if outcome is not Outcome.WRITTEN:
             return outcome, []
         people, order = _people_of(kind, item), _order_of(kind, item)

@@ -1,19 +1,25 @@
 """The restore drill: a side table made by AWS, and what the live one lacks brought back from it."""
 
+import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
 
+from customers_api.handler import handler as customers
+from ecrm import bootstrap
 from ecrm.domain.api_keys import KeyKind
+from ecrm.domain.instants import to_answer
 from ecrm.store.keys import SHAPES
 from orders_api.handler import handler as orders
 from sites_api.handler import handler as sites
-from tests.builders import a_site, an_event, an_order
+from tests.builders import a_consent, a_proof, a_site, a_topic, an_event, an_order
 from tests.cloud import Cloud
 from tests.faults import Deliver, Kill, Sent, at, kill_before, on, refused_with, tapped
+from tests.functions.test_erasure import found_in, planted, send
 from tools import restore
 from tools.ecrm import main as ecrm
 
@@ -35,25 +41,34 @@ def shop(cloud: Cloud) -> Cloud:
 @pytest.fixture
 def side(shop: Cloud) -> list[Item]:
     """What the table held at the moment that is restored; it stands in the table `side`."""
+    return set_aside(shop)
+
+
+def set_aside(cloud: Cloud) -> list[Item]:
     names = ("PK", "SK")
-    shop.dynamodb.create_table(
+    cloud.dynamodb.create_table(
         TableName="side",
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ("HASH", "RANGE"), strict=True)],
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
     )
-    held = shop.items()
+    held = cloud.items()
     for item in held:
-        shop.dynamodb.put_item(TableName="side", Item=item)
+        cloud.dynamodb.put_item(TableName="side", Item=item)
     return held
 
 
 @pytest.fixture
-def run(side: list[Item], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command; gives its exit code, its counts, and what it complained about."""
+def run(side: list[Item], command: Run) -> Run:
     assert side
+    return command
 
-    def command(*words: str) -> tuple[int, dict[str, int], list[str]]:
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command; gives its exit code, its counts, and what it complained about."""
+
+    def run(*words: str) -> tuple[int, dict[str, int], list[str]]:
         monkeypatch.setattr("sys.argv", ["restore", "--from", "side", "--to", "table", "--workers", "1", *words])
         capsys.readouterr()
         code, complaint = 0, ""
@@ -63,10 +78,12 @@ def run(side: list[Item], monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
             code = end.code if isinstance(end.code, int) else 1
             complaint = end.code if isinstance(end.code, str) else ""
         printed = capsys.readouterr()
-        lines = [line.rpartition("\t") for line in printed.out.splitlines()]
+        lines = [
+            line.rpartition("\t") for line in printed.out.splitlines() if "\t" in line
+        ]  # others are of functions called meanwhile
         return code, {name.replace("\t", " "): int(times) for name, _, times in lines}, (printed.err + complaint).splitlines()
 
-    return command
+    return run
 
 
 def lose(cloud: Cloud, prefix: str = "") -> None:
@@ -260,3 +277,267 @@ def test_the_table_s_refusals_end_a_run_with_a_word(shop: Cloud, run: Run) -> No
     lose(shop)
     with tapped(on("TransactWriteItems", refused_with("AccessDeniedException"))):
         assert (1, {}, ["AccessDeniedException: what was done stays done; run it again"]) == run()
+
+
+OF_A_PERSON = ("attributes", "consent", "contact", "event", "identity", "order", "order_listing", "order_pointer", "profile")
+TOLD = ("product", "site", "topic")
+
+
+def delete(cloud: Cloud, item: Item) -> None:
+    cloud.dynamodb.delete_item(TableName="table", Key={"PK": item["PK"], "SK": item["SK"]})
+
+
+def put(cloud: Cloud, item: Item) -> None:
+    cloud.dynamodb.put_item(TableName="table", Item=item)
+
+
+def stand(cloud: Cloud, kind: str) -> list[Item]:
+    return list(of(cloud.items(), kind).values())
+
+
+def counted(counts: dict[str, int], outcome: str) -> dict[str, int]:
+    return {name.removesuffix(f" {outcome}"): times for name, times in counts.items() if name.endswith(f" {outcome}")}
+
+
+def test_every_kind_of_item_but_jobs_and_counts_comes_back_as_it_was(cloud: Cloud, command: Run) -> None:
+    customer_id = planted(cloud)
+    send(cloud, "/v1/products/cup", {"name": "A cup", "stock": 3}, "PUT")
+    send(cloud, f"/v1/customers/{customer_id}/export-jobs", None)
+    side = set_aside(cloud)
+    lose(cloud)
+    code, counts, complaints = command()
+    assert (0, []) == (code, complaints)
+    assert {"consents", "job", "job_event", "job_listing", "key", "statistics"} == set(counted(counts, "left out"))
+    assert {*OF_A_PERSON, *TOLD, "suppression"} == set(counted(counts, "written"))
+    assert of(side, *OF_A_PERSON, *TOLD) == of(cloud.items(), *OF_A_PERSON, *TOLD)
+    assert [{"N": "1"}] == [item["version"] for item in stand(cloud, "consents")]
+    assert {} == counted(command()[1], "written")
+
+
+def test_a_suppression_comes_back_without_what_was_written_about_it(cloud: Cloud, command: Run) -> None:
+    planted(cloud)
+    side = set_aside(cloud)
+    ((key, suppression),) = of(side, "suppression").items()
+    manual = suppression["grounds"]["M"]["manual"]["M"]
+    assert "note" in manual
+    bare = suppression | {"grounds": {"M": {"manual": {"M": {name: said for name, said in manual.items() if name != "note"}}}}}
+    lose(cloud, "SUPPRESSION")
+    for times in (1, 0):
+        assert times == command()[1].get("suppression written", 0)
+        assert {key: bare} == of(cloud.items(), "suppression")
+    put(cloud, suppression)
+    assert 0 == command()[1].get("suppression written", 0)
+    assert {key: suppression} == of(cloud.items(), "suppression")
+
+
+@pytest.mark.parametrize("lost", ["nothing", "all that leads to them"])
+def test_of_a_person_who_was_erased_since_not_a_byte_comes_back(cloud: Cloud, command: Run, lost: str) -> None:
+    assert 201 == cloud.call(orders, "POST", "/v1/orders", an_order(order_id="B-1", customer={"user_id": "u-1"})).status
+    customer_id = planted(cloud)
+    before = set_aside(cloud)
+    send(cloud, f"/v1/customers/{customer_id}/erasure-jobs", None)
+    theirs = found_in(json.dumps(before, ensure_ascii=False))
+    assert theirs
+    assert command()[1].keys() >= {"event there already"}  # the erasure has begun and deleted nothing yet
+    cloud.work()
+    if lost == "all that leads to them":
+        for prefix in ("IDENTITY", "ORDER"):
+            lose(cloud, prefix)
+    left = cloud.items()
+    code, counts, complaints = command()
+    assert (0, []) == (code, complaints)
+    assert {*OF_A_PERSON} == set(counted(counts, "erased"))
+    written = {"identity": 1, "order": 1, "order_pointer": 1} if lost != "nothing" else {}  # those of somebody else
+    assert written == counted(counts, "written")
+    now = by_key(cloud.items())
+    assert [] == found_in(json.dumps([*now.values()], ensure_ascii=False))
+    assert (by_key(left), sum(written.values())) == ({key: now[key] for key in by_key(left)}, len(now) - len(left))
+
+
+def a_tombstone(profile: Item, version: str) -> Item:
+    kept = {name: profile[name] for name in ("PK", "SK", "type", "v", "created_at")}
+    return kept | {"version": {"N": version}, "identifiers": {"L": []}, "erased_at": {"S": "2026-11-22T00:00:00.000000Z"}}
+
+
+@pytest.mark.parametrize("version", ["1", "9"])
+def test_a_tombstone_stands_whatever_its_version(shop: Cloud, side: list[Item], run: Run, version: str) -> None:
+    profile = next(iter(of(side, "profile").values()))
+    newer = profile | {"version": {"N": "5"}}
+    shop.dynamodb.put_item(TableName="side", Item=newer)
+    tombstone = a_tombstone(profile, version)
+    put(shop, tombstone)
+    assert {"profile": 1} == counted(run()[1], "erased")
+    assert tombstone in shop.items()
+
+
+def test_an_erasure_between_the_look_and_the_write_wins(shop: Cloud, side: list[Item], run: Run) -> None:
+    """The tombstone has the version that was looked at, and what is written belongs to whom it stands for."""
+    profile = next(iter(of(side, "profile").values()))
+    shop.dynamodb.put_item(TableName="side", Item=profile | {"version": {"N": "5"}})
+    tombstone = a_tombstone(profile, profile["version"]["N"])
+    for item in side:
+        if item["PK"] == profile["PK"] and item != profile:
+            delete(shop, item)
+
+    def overtake(sent: Sent, deliver: Deliver) -> AWSResponse:
+        if sent.operation == "TransactWriteItems":
+            put(shop, tombstone)
+        return deliver()
+
+    with tapped(overtake):
+        assert {"event": 2, "order": 1, "profile": 1} == counted(run()[1], "erased")
+    assert [tombstone] == [item for item in shop.items() if item["PK"] == profile["PK"]]
+
+
+def test_an_erasure_that_was_going_on_then_brings_back_nothing_that_it_had_not_deleted_yet(cloud: Cloud, command: Run) -> None:
+    customer_id = planted(cloud)
+    send(cloud, f"/v1/customers/{customer_id}/erasure-jobs", None)
+    set_aside(cloud)
+    lose(cloud)
+    code, counts, complaints = command()
+    assert (0, []) == (code, complaints)
+    assert {*OF_A_PERSON} - {"profile"} == set(counted(counts, "erased"))
+    assert [] == found_in(json.dumps(cloud.items(), ensure_ascii=False))
+    assert 410 == cloud.call(customers, "GET", f"/v1/customers/{customer_id}").status
+
+
+def test_a_profile_that_names_somebody_who_was_taken_out_and_erased_since_is_left_and_named(cloud: Cloud, command: Run) -> None:
+    winner, loser = (
+        str(send(cloud, "/v1/orders", an_order(order_id=email, customer={"email": email})).json["customer_id"])
+        for email in ("one@example.com", "other@example.com")
+    )
+    send(cloud, f"/v1/customers/{winner}/merge", {"customer_id": loser})
+    set_aside(cloud)
+    send(cloud, f"/v1/customers/{winner}/unmerge", {"customer_id": loser})
+    send(cloud, f"/v1/customers/{loser}/erasure-jobs", None)
+    cloud.work()
+    left = cloud.items()
+    assert {"profile": 1} == counted(command()[1], "newer there")
+    assert left == cloud.items()
+    (profile,) = (item for item in stand(cloud, "profile") if item["PK"]["S"].endswith(winner))
+    delete(cloud, profile)
+    code, counts, complaints = command()
+    assert (1, {"profile": 1}, [f"profile contradicted: CUSTOMER#{winner} PROFILE"]) == (
+        code,
+        counted(counts, "contradicted"),
+        complaints,
+    )
+    assert "other@example.com" not in json.dumps(stand(cloud, "profile"))
+
+
+def test_the_amounts_that_an_erasure_left_come_back_and_no_other_counts(shop: Cloud, command: Run) -> None:
+    (customer_id, *_) = (item["PK"]["S"].removeprefix("CUSTOMER#") for item in stand(shop, "profile"))
+    send(shop, f"/v1/customers/{customer_id}/erasure-jobs", None)
+    shop.work()
+    side = set_aside(shop)
+    lose(shop)
+    command()
+    (row,) = (item for item in of(side, "statistics").values() if item["SK"]["S"] == customer_id)
+    assert [row] == stand(shop, "statistics")
+
+
+def consenting(cloud: Cloud, *said: Item) -> str:
+    """A customer who said this of the newsletter, one after the other."""
+    send(cloud, "/v1/topics/news", a_topic(double_opt_in=False), "PUT", KeyKind.STAFF)
+    customer_id = str(send(cloud, "/v1/orders", an_order()).json["customer_id"])
+    say(cloud, customer_id, *said)
+    return customer_id
+
+
+def say(cloud: Cloud, customer_id: str, *said: Item) -> None:
+    for consent in said:
+        send(cloud, f"/v1/customers/{customer_id}/consents", {"consents": [{"method": "form", "text_version": "1"} | consent]})
+
+
+def states(cloud: Cloud) -> list[str]:
+    return [item["state"]["S"] for item in stand(cloud, "consent")]
+
+
+YES, NO = a_consent(at="2026-11-20T12:00:00Z"), a_consent("denied", at="2026-11-20T13:00:00Z")
+LATER_YES = a_consent(at="2026-11-20T14:00:00Z")
+PROVEN = LATER_YES | {"proof": a_proof("2026-11-20T14:00:00Z")}
+
+
+@pytest.mark.parametrize(
+    ("then", "since", "state"),
+    [
+        ((YES,), (NO,), "denied"),
+        ((YES, NO), (LATER_YES,), "denied"),
+        ((NO,), (PROVEN,), "granted"),
+        ((PROVEN,), (YES,), "granted"),
+    ],
+    ids=["a no since", "a no that was lost", "a proof since", "a proof that was lost"],
+)
+@pytest.mark.parametrize("lost", [True, False])
+def test_consents_from_then_and_since_are_one_history(
+    cloud: Cloud, command: Run, then: tuple[Item], since: tuple[Item], state: str, *, lost: bool
+) -> None:
+    customer_id = consenting(cloud, *then)
+    set_aside(cloud)
+    if lost:
+        lose(cloud, "CONSENT")
+    say(cloud, customer_id, *since)
+    left = cloud.items()
+    code, counts, complaints = command()
+    assert (0, []) == (code, complaints)
+    assert [state] == states(cloud)
+    assert ("consent written" in counts) == (left != cloud.items())
+    assert "consent written" not in command()[1]
+
+
+def test_a_no_said_between_the_look_and_the_write_stays(cloud: Cloud, command: Run) -> None:
+    customer_id = consenting(cloud, YES)
+    set_aside(cloud)
+    lose(cloud, "CONSENT")
+    said: list[Item] = []
+
+    def overtake(sent: Sent, deliver: Deliver) -> AWSResponse:
+        if sent.operation == "TransactWriteItems" and not said:
+            said.append(NO)
+            say(cloud, customer_id, NO)
+        return deliver()
+
+    with tapped(overtake):
+        assert 1 == command()[1]["consent written"]
+    assert (["denied"], {"granted", "denied"}) == (states(cloud), set(stand(cloud, "consent")[0]["facts"]["M"]))
+
+
+def test_a_suppression_is_added_and_joined_and_never_lifted(cloud: Cloud, command: Run) -> None:
+    address = {"channel": "email", "address": "nobody@example.com"}
+    send(cloud, "/v1/suppressions", address | {"reason": "manual"})
+    later = to_answer(bootstrap.clock.now() + timedelta(minutes=1))
+    send(cloud, "/v1/suppressions/lift", address | {"proof": a_proof(later)})
+    set_aside(cloud)
+    lose(cloud, "SUPPRESSION")
+    send(cloud, "/v1/suppressions", address | {"reason": "unsubscribe"})
+    for times in (1, 0):
+        assert times == command()[1].get("suppression written", 0)
+        (joined,) = stand(cloud, "suppression")
+        assert ({"manual", "unsubscribe"}, True, False) == (
+            set(joined["grounds"]["M"]),
+            joined["active"]["BOOL"],
+            "lifted" in joined,
+        )
+
+
+def test_what_was_said_of_attributes_and_products_since_stays_beside_what_was_lost(cloud: Cloud, command: Run) -> None:
+    def put_both(**said: str) -> None:
+        send(cloud, "/v1/customers", {"user_id": "u-77", "traits": said}, "PUT")
+        send(cloud, "/v1/products/cup", said, "PUT")
+
+    for price in ("1", "2", "3"):
+        put_both(name=price, category="cups")
+    set_aside(cloud)
+    for kind in ("attributes", "product"):
+        (item,) = stand(cloud, kind)
+        delete(cloud, item)
+    put_both(name="4")
+    counts = command()[1]
+    assert (1, 1) == (counts["attributes written"], counts["product written"])
+    kept = [stand(cloud, "attributes")[0]["attributes"]["M"], stand(cloud, "product")[0]["fields"]["M"]]
+    assert [{"name": "4", "category": "cups"}] * 2 == [
+        {name: said["M"]["value"]["S"] for name, said in one.items()} for one in kept
+    ]
+    left = cloud.items()
+    counts = command()[1]
+    assert (1, 1, left) == (counts["attributes newer there"], counts["product newer there"], cloud.items())
