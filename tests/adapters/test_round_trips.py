@@ -320,7 +320,7 @@ def test_a_customer_comes_back_as_they_were_and_is_found_by_each_identifier(
             Claim(grown, 1, (IdentityEntry(held[-1], last, None),), (event_at(1),)),
         )
     ):
-        store.write(claim)
+        store.write(claim, None, NOON)
         assert claim.customer == store.find("c")
         expected = dict.fromkeys(born.identifiers, customers.Held("c")) | ({held[-1]: last} if at else {})
         assert [expected] * 2 == [store.held(held, consistent=consistent) for consistent in (False, True)]

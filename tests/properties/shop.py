@@ -89,7 +89,7 @@ class OneCustomer:
     def find(self, customer_id: str, *, consistent: bool = True) -> Customer | None:
         raise NotImplementedError
 
-    def write(self, claim: Claim) -> None:
+    def write(self, claim: Claim, request: Request | None, now: datetime) -> None:
         raise NotImplementedError
 
 
