@@ -370,14 +370,20 @@ def test_a_tombstone_stands_whatever_its_version(shop: Cloud, side: list[Item], 
     assert tombstone in shop.items()
 
 
-def test_an_erasure_between_the_look_and_the_write_wins(shop: Cloud, side: list[Item], run: Run) -> None:
+@pytest.mark.parametrize(
+    ("lost", "erased"), [("", {"profile": 1}), ("EVENT", {"event": 2, "profile": 1}), ("ORDER#", {"order": 1, "profile": 1})]
+)
+def test_an_erasure_between_the_look_and_the_write_wins(
+    shop: Cloud, side: list[Item], run: Run, lost: str, erased: dict[str, int]
+) -> None:
     """The tombstone has the version that was looked at, and what is written belongs to whom it stands for."""
     profile = next(iter(of(side, "profile").values()))
     shop.dynamodb.put_item(TableName="side", Item=profile | {"version": {"N": "5"}})
     tombstone = a_tombstone(profile, profile["version"]["N"])
     for item in side:
-        if item["PK"] == profile["PK"] and item != profile:
+        if item["PK"] == profile["PK"] and lost and item["SK"]["S"].startswith(lost):
             delete(shop, item)
+    left = by_key(shop.items())
 
     def overtake(sent: Sent, deliver: Deliver) -> AWSResponse:
         if sent.operation == "TransactWriteItems":
@@ -385,8 +391,8 @@ def test_an_erasure_between_the_look_and_the_write_wins(shop: Cloud, side: list[
         return deliver()
 
     with tapped(overtake):
-        assert {"event": 2, "order": 1, "profile": 1} == counted(run()[1], "erased")
-    assert [tombstone] == [item for item in shop.items() if item["PK"] == profile["PK"]]
+        assert erased == counted(run()[1], "erased")
+    assert left | by_key([tombstone]) == by_key(shop.items())
 
 
 def test_an_erasure_that_was_going_on_then_brings_back_nothing_that_it_had_not_deleted_yet(cloud: Cloud, command: Run) -> None:
@@ -500,6 +506,24 @@ def test_a_no_said_between_the_look_and_the_write_stays(cloud: Cloud, command: R
     with tapped(overtake):
         assert 1 == command()[1]["consent written"]
     assert (["denied"], {"granted", "denied"}) == (states(cloud), set(stand(cloud, "consent")[0]["facts"]["M"]))
+
+
+def test_a_no_that_is_restored_between_another_s_look_and_write_stays(cloud: Cloud, command: Run) -> None:
+    customer_id = consenting(cloud, NO)
+    set_aside(cloud)
+    lose(cloud, "CONSENT")
+    restored: list[int] = []
+
+    def overtake(sent: Sent, deliver: Deliver) -> AWSResponse:
+        if sent.operation == "TransactWriteItems" and not restored:
+            restored.append(0)
+            restored.append(command()[1]["consent written"])
+        return deliver()
+
+    with tapped(overtake):
+        say(cloud, customer_id, LATER_YES)
+    assert ([0, 1], ["denied"]) == (restored, states(cloud))
+    assert {"granted", "denied"} == set(stand(cloud, "consent")[0]["facts"]["M"])
 
 
 def test_a_suppression_is_added_and_joined_and_never_lifted(cloud: Cloud, command: Run) -> None:
