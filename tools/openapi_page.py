@@ -140,7 +140,8 @@ class _Operation:
         known = {"order_id": "A-1001", "customer_id": "$CUSTOMER", "site": "de", "sku": "CD-5", "topic": "news"}
         named = known | {"job_id": "$JOB", "write_key": "$WRITE_KEY"}
         path = re.sub(r"{(\w+)}", lambda found: named[found[1]], self.path)
-        words = ["curl -sS"] + [f"-X {self.method}"] * (self.method in ("PUT", "PATCH")) + [f'"$API{path}"']
+        usual = "GET" if body is None else "POST"
+        words = ["curl -sS"] + [f"-X {self.method}"] * (self.method != usual) + [f'"$API{path}"']
         words += ['-H "Authorization: Bearer $KEY"'] * ("x-required-scope" in self.said)
         if body is None:
             return " ".join(words)

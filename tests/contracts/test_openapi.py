@@ -282,8 +282,10 @@ def test_the_commands_of_the_page_work_as_they_stand(cloud: Cloud) -> None:
     here(OTHER)
     commands = sorted(read_page().commands, key=lambda command: "erasure-jobs" in command)
     order = next(command for command in commands if '"$API/v1/orders" ' in command and "-d " in command)
+    export = next(command for command in commands if '"$API/v1/customers/$CUSTOMER/export-jobs"' in command)
     known = {"API": "", "KEY": shop.key, "WRITE_KEY": cloud.key(KeyKind.WRITE)}
     known["CUSTOMER"] = run(order, **known).json["customer_id"]
+    known["JOB"] = run(export, **known).json["job_id"]
     for command in commands:
         method = found[1] if (found := re.search(r"-X (\w+)", command)) else "POST" if " -d " in command else "GET"
         path = str(re.search(r'"\$API([^"?]*)', command)[1])  # type: ignore[index]  # each has one

@@ -205,7 +205,7 @@ def test_all_customers_and_all_orders_are_exported(stack: Stack, api: Api, staff
         for form in ("ndjson", "csv"):
             job = wait_for_job(staff, f"/v1/{what}/export-jobs", {"format": form})
             texts = [fetched(file["url"]) for file in job["files"]]
-            assert sum(file["rows"] for file in job["files"]) == job["counts"][what] > 0
+            assert sum(file["rows"] for file in job["files"]) == job["counts"]["rows_written"] > 0
             assert form == "ndjson" or not any(
                 line.startswith("=") or ",=" in line for text in texts for line in text.splitlines()
             )
