@@ -167,4 +167,4 @@ def test_a_batch_whose_poison_cannot_be_parked_comes_again(cloud: Cloud) -> None
     with tapped(refusing_messages(100, Random(1))), pytest.raises(Unavailable):
         project(records, None)
     assert {"batchItemFailures": []} == project(records, None)
-    assert 1 == len(cloud.parked())
+    assert len(records["Records"]) == len(cloud.parked())

@@ -184,7 +184,7 @@ def test_a_function_may_do_only_what_its_role_says(stack: Stack, facts: dict[str
     """The emulator enforces the template's policies: the reading function cannot write."""
     sts = boto3.client("sts", **stack.client_settings())
     iam = boto3.client("iam", **stack.client_settings())
-    (role,) = [role["Arn"] for role in iam.list_roles()["Roles"] if "CustomersApiRole" in role["RoleName"]]
+    (role,) = [role["Arn"] for role in iam.list_roles()["Roles"] if "PublicApiRole" in role["RoleName"]]
     lent = sts.assume_role(RoleArn=role, RoleSessionName="story")["Credentials"]
     settings = stack.client_settings() | {
         "aws_access_key_id": lent["AccessKeyId"],
