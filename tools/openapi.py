@@ -52,7 +52,7 @@ PARAMETERS: dict[str, Json] = {
     "Idempotency-Key": {
         "description": "A name for this request, bare or in double quotes, kept for 24 hours: sent again with the same bytes it "
         "has one effect and one answer.",
-        "schema": {"type": "string", "pattern": '^("[ -~]{1,255}"|[!#-~]([ -~]{0,253}[!-~])?)$'},
+        "schema": {"type": "string", "pattern": '^("[ -~]{1,255}"|[!#-~]([ -~]{0,253}[!-~])?|"([ -~]{0,253}[!#-~])?)$'},
     },
     "If-Match": {
         "description": "Replace only the version whose ETag this is.",
