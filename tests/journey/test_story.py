@@ -215,13 +215,15 @@ def test_every_grant_is_used_on_the_journey(
     test_a_customer_follows_the_link_to_the_status_page(api, place)
     with Api(facts["api_url"], facts["write_key"]) as browser:
         *_, (_, customer_id) = visit(Tellers(browser, api, staff))
+        browser.post("/v1/page", {"anonymousId": "grants-browser", "name": "Home"}, 200)
+    api.post("/v1/identify", {"anonymousId": "grants-browser", "userId": "u-grants"}, 200)
     define_and_ask(api, staff, customer_id)
     other = place({"email": "grants@example.com"})["customer_id"]
     staff.post(f"/v1/customers/{customer_id}/merge", {"customer_id": other})
     assert drain(stack) == {}
     exported = wait_for_job(staff, f"/v1/customers/{customer_id}/export-jobs", {"format": "csv"})
     assert all(fetched(file["url"]) for file in exported["files"])
-    wait_for_job(staff, "/v1/orders/export-jobs", {"format": "csv"})
+    wait_for_job(staff, "/v1/customers/export-jobs", {"format": "csv"})
     staff.get("/v1/jobs")
     wait_for_job(staff, f"/v1/customers/{customer_id}/erasure-jobs", {})
     assert drain(stack) == {}

@@ -89,10 +89,13 @@ def _object(value: object) -> object:
     return {} if value is None else value
 
 
-Id = Annotated[ForeignId | None, BeforeValidator(_id)]
+_TEXT = Annotated[str, StringConstraints(max_length=200)]
+_OPTIONAL = BeforeValidator(_id, json_schema_input_type=_TEXT | int | None)
+_REQUIRED = BeforeValidator(_id, json_schema_input_type=Annotated[str, StringConstraints(min_length=1, max_length=200)] | int)
+Id = Annotated[ForeignId | None, _OPTIONAL]
 Open = Annotated[dict[str, Any], BeforeValidator(_object), AfterValidator(_storable)]
-Label = Annotated[Name | None, BeforeValidator(_id)]
-MessageId = Annotated[Annotated[str, StringConstraints(max_length=200)] | None, BeforeValidator(_id)]
+Label = Annotated[Name | None, _OPTIONAL]
+MessageId = Annotated[_TEXT | None, _OPTIONAL]
 
 
 class CallBody(BaseModel):
@@ -271,7 +274,7 @@ class ScreenBody(ViewBody):
 class GroupBody(CallBody):
     """The group, such as an account, that somebody belongs to."""
 
-    group_id: Annotated[ForeignId, BeforeValidator(_id), Field(alias="groupId")]
+    group_id: Annotated[ForeignId, _REQUIRED, Field(alias="groupId")]
     traits: Open = Field(default_factory=dict)
 
     def to_said(self, heard: Heard) -> Said:
@@ -282,8 +285,8 @@ class GroupBody(CallBody):
 class AliasBody(CallBody):
     """An anonymous id, `previousId`, that is a known person's."""
 
-    previous_id: Annotated[ForeignId, BeforeValidator(_id), Field(alias="previousId")]
-    user_id: Annotated[ForeignId, BeforeValidator(_id), Field(alias="userId")]
+    previous_id: Annotated[ForeignId, _REQUIRED, Field(alias="previousId")]
+    user_id: Annotated[ForeignId, _REQUIRED, Field(alias="userId")]
 
     def to_said(self, heard: Heard) -> Said:
         identifiers = _named(heard.site, user_id=self.user_id, anonymous_id=self.previous_id)
