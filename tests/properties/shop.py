@@ -179,6 +179,10 @@ class CloudShop:
         if answer.status not in (200, 201):
             return str(answer.json["code"])
         self.customer_id = answer.json["customer_id"]
-        item = {"PK": {"S": f"CUSTOMER#{self.customer_id}"}, "SK": {"S": "EVENT#2026-11-20T12:00:00.000000Z#told"}, "type": {"S": "order.placed"}}
+        item = {
+            "PK": {"S": f"CUSTOMER#{self.customer_id}"},
+            "SK": {"S": "EVENT#2026-11-20T12:00:00.000000Z#told"},
+            "type": {"S": "order.placed"},
+        }
         project_events({"Records": [a_record(item)]}, None)
         return "created" if answer.status == 201 else "existing"
