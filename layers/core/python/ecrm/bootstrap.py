@@ -241,9 +241,8 @@ def job_queue() -> "SqsJobQueue":
 def export_files() -> "S3ExportFiles":
     from ecrm.files.exports import S3ExportFiles  # noqa: PLC0415 (only those who read or write exports carry S3)
 
-    at_its_region = Config(
-        signature_version="s3v4", s3={"addressing_style": "virtual"}
-    )  # S3's global host redirects a new bucket's links
+    # Links name the bucket's own region: S3's global host redirects those of a new bucket, and a signature does not survive that.
+    at_its_region = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
     client = cast("S3Client", _session().create_client("s3", config=_PATIENCE.merge(at_its_region)))
     return S3ExportFiles(client, os.environ["EXPORTS_BUCKET"])
 

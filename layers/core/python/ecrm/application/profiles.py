@@ -14,7 +14,7 @@ from ecrm.domain.events import Event
 from ecrm.domain.instants import to_text
 
 from .customers import find_customers
-from .identity import Authority, Person, merge, root, standing_of, unmerge, whose
+from .identity import ATTEMPTS, Authority, Person, merge, root, standing_of, unmerge, whose
 from .orders import AHEAD
 from .ports import (
     AlreadyAnswered,
@@ -29,9 +29,6 @@ from .ports import (
     Requests,
     Standing,
 )
-
-ATTEMPTS = 12
-"""Tries before a crowd around one customer is answered with "come back"; each costs one refused transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
