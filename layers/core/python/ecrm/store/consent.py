@@ -15,7 +15,7 @@ from ecrm.domain.suppressions import Address
 
 from . import keys, replays
 from .events import put_event
-from .table import Action, Check, Held, Item, Put, Refused, Table
+from .table import Action, Check, Item, Put, Table
 
 if TYPE_CHECKING:
     from .customers import DynamoCustomers
@@ -48,18 +48,13 @@ class DynamoConsents:
             *_puts(customer_id, changed, events, seen),
             *replays.puts(request, events[0].received_at),
         ]
-        try:
-            self._table.write(actions)
-        except Refused as refused:
-            replays.raise_if_answered(refused.found, request)
-            there = frozenset(event.id for event in events if _is_new(event) in refused.found)
-            if not there:
-                raise Contended("the customer or their consents changed meanwhile") from None
-            return there
-        except Held as held:
-            replays.raise_if_in_flight(held.whys)
-            raise
-        return frozenset()
+        refused = replays.write(self._table, actions, request)
+        if refused is None:
+            return frozenset()
+        there = frozenset(event.id for event in events if _is_new(event) in refused)
+        if not there:
+            raise Contended("the customer or their consents changed meanwhile")
+        return there
 
 
 def read_consents(table: Table, customer_id: str) -> ConsentBook:

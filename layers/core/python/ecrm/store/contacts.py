@@ -8,7 +8,7 @@ from ecrm.domain.events import Event
 from . import keys, replays
 from .customers import DynamoCustomers
 from .events import put_event
-from .table import Action, Held, Put, Refused, Table
+from .table import Action, Put, Table
 
 _ID_IS_FREE = "contact id is free"
 
@@ -31,14 +31,9 @@ class DynamoContacts:
             put_event(event, why="event is new"),
             *replays.puts(request, event.received_at),
         ]
-        try:
-            self._table.write(actions)
-        except Refused as refused:
-            replays.raise_if_answered(refused.found, request)
-            if _ID_IS_FREE in refused.found:
-                return str(refused.found[_ID_IS_FREE]["digest"])
-            raise Contended("the customer changed meanwhile") from None
-        except Held as held:
-            replays.raise_if_in_flight(held.whys)
-            raise
-        return None
+        refused = replays.write(self._table, actions, request)
+        if refused is None:
+            return None
+        if _ID_IS_FREE in refused:
+            return str(refused[_ID_IS_FREE]["digest"])
+        raise Contended("the customer changed meanwhile")

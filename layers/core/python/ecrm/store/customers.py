@@ -4,15 +4,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from ecrm.application.ports import Claim, Contended, IdentityEntry, Outcome, Request, Standing
+from ecrm.application.ports import Claim, Contended, IdentityEntry, Request, Standing
 from ecrm.domain.customers import Customer, Held, Identifier, Kind
 from ecrm.domain.instants import from_text, to_text
 
 from . import keys, replays
 from .consent import merging
 from .events import put_event
-from .table import Action, Check, Item, Put, Refused, Table
-from .table import Held as TableHeld
+from .table import Action, Check, Item, Put, Table
 
 PRESENT = "attribute_exists(PK) AND attribute_not_exists(merged_into) AND attribute_not_exists(erased_at)"
 
@@ -44,14 +43,8 @@ class DynamoCustomers:
 
     def write(self, claim: Claim, request: Request | None, now: datetime) -> None:
         standing = Standing(claim.customer.customer_id, claim)
-        try:
-            self._table.write((*self.puts(standing), *replays.puts(request, now, Outcome.CREATED)))
-        except Refused as refused:
-            replays.raise_if_answered(refused.found, request)
-            raise Contended("the customer changed meanwhile") from None
-        except TableHeld as held:
-            replays.raise_if_in_flight(held.whys)
-            raise
+        if replays.write(self._table, (*self.puts(standing), *replays.puts(request, now)), request) is not None:
+            raise Contended("the customer changed meanwhile")
 
     def all_ids(self) -> Iterator[str]:
         """Give every customer's id. Reads the whole table."""

@@ -12,7 +12,7 @@ from ecrm.domain.jobs import ExportFile, FileFormat, Job, JobKind, JobState
 from . import keys, replays
 from .customers import DynamoCustomers
 from .suppressions import DynamoSuppressions
-from .table import Held, Item, Put, Refused, Table
+from .table import Item, Put, Refused, Table
 
 _TIMES = ("started_at", "finished_at")
 
@@ -31,14 +31,8 @@ class DynamoJobs:
             *(self._customers.tombstones(erased, job.requested_at) if erased else ()),
             *replays.puts(request, job.requested_at, resource=job.job_id),
         )
-        try:
-            self._table.write(actions)
-        except Refused as refused:
-            replays.raise_if_answered(refused.found, request)
-            raise Contended("the customer changed meanwhile") from None
-        except Held as held:
-            replays.raise_if_in_flight(held.whys)
-            raise
+        if replays.write(self._table, actions, request) is not None:
+            raise Contended("the customer changed meanwhile")
 
     def answered(self, request: Request | None, now: datetime) -> Job | None:
         job_id = replays.resource_of(self._table, request, now) if request else None

@@ -2,7 +2,7 @@
 
 import heapq
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
 
@@ -16,7 +16,7 @@ from ecrm.domain.orders import Amended, Fact, Line, LineTerms, Order, ShipmentSt
 from . import keys, replays
 from .customers import DynamoCustomers
 from .events import event_data, put_event
-from .table import Action, Held, Item, Put, Refused, Table
+from .table import Action, Item, Put, Table
 
 LARGEST = 350_000
 """Bytes of JSON that an order item may have; DynamoDB holds 400 KB and counts a little differently."""
@@ -75,7 +75,7 @@ class DynamoOrders:
             *self._customers.puts(standing),
             *replays.puts(request, event.received_at),
         ]
-        refused = self._write(actions, request)
+        refused = replays.write(self._table, actions, request)
         if refused is None:
             return None
         if id_is_free in refused:
@@ -93,23 +93,12 @@ class DynamoOrders:
             put_event(event, why="event is new"),
             *replays.puts(request, event.received_at),
         ]
-        refused = self._write(actions, request)
+        refused = replays.write(self._table, actions, request)
         if refused is None:
             return None
         if refused.get(as_seen):
             return order_of(refused[as_seen])
         raise Contended("the event was written meanwhile")
-
-    def _write(self, actions: list[Action], request: Request | None) -> Mapping[str, Item] | None:
-        try:
-            self._table.write(actions)
-        except Refused as refused:
-            replays.raise_if_answered(refused.found, request)
-            return refused.found
-        except Held as held:
-            replays.raise_if_in_flight(held.whys)
-            raise
-        return None
 
     def of_customer(self, customer_id: str) -> tuple[Order, ...]:
         return tuple(map(order_of, self._items_of(customer_id)))

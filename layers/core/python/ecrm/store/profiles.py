@@ -12,7 +12,7 @@ from ecrm.domain.instants import from_text, to_text
 from . import keys, replays
 from .customers import DynamoCustomers
 from .events import put_event
-from .table import Action, Held, Item, Put, Refused, Table
+from .table import Action, Item, Put, Table
 
 
 class DynamoProfiles:
@@ -40,14 +40,8 @@ class DynamoProfiles:
             actions.append(_put(standing.customer_id, book))
         actions += (put_event(event, why=f"event is new: {event.id}") for event in events)
         actions += replays.puts(request, now, outcome)
-        try:
-            self._table.write(actions)
-        except Refused as refused:
-            replays.raise_if_answered(refused.found, request)
-            raise Contended("the customer changed meanwhile") from None
-        except Held as held:
-            replays.raise_if_in_flight(held.whys)
-            raise
+        if replays.write(self._table, actions, request) is not None:
+            raise Contended("the customer changed meanwhile")
 
 
 def _put(customer_id: str, book: AttributeBook) -> Put:

@@ -1,13 +1,13 @@
 """Requests that were answered: written in the effect's own transaction, so that effect and answer are one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from ecrm.application.ports import AlreadyAnswered, Outcome, Request
 from ecrm.domain.errors import InFlight, Invalid
 
 from . import keys
-from .table import Item, Put, Refused, Table
+from .table import Action, Held, Item, Put, Refused, Table
 
 WHY = "request is new"
 
@@ -36,10 +36,23 @@ def puts(
     return (Put(item, "attribute_not_exists(PK) OR expires_at < :now", WHY, {":now": int(now.timestamp())}),)
 
 
-def raise_if_answered(found: Mapping[str, Item], request: Request | None) -> None:
-    """Tell an earlier delivery of the same request from another request under the same key."""
-    if request is not None and WHY in found:
-        raise AlreadyAnswered(_outcome(found[WHY], request))
+def write(table: Table, actions: Iterable[Action], request: Request | None) -> Mapping[str, Item] | None:
+    """Write an effect with its `puts`; gives None, or what stands where a condition of the effect's own did not hold.
+
+    Raises AlreadyAnswered for an earlier delivery of the same request, Invalid for another one under the same key, InFlight
+    where one is being worked on at this moment, Contended.
+    """
+    try:
+        table.write(actions)
+    except Refused as refused:
+        if request is not None and WHY in refused.found:
+            raise AlreadyAnswered(_outcome(refused.found[WHY], request)) from None
+        return refused.found
+    except Held as held:
+        if WHY in held.whys:
+            raise InFlight("a request with this Idempotency-Key is being worked on") from None
+        raise
+    return None
 
 
 def resource_of(table: Table, request: Request, now: datetime) -> str | None:
@@ -49,11 +62,6 @@ def resource_of(table: Table, request: Request, now: datetime) -> str | None:
         return None
     _outcome(item, request)
     return str(item["resource"])
-
-
-def raise_if_in_flight(whys: set[str]) -> None:
-    if WHY in whys:
-        raise InFlight("a request with this Idempotency-Key is being worked on")
 
 
 class DynamoRequests:

@@ -9,7 +9,7 @@ from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.suppressions import Address, Ground, Lift, Reason, Suppression, anonymous, with_ground
 
 from . import keys, replays
-from .table import Held, Item, Put, Refused, Table
+from .table import Item, Put, Refused, Table
 
 ATTEMPTS = 12
 
@@ -33,14 +33,8 @@ class DynamoSuppressions:
 
     def write(self, address: Address, suppression: Suppression, request: Request | None, now: datetime, *, seen: int) -> None:
         put = _as_seen(keys.suppression(address, self._secret()), suppression, seen)
-        try:
-            self._table.write((put, *replays.puts(request, now)))
-        except Refused as refused:
-            replays.raise_if_answered(refused.found, request)
-            raise Contended("the address was written meanwhile") from None
-        except Held as held:
-            replays.raise_if_in_flight(held.whys)
-            raise
+        if replays.write(self._table, (put, *replays.puts(request, now)), request) is not None:
+            raise Contended("the address was written meanwhile")
 
     def keys_of(self, addresses: Iterable[Address]) -> Iterator[keys.Key]:
         return (keys.suppression(address, self._secret()) for address in addresses)
