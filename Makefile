@@ -14,7 +14,7 @@ CODE := $(wildcard layers/core/python layers/deps functions local tools tests be
 PATHS := layers/core/python:functions
 export PORT
 
-.PHONY: help run up down keys test journey check fmt lint types template docs bench a11y build deploy clean
+.PHONY: help run up down keys mail tick test journey check fmt lint types template docs bench a11y build deploy clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,12 @@ down: .venv/.done ## wait until streams and queues are empty, then stop it (PORT
 
 keys: .venv/.done ## list keys, or whatever ARGS says: make keys ARGS="create --kind server --site de"
 	@$(BIN)/python -m local.tool keys $(or $(ARGS),list)
+
+mail: .venv/.done ## list the mails that would have gone out, or report one: make mail ARGS="bounce 3"
+	@$(BIN)/python -m local.mail $(ARGS)
+
+tick: .venv/.done ## run everything that is due on a schedule at once, and wait for it (PORT=)
+	@$(BIN)/python -m local.tick
 
 test: .venv/.done .venv-tools/.done .local/segment/.done ## the whole suite, with the journey on a stack of its own
 	$(BIN)/pytest -n 2

@@ -6,6 +6,10 @@ the undelivered records are saved with the rest of its state and come back at th
 It asks for `sqs:SendMessageBatch`, an action that IAM does not have: AWS grants a batch by `sqs:SendMessage`.
 It answers OPTIONS itself with 403 where the template says nothing of CORS: AWS hands it to the function, which answers.
 It speaks no TLS, on which the policies of buckets insist: what comes from this machine counts as secure.
+Of a mail that SES took it forgets headers, tags, configuration set and reply-to, it checks none of them, reports nothing of
+it and keeps no mail over a restart. Here they are kept and checked (`local/ses.py`), `/_local/mailbox` shows them and reports
+what is asked for, and `POST /_local/ses/faults` makes the next calls of SendEmail fail, each once.
+It does not say which process runs which function: `GET /_local/status` does, so that tests can kill one at work.
 """
 
 import asyncio
@@ -15,30 +19,41 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import boto3
 import ministack.app as ministack
-from ministack.core import iam_evaluator
+from ministack.core import iam_evaluator, lambda_runtime
 from ministack.core.persistence import load_state, save_state
 from ministack.core.responses import AccountRegionScopedDict
-from ministack.services import apigateway, dynamodb, lambda_svc, sqs
+from ministack.services import apigateway, dynamodb, lambda_svc, ses, ses_v2, sqs
+
+from local import mailbox
+from local.ses import REPORTS, Mail, as_message, notice, refusal
 
 type Message = dict[str, Any]
 type Receive = Callable[[], Awaitable[Message]]
 type Send = Callable[[Message], Awaitable[None]]
 
 API = "/_aws/execute-api/"
+HTTP_OK = 200
 API_HOST = b".execute-api."
 """The other way to an API, which links to status pages take."""
+SEND_EMAIL = "/v2/email/outbound-emails"
 FOLDER = Path(os.environ["STATE_DIR"]).parent
+ENDPOINT = f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}"
 serve = ministack.app
+faults: deque[str] = deque()
+"""What the next calls of SendEmail meet: `throttle`, `error`, or `lose`, which takes the mail and loses the reply."""
 requests: deque[dict[str, Any]] = deque(maxlen=5000)
 calls: dict[str, set[str]] = {}
 enforce = iam_evaluator.enforce
 resolve = iam_evaluator._resolve_condition_key
 execute = apigateway._handle_execute_in_scope
+answer_ses = ses_v2.handle_request
 
 
 async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -49,15 +64,19 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     elif path == "/_local/status":
         after = int(parse_qs(scope["query_string"].decode()).get("after", ["-1"])[0])
         new = [request for request in requests if 0 <= after < request["number"]]
-        body = json.dumps({"folder": str(FOLDER), "backlog": _backlog(), "requests": new, "calls": _calls()})
-        await send(
-            {
-                "type": "http.response.start",
-                "status": 200,
-                "headers": [(b"content-type", b"application/json")],
-            }
-        )
-        await send({"type": "http.response.body", "body": body.encode()})
+        status = {"folder": str(FOLDER), "backlog": _backlog(), "requests": new, "calls": _calls(), "workers": _workers()}
+        await _reply(send, 200, json.dumps(status), "application/json")
+    elif path == "/_local/ses/faults":
+        asked = json.loads(await _body(receive))
+        faults.clear()
+        faults.extend([asked["fault"]] * asked["times"])
+        await _reply(send, 204, "", "application/json")
+    elif path == SEND_EMAIL and faults:
+        await _fail(faults.popleft(), scope, receive, send)
+    elif path == "/_ministack/ses/messages":
+        await _reply(send, 200, json.dumps({"messages": _mails()}), "application/json")
+    elif path.startswith(mailbox.ROOT):
+        await _show_mailbox(path, scope, receive, send)
     elif path.startswith(API):
         await _recorded("/" + path.removeprefix(API).partition("/")[2], scope, receive, send)
     elif scope["type"] == "http" and API_HOST in dict(scope["headers"]).get(b"host", b""):
@@ -92,6 +111,122 @@ class _Options(str):
 
 async def _execute(api_id: str, stage: str, path: str, method: str, *more: Any, **named: Any) -> Any:
     return await execute(api_id, stage, path, _Options(method) if method == "OPTIONS" else method, *more, **named)
+
+
+async def _answer_ses(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+    """Take a mail as SES would, and keep all that it was sent with."""
+    if (method, path) != ("POST", SEND_EMAIL):
+        return await answer_ses(method, path, headers, body, query)
+    request = json.loads(body)
+    if refused := refusal(request, set(ses_v2._config_sets)):
+        return ses_v2._json_err(*refused, status=404 if refused[0] == "NotFoundException" else 400)
+    answer = await answer_ses(method, path, headers, body, query)
+    if answer[0] == HTTP_OK:
+        (mail,) = [mail for mail in ses._sent_emails_list()[-1:] if mail["MessageId"] == json.loads(answer[2])["MessageId"]]
+        mail["ConfigurationSetName"] = request.get("ConfigurationSetName")
+        mail["EmailTags"] = request.get("EmailTags", [])
+        mail["Headers"] = request["Content"].get("Simple", {}).get("Headers", [])
+        mail["ReplyToAddresses"] = request.get("ReplyToAddresses", [])
+        mail["Reported"] = []
+    return answer
+
+
+async def _fail(fault: str, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Do to a call of SendEmail what the network or SES may do to it."""
+    if fault == "throttle":
+        await _reply(send, 429, '{"message":"Maximum sending rate exceeded."}', "application/json", "TooManyRequestsException")
+    elif fault == "error":
+        await _reply(send, 500, '{"message":"Internal failure"}', "application/json", "InternalServiceErrorException")
+    else:
+        await serve(scope, receive, _nowhere)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": b"{", "more_body": True})  # nothing more: the server breaks it off
+
+
+async def _nowhere(_: Message) -> None:
+    """Lose what the emulator answers."""
+
+
+async def _show_mailbox(path: str, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    mails = [mail for each in _mails().values() for mail in each]
+    if scope["method"] != "POST":
+        query = {name: values[-1] for name, values in parse_qs(scope["query_string"].decode()).items()}
+        status, page, security = mailbox.answer(path, query, mails, ENDPOINT)
+        await _reply(send, status, page, "text/html; charset=utf-8", security=security)
+        return
+    number, _, word = path.removeprefix(mailbox.ROOT).strip("/").partition("/")
+    link = parse_qs((await _body(receive)).decode()).get("link", [""])[0]
+    if not number.isdecimal() or not 1 <= int(number) <= len(mails) or word not in REPORTS:
+        said = f"There are {len(mails)} mails, which can be reported as: {', '.join(REPORTS)}."
+        await _reply(send, 404, mailbox.notice_page("No such mail or report", said), "text/html; charset=utf-8")
+    elif not await asyncio.to_thread(_report, mails[int(number) - 1], word, link):
+        said = "The mail's configuration set has no destination for this kind of event, so SES would tell nobody."
+        await _reply(send, 409, mailbox.notice_page("Nobody is told", said), "text/html; charset=utf-8")
+    else:
+        await _reply(send, 303, "", "text/html; charset=utf-8", location=f"{mailbox.ROOT}/{number}")
+
+
+def _report(mail: Mail, word: str, link: str) -> int:
+    """Publish an event to the topics that the mail's configuration set names for its kind; return to how many."""
+    now = datetime.now(UTC)
+    kind = REPORTS[word][0]
+    wanted = "DELIVERY_DELAY" if kind == "DeliveryDelay" else kind.upper()
+    topics = [
+        destination["SnsDestination"]["TopicArn"]
+        for (_, _, name), options in ses_v2._config_sets.all_items()
+        for destination in options.get("EventDestinations", {}).values()
+        if name == mail["ConfigurationSetName"] and "SnsDestination" in destination
+        if destination["Enabled"] and wanted in destination["MatchingEventTypes"]
+    ]
+    settings = {"endpoint_url": ENDPOINT, "aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    for topic in topics:
+        sns = boto3.client("sns", region_name=topic.split(":")[3], **settings)
+        sns.publish(TopicArn=topic, **as_message(notice(mail, word, link, now)))
+    if topics:
+        mail["Reported"].append({"word": word, "at": now.timestamp(), "link": link})
+    return len(topics)
+
+
+def _mails() -> dict[str, list[Mail]]:
+    """Every mail that SES took, by account, oldest first."""
+    mails: dict[str, list[Mail]] = {}
+    for (account, _, _), sent in ses._sent_emails.all_items():
+        mails.setdefault(account, []).extend(sent)
+    return mails
+
+
+async def _body(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    return body
+
+
+async def _reply(
+    send: Send, status: int, body: str, kind: str, error: str = "", *, security: str = "", location: str = ""
+) -> None:
+    headers = {"content-type": kind, "x-amzn-errortype": error, "content-security-policy": security, "location": location}
+    content = body.encode()
+    given = [(name.encode(), value.encode()) for name, value in headers.items() if value]
+    head = [
+        *given,
+        (b"content-length", str(len(content)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"referrer-policy", b"no-referrer"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": content})
+
+
+def _workers() -> dict[str, list[int]]:
+    """The processes that run a function just now, by the function's name."""
+    busy: dict[str, list[int]] = {}
+    for worker in [worker for pool in list(lambda_runtime._workers.values()) for worker in pool]:
+        process = worker._proc
+        if worker.in_use and process is not None:
+            busy.setdefault(worker.func_name, []).append(process.pid)
+    return busy
 
 
 def _calls() -> dict[str, list[str]]:
@@ -159,15 +294,19 @@ def _save() -> None:
         kept.set_scoped(*scope, table, records[read - start :])
         trimmed.set_scoped(*scope, table, read)
     save_state("local_streams", {"records": kept, "trimmed": trimmed})
+    save_state("local_mails", {"sent": ses._sent_emails})
 
 
 def _load() -> None:
     state = load_state("local_streams") or {"records": {}, "trimmed": {}}
     dynamodb._stream_records.update(state["records"])
     dynamodb._stream_trimmed.update(state["trimmed"])
+    if mails := load_state("local_mails"):
+        ses._sent_emails.update(mails["sent"])
 
 
 if __name__ == "__main__":
+    os.chdir(FOLDER)  # it was started in the checkout, so that it finds the rest of `local`
     with (FOLDER / "lock").open("a") as lock:  # held as long as this process lives: that is how others know
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         lock.truncate(0)
@@ -176,5 +315,6 @@ if __name__ == "__main__":
         iam_evaluator.enforce = _enforce
         iam_evaluator._resolve_condition_key = _resolve
         apigateway._handle_execute_in_scope = _execute
+        ses_v2.handle_request = _answer_ses
         ministack.app = app
         ministack.main()

@@ -86,8 +86,8 @@ def start(stack: Stack) -> None:
     }
     with (stack.folder / "emulator.log").open("w") as log:
         process = subprocess.Popen(
-            [TOOLS / "python", "-P", ROOT / "local" / "emulator.py"],
-            cwd=stack.folder,
+            [TOOLS / "python", "-m", "local.emulator"],
+            cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -168,7 +168,7 @@ def facts_of(stack: Stack, outputs: dict[str, str]) -> dict[str, Any]:
         "region": stack.client_settings()["region_name"],
         "table": outputs["TableName"],
         "imports_bucket": outputs.get("ImportsBucketName"),
-        "mailbox_url": f"{stack.endpoint}/_ministack/ses/messages",
+        "mailbox_url": f"{stack.endpoint}/_local/mailbox",
     }
     if "server_key" in before:
         return facts | {f"{kind}_key": before[f"{kind}_key"] for kind in KINDS}
