@@ -9,6 +9,7 @@ It speaks no TLS, on which the policies of buckets insist: what comes from this 
 Of a mail that SES took it forgets headers, tags, configuration set and reply-to, it checks none of them, reports nothing of
 it and keeps no mail over a restart. Here they are kept and checked (`local/ses.py`), `/_local/mailbox` shows them and reports
 what is asked for, and `POST /_local/ses/faults` makes the next calls of SendEmail fail, each once.
+It lets nobody's policy name what SendEmail uses: AWS asks for the sender's identity and for the configuration set.
 It does not say which process runs which function: `GET /_local/status` does, so that tests can kill one at work.
 """
 
@@ -19,14 +20,16 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import boto3
 import ministack.app as ministack
-from ministack.core import iam_evaluator, lambda_runtime
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime
 from ministack.core.persistence import load_state, save_state
 from ministack.core.responses import AccountRegionScopedDict
 from ministack.services import apigateway, dynamodb, lambda_svc, ses, ses_v2, sqs
@@ -54,6 +57,9 @@ enforce = iam_evaluator.enforce
 resolve = iam_evaluator._resolve_condition_key
 execute = apigateway._handle_execute_in_scope
 answer_ses = ses_v2.handle_request
+name_resource = iam_actions._ses_v2_resource_arn
+configuration_set: ContextVar[str] = ContextVar("configuration_set", default="")
+"""The ARN of the one that the current call of SendEmail names."""
 
 
 async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -89,6 +95,8 @@ def _enforce(access_key: str, action: str, service: str, region: str, **about: A
     """Let MiniStack decide as AWS would, and note which role asked for what and got it."""
     action = "sqs:SendMessage" if action == "sqs:SendMessageBatch" else action
     denied = enforce(access_key, action, service, region, **about)
+    if action == "ses:SendEmail" and not denied and configuration_set.get():
+        denied = enforce(access_key, action, service, region, **about | {"resource_arn": configuration_set.get()})
     role = iam_evaluator.caller_arn().partition(":assumed-role/")[2].partition("/")[0]
     if role and not denied:
         calls.setdefault(role, set()).add(action)
@@ -97,6 +105,18 @@ def _enforce(access_key: str, action: str, service: str, region: str, **about: A
 
 def _resolve(key: str, context: Any) -> Any:
     return "true" if key.lower() == "aws:securetransport" else resolve(key, context)
+
+
+def _name_resource(method: str, path: str, body: bytes, region: str, account: str) -> Any:
+    """Name the sender's identity as what SendEmail uses, its domain's where the address has none of its own."""
+    if (method, path) != ("POST", SEND_EMAIL):
+        return name_resource(method, path, body, region, account)
+    request = json.loads(body)
+    address = parseaddr(request.get("FromEmailAddress", ""))[1]
+    identity = address if address in ses_v2._identities else address.rpartition("@")[2]
+    name = request.get("ConfigurationSetName")
+    configuration_set.set(f"arn:aws:ses:{region}:{account}:configuration-set/{name}" if name else "")
+    return f"arn:aws:ses:{region}:{account}:identity/{identity}"
 
 
 class _Options(str):
@@ -314,6 +334,7 @@ if __name__ == "__main__":
         lock.flush()
         iam_evaluator.enforce = _enforce
         iam_evaluator._resolve_condition_key = _resolve
+        iam_actions._ses_v2_resource_arn = _name_resource
         apigateway._handle_execute_in_scope = _execute
         ses_v2.handle_request = _answer_ses
         ministack.app = app

@@ -134,7 +134,7 @@ def _envelope(mail: Mail) -> list[tuple[str, str]]:
 
 
 def _button(at: str, word: str, told: str, link: str = "") -> str:
-    bad = ' class="bad"' if word in {"bounce", "soft", "complain"} else ""
+    bad = ' class="bad"' if word in {"bounce", "soft", "complain", "reject"} else ""
     named = f'<input type="hidden" name="link" value="{escape(link)}">' if link else ""
     return f'<form method="post" action="{at}/{word}">{named}<button{bad}>{told}</button></form>'
 

@@ -20,6 +20,8 @@ type Mail = dict[str, Any]
 and `Reported`: what was reported of it, oldest first."""
 
 REPORTS = {
+    "send": ("Send", "sent"),
+    "reject": ("Reject", "rejected"),
     "deliver": ("Delivery", "delivered"),
     "bounce": ("Bounce", "hard bounce"),
     "soft": ("Bounce", "soft bounce"),
@@ -101,6 +103,8 @@ def notice(mail: Mail, word: str, link: str, now: datetime) -> dict[str, Any]:
     feedback = {"timestamp": at, "feedbackId": f"{uuid.uuid4()}-000000"}
     reader = {"timestamp": at, "ipAddress": "192.0.2.1", "userAgent": BROWSER}
     said: dict[str, dict[str, Any]] = {
+        "send": {},
+        "reject": {"reason": "Bad content"},
         "deliver": {
             "timestamp": at,
             "processingTimeMillis": 1200,

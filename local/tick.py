@@ -12,11 +12,11 @@ from local.up import step
 def tick(stack: Stack) -> list[str]:
     """Run each function that the stack has on a schedule, one after the other; return their names."""
     settings = stack.client_settings()
-    scheduler, functions = boto3.client("scheduler", **settings), boto3.client("lambda", **settings)
+    events, functions = boto3.client("events", **settings), boto3.client("lambda", **settings)
+    rules = [rule["Name"] for rule in events.list_rules()["Rules"] if "ScheduleExpression" in rule]
     ran = []
-    for schedule in scheduler.list_schedules()["Schedules"]:
-        target = scheduler.get_schedule(Name=schedule["Name"], GroupName=schedule["GroupName"])["Target"]
-        name = target["Arn"].rpartition(":")[2]
+    for target in (target for rule in rules for target in events.list_targets_by_rule(Rule=rule)["Targets"]):
+        name = target["Arn"].split(":")[6]
         with step(f"Ran {name}"):
             answer = functions.invoke(FunctionName=target["Arn"], Payload=target.get("Input", "{}"))
         if "FunctionError" in answer:
