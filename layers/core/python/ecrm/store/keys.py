@@ -16,6 +16,7 @@ from ecrm.domain.suppressions import Address, comparable
 SHARDS = 256
 LIST_SHARDS = 8
 PRODUCT_SHARDS = 16
+WORK_SHARDS = 16
 
 SHAPES: dict[str, tuple[str, str]] = {
     "profile": ("CUSTOMER#<customer_id>", "PROFILE"),
@@ -38,6 +39,16 @@ SHAPES: dict[str, tuple[str, str]] = {
     "job_listing": ("LIST#jobs", "<job_id>"),
     "contact": ("CUSTOMER#<customer_id>", "CONTACT#<site>#<contact_id>"),
     "product": ("LIST#products#<shard>", "<sku>"),
+    "template": ("LIST#templates", "<template>"),
+    "template_version": ("TEMPLATE#<template>", "VERSION#<version>"),
+    "run": ("RUN#<run_id>", "RUN"),
+    "send": ("RUN#<run_id>#<shard>", "<customer_id>"),
+    "page": ("RUN#<run_id>#<shard>", "PAGE"),
+    "budget": ("CUSTOMER#<customer_id>", "BUDGET"),
+    "sending": ("CONTROL#sending", "CONTROL"),
+    "pace": ("CONTROL#pace", "CONTROL"),
+    "breaker": ("CONTROL#breaker#<flow>", "CONTROL"),
+    "limit": ("LIMIT#<kind>#<hmac>", "LIMIT"),
 }
 
 
@@ -52,7 +63,11 @@ KEYS_PARTITION = "LIST#keys"
 SITES_PARTITION = "LIST#sites"
 TOPICS_PARTITION = "LIST#topics"
 JOBS_PARTITION = "LIST#jobs"
+TEMPLATES_PARTITION = "LIST#templates"
 CONSENTS = "CONSENT"
+BUDGET = "BUDGET"
+PAGE = "PAGE"
+CONTROL = "CONTROL"
 ORDER_PREFIX = "ORDER#"
 EVENT_PREFIX = "EVENT#"
 
@@ -160,6 +175,67 @@ def job(job_id: str) -> Key:
 
 def job_event(job_id: str, occurred_at: datetime, event_id: str) -> Key:
     return Key(f"JOB#{job_id}", f"{EVENT_PREFIX}{to_text(occurred_at)}#{event_id}")
+
+
+def template(name: str) -> Key:
+    return Key(TEMPLATES_PARTITION, name)
+
+
+def template_version(name: str, version: int) -> Key:
+    return Key(f"TEMPLATE#{name}", f"VERSION#{version:06}")
+
+
+def run(run_id: str) -> Key:
+    return Key(f"RUN#{run_id}", "RUN")
+
+
+def page_partition(run_id: str, shard: int) -> str:
+    return f"RUN#{run_id}#{shard}"
+
+
+def send(run_id: str, shard: int, customer_id: str) -> Key:
+    return Key(page_partition(run_id, shard), customer_id)
+
+
+def page(run_id: str, shard: int) -> Key:
+    return Key(page_partition(run_id, shard), PAGE)
+
+
+def page_of(pk: str) -> tuple[str, int]:
+    """Give the run and the shard of which this is the partition."""
+    _, run_id, shard = pk.split("#")
+    return run_id, int(shard)
+
+
+def work(pk: str) -> str:
+    """Name the shard of the index `worklist` in which an item of this partition waits."""
+    return work_shard(_shard(pk, WORK_SHARDS))
+
+
+def work_shard(number: int) -> str:
+    return f"work#{number}"
+
+
+def budget(customer_id: str) -> Key:
+    return Key(customer_partition(customer_id), BUDGET)
+
+
+def sending() -> Key:
+    return Key("CONTROL#sending", CONTROL)
+
+
+def pace() -> Key:
+    return Key("CONTROL#pace", CONTROL)
+
+
+def breaker(flow: str) -> Key:
+    return Key(f"CONTROL#breaker#{flow}", CONTROL)
+
+
+def limit(kind: str, subject: str, secret: bytes) -> Key:
+    """Keyed by HMAC-SHA-256, because what is limited may be an address."""
+    digest = hmac.new(secret, f"limit\0{kind}\0{subject}".encode(), hashlib.sha256).hexdigest()
+    return Key(f"LIMIT#{kind}#{digest}", "LIMIT")
 
 
 def job_id_of(pk: str) -> str:

@@ -1,0 +1,306 @@
+"""Messages: what is known of each one that was to be sent, and the only ways in which that may change.
+
+Statuses form a lattice: whatever arrives late, twice or in another order leads to the same end. Every function here is pure; a
+store writes what it gives if the stored version is still the one that it was given, else somebody decides anew.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from .consent import Channel
+from .customers import Customer, Kind
+
+
+class Policy(StrEnum):
+    """Whether a mail belongs to something that the customer does, or advertises: for consent, for caps and for doubts."""
+
+    TRANSACTIONAL = "transactional"
+    MARKETING = "marketing"
+
+
+class Status(StrEnum):
+    PLANNED = "planned"
+    CLAIMED = "claimed"
+    UNKNOWN = "unknown"
+    UNKNOWN_FINAL = "unknown_final"
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+    SUPPRESSED = "suppressed"
+    NO_CONSENT = "no_consent"
+    CAPPED = "capped"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    HELD_OUT = "held_out"
+
+
+OPEN = frozenset({Status.PLANNED, Status.CLAIMED, Status.UNKNOWN})
+"""Somebody has to come back to these; all others are an end, which only a proof of acceptance still changes."""
+
+LOST_AFTER = timedelta(minutes=2)
+"""Twice the time-out of the function that sends: whoever claimed so long ago is dead."""
+DOUBTED_FOR = timedelta(minutes=15)
+"""How long the provider's events are waited for before a doubt is settled without them."""
+BUDGET_KEPT = timedelta(days=8)
+"""How long a person's budget remembers a send; a cap looks back less far."""
+MESSAGE_SHARD = 0
+"""The shard of a message that is a run of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider answered that it has the mail."""
+
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The provider will never take this mail; `code` is its own."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The provider certainly does not have the mail, and may take it later: not connected, throttled, paused."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """Nobody knows whether the provider has the mail: the reply was lost, came too late or was a 5xx."""
+
+    why: str
+
+
+type Reply = Accepted | Refused | NotSent | Ambiguous
+
+
+class RunState(StrEnum):
+    SENDING = "sending"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """At most so many marketing mails to a person within a time, which is shorter than BUDGET_KEPT."""
+
+    most: int
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What all entries of a run of many have in common, as far as whoever sends must know it."""
+
+    run_id: str
+    policy: Policy
+    site: str
+    template: str
+    topic: str | None = None
+    state: RunState = RunState.SENDING
+    expires_at: datetime | None = None
+    cap: Cap | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """One entry of a roster: who gets what, how far it is, and what the provider has said of it; ids and times only.
+
+    `attempt` counts claims; `accepted` has the provider's message id of each attempt that it took. `resent_at` is when a
+    transactional mail was planned anew because nobody could tell what became of the first. `requested_at` is the time of the
+    event that asked for it, None in a run of many. After `closed_at` its person is erased: nothing is told of them any more.
+    """
+
+    run_id: str
+    shard: int
+    customer_id: str
+    policy: Policy
+    site: str
+    template: str
+    planned_at: datetime
+    topic: str | None = None
+    requested_at: datetime | None = None
+    expires_at: datetime | None = None
+    status: Status = Status.PLANNED
+    attempt: int = 0
+    reason: str | None = None
+    claimed_at: datetime | None = None
+    doubted_at: datetime | None = None
+    resent_at: datetime | None = None
+    settled_at: datetime | None = None
+    accepted: Mapping[int, str] = field(default_factory=dict)
+    delivered_at: datetime | None = None
+    delayed_at: datetime | None = None
+    bounced_at: datetime | None = None
+    bounce: str | None = None
+    complained_at: datetime | None = None
+    rejected_at: datetime | None = None
+    opened_at: datetime | None = None
+    clicked_at: datetime | None = None
+    closed_at: datetime | None = None
+    version: int = 1
+
+    @property
+    def send_id(self) -> str:
+        return send_id(self.run_id, self.customer_id)
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the customer's partition names this entry, so that an erasure finds it: else no event may be written."""
+        return self.closed_at is None and (self.requested_at is not None or self.attempt > 0)
+
+    @property
+    def shown(self) -> str:
+        """The furthest that is known, in one word."""
+        if self.status is not Status.ACCEPTED:
+            return self.status
+        known = (
+            ("complained", self.complained_at),
+            ("bounced", self.bounced_at),
+            ("rejected", self.rejected_at),
+            ("delivered", self.delivered_at),
+        )
+        return next((name for name, at in known if at is not None), self.status)
+
+
+def send_id(run_id: str, customer_id: str, channel: Channel = Channel.EMAIL) -> str:
+    """Name a send by what makes it one, so that planning it twice is planning it once."""
+    return hashlib.sha256(f"{run_id}\0{customer_id}\0{channel}".encode()).hexdigest()[:32]
+
+
+def mailbox_of(customer: Customer) -> str | None:
+    """Give the address that mail goes to: the newest that a voucher has named, never one that only a browser has."""
+    theirs = [i.value for i in customer.identifiers if i.kind is Kind.EMAIL and i not in customer.claimed]
+    return theirs[-1] if theirs else None
+
+
+def claim(send: Send, now: datetime) -> Send:
+    """Take a planned send in hand: from here on nobody else sends it, whatever becomes of us."""
+    return replace(send, status=Status.CLAIMED, attempt=send.attempt + 1, claimed_at=now, reason=None, version=send.version + 1)
+
+
+def resolve(send: Send, attempt: int, reply: Reply, now: datetime) -> Send:
+    """Write down what the provider answered to an attempt. Who was overtaken by a later attempt, or by doubt, changes nothing.
+
+    But that it took the mail is a proof, also where the attempt was already doubted.
+    """
+    if attempt != send.attempt:
+        return send
+    if isinstance(reply, Accepted):
+        return proven(send, attempt, reply.message_id, now)
+    if send.status is not Status.CLAIMED:
+        return send
+    match reply:
+        case Refused(code):
+            return _to(send, Status.FAILED, code, now)
+        case NotSent(why):
+            return replace(send, status=Status.PLANNED, reason=why, version=send.version + 1)
+        case Ambiguous(why):
+            return _doubted(send, why, now)
+
+
+def lost(send: Send, now: datetime) -> Send:
+    """Doubt a claim whose claimer must be dead."""
+    if send.status is Status.CLAIMED and send.claimed_at is not None and now - send.claimed_at >= LOST_AFTER:
+        return _doubted(send, "lost", now)
+    return send
+
+
+def settled(send: Send, now: datetime) -> Send:
+    """End a doubt that no event of the provider has ended in time: marketing for good, transactional by one resend."""
+    if send.status is not Status.UNKNOWN or send.doubted_at is None or now - send.doubted_at < DOUBTED_FOR:
+        return send
+    if send.policy is Policy.TRANSACTIONAL and send.resent_at is None:
+        return replace(send, status=Status.PLANNED, resent_at=now, version=send.version + 1)
+    return _to(send, Status.UNKNOWN_FINAL, send.reason, now)
+
+
+def proven(send: Send, attempt: int, message_id: str, now: datetime) -> Send:
+    """Take it as accepted, wherever it stands: the provider has named this attempt."""
+    if send.status is Status.ACCEPTED and send.accepted.get(attempt) == message_id:
+        return send
+    accepted = {**send.accepted, attempt: message_id}
+    settled_at = send.settled_at if send.status is Status.ACCEPTED else now
+    return replace(send, status=Status.ACCEPTED, accepted=accepted, reason=None, settled_at=settled_at, version=send.version + 1)
+
+
+def dropped(send: Send, status: Status, reason: str | None, now: datetime) -> Send:
+    """End a planned send without sending it; one that may have reached the person before, as what nobody knows."""
+    return _to(send, Status.UNKNOWN_FINAL if send.resent_at else status, reason, now)
+
+
+def closed(send: Send, now: datetime) -> Send:
+    """Tell nothing more of an erased person; the entry stays, because the books do."""
+    return send if send.closed_at else replace(send, closed_at=now, version=send.version + 1)
+
+
+def due_at(send: Send, now: datetime) -> datetime | None:
+    """Say when somebody has to come back to a send, None where never."""
+    match send.status:
+        case Status.PLANNED:
+            return now
+        case Status.CLAIMED:
+            return (send.claimed_at or now) + LOST_AFTER
+        case Status.UNKNOWN:
+            return (send.doubted_at or now) + DOUBTED_FOR
+        case _:
+            return None
+
+
+def _doubted(send: Send, why: str, now: datetime) -> Send:
+    return replace(send, status=Status.UNKNOWN, reason=why, doubted_at=now, version=send.version + 1)
+
+
+def _to(send: Send, status: Status, reason: str | None, now: datetime) -> Send:
+    return replace(send, status=status, reason=reason, settled_at=now, version=send.version + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """What a budget remembers of a send: when, and where its entry is, so that an erasure finds it."""
+
+    at: datetime
+    run_id: str
+    shard: int
+    customer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The marketing mails to a person of late, by send id, at a version (0: none yet); `inherited` are of those they absorbed."""
+
+    version: int = 0
+    sends: Mapping[str, Reserved] = field(default_factory=dict)
+    inherited: Mapping[str, Reserved] = field(default_factory=dict)
+
+
+def has_room(budget: Budget, cap: Cap | None, send: Send, now: datetime) -> bool:
+    others = {**budget.inherited, **budget.sends}
+    others.pop(send.send_id, None)
+    return cap is None or sum(reserved.at > now - cap.within for reserved in others.values()) < cap.most
+
+
+def reserve(budget: Budget, send: Send, now: datetime) -> Budget:
+    """Give a send its place, and forget those of long ago."""
+    kept = {name: reserved for name, reserved in budget.sends.items() if reserved.at > now - BUDGET_KEPT}
+    kept[send.send_id] = Reserved(now, send.run_id, send.shard, send.customer_id)
+    return replace(budget, sends=kept, version=budget.version + 1)
+
+
+def free(budget: Budget, send: Send) -> Budget:
+    """Give a place back that was never used."""
+    if send.send_id not in budget.sends:
+        return budget
+    kept = {name: reserved for name, reserved in budget.sends.items() if name != send.send_id}
+    return replace(budget, sends=kept, version=budget.version + 1)
