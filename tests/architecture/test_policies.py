@@ -1,6 +1,7 @@
 """Who may do what: each function has a role of its own, and each grant is one that its code uses."""
 
 from collections import defaultdict
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,12 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "sites_api": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
     "jobs_api": {"Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}, "ExportsBucket": {"s3:GetObject"}},
     "public_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}},
+    "templates_api": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
+    "messages_api": {
+        # whether sending is armed is a matter of the table's own id
+        "Table": {*WRITER, "dynamodb:DescribeTable", "dynamodb:Query"},
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},
+    },
     "reference_api": {},
     "project_events": {
         "Table": {"dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
@@ -36,8 +43,10 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "ProjectEventsDeadLetters": {"sqs:SendMessage"},
     },
     "publish_events": {
+        "Table": {"dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem"},  # the mails of orders
         "Table.StreamArn": STREAM,
         "JobQueue": {"sqs:SendMessage"},
+        "MessageQueue": {"sqs:SendMessage"},
         "PublishEventsDeadLetters": {"sqs:SendMessage"},
     },
     "run_jobs": {
@@ -46,6 +55,31 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "JobQueue": {*QUEUE, "sqs:SendMessage"},  # a job that is not done in its minute asks for itself again
         "ExportsBucket": {"s3:DeleteObject", "s3:ListBucket", "s3:PutObject"},  # an erasure takes away the person's own exports
     },
+    "send_messages": {
+        "Table": {*WRITER, "dynamodb:DeleteItem", "dynamodb:DescribeTable", "dynamodb:Query"},
+        "MessageQueue": {*QUEUE, "sqs:SendMessage"},  # a page that is not done in its minute asks for itself again
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},
+        "LinkSecret": {"secretsmanager:GetSecretValue"},
+        "TransactionalConfigurationSet": {"ses:SendEmail"},
+        "MarketingConfigurationSet": {"ses:SendEmail"},
+        "identity/*": {"ses:SendEmail"},
+        "*": {"ses:GetAccount"},
+    },
+    "settle_sends": {
+        "Table": {"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "Table/index/worklist": {"dynamodb:Query"},
+        "MessageQueue": {"sqs:SendMessage"},
+    },
+    "record_delivery": {
+        "Table": {*WRITER, "dynamodb:Query"},
+        "DeliveryQueue": QUEUE,
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},
+    },
+}
+STARS = {
+    "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*",  # CloudWatch asks for it whichever are read
+    "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",  # sites say whom they send as, without a deployment
+    "*",  # ses:GetAccount, for which IAM knows no resource
 }
 
 
@@ -60,10 +94,19 @@ def test_a_function_may_do_what_is_listed_here_and_no_more(stack: Stack, folder:
     assert granted == {logs: LOGS, **GRANTS[folder]}
 
 
-def named(resource: dict[str, list[str]]) -> str:
-    """The one resource that a statement is about; a stream is not its table."""
-    (name,) = references(resource)
-    return "Table.StreamArn" if resource == {"Fn::GetAtt": ["Table", "StreamArn"]} else name
+def named(resource: str | dict[str, Any]) -> str:
+    """The one resource that a statement is about; a stream or an index is not its table."""
+    match resource:
+        case str():
+            return resource
+        case {"Fn::GetAtt": ["Table", "StreamArn"]}:
+            return "Table.StreamArn"
+        case {"Fn::Sub": str(text)} if "/index/" in text:
+            return text.replace("${Table.Arn}", "Table")
+        case {"Fn::Sub": str(text)} if text.endswith(":identity/*"):
+            return "identity/*"
+    (name,) = {name for name in references(resource) if not name.startswith("AWS::")}
+    return name
 
 
 def test_no_two_functions_share_a_role(stack: Stack) -> None:
@@ -80,15 +123,56 @@ def test_a_role_is_for_lambda_and_has_inline_policies_alone(stack: Stack) -> Non
         ]
 
 
-def test_no_policy_holds_a_star_but_for_the_objects_of_a_bucket_and_where_cloudwatch_asks_for_one(stack: Stack) -> None:
+def test_no_policy_holds_a_star_but_for_the_objects_of_a_bucket_and_those_listed_here(stack: Stack) -> None:
     held = {text for role in stack.of("IAM::Role").values() for text in strings(role["Policies"]) if "*" in text}
     objects = {f"${{{bucket}.Arn}}/*" for bucket in stack.of("S3::Bucket")}
-    assert held == {"arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*"} | objects
+    assert held == STARS | objects
 
 
 def test_nothing_grants_rights_but_the_roles_of_this_template(production: Stack) -> None:
     kinds = {resource["Type"] for resource in production.resources.values()}
     assert {kind for kind in kinds if kind.startswith("AWS::IAM::")} == {"AWS::IAM::Role"}
-    assert {kind for kind in kinds if kind.endswith("Policy")} == {"AWS::S3::BucketPolicy"}
+    assert {kind for kind in kinds if kind.endswith("Policy")} == {
+        *("AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy")
+    }
     for policy in production.of("S3::BucketPolicy").values():
         assert {statement["Effect"] for statement in policy["PolicyDocument"]["Statement"]} == {"Deny"}
+
+
+def test_ses_tells_of_mails_by_one_topic_and_that_topic_alone_fills_the_queue(stack: Stack) -> None:
+    (topic,) = stack.of("SNS::TopicPolicy").values()
+    (tells,) = topic["PolicyDocument"]["Statement"]
+    assert (tells["Principal"], tells["Action"], tells["Resource"]) == (
+        {"Service": "ses.amazonaws.com"},
+        "sns:Publish",
+        {"Ref": "MailTopic"},
+    )
+    assert tells["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    for name, queue in stack.of("SQS::QueuePolicy").items():
+        (fills,) = queue["PolicyDocument"]["Statement"]
+        assert fills["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "MailTopic"}}}, name
+        assert (fills["Principal"], fills["Action"]) == ({"Service": "sns.amazonaws.com"}, "sqs:SendMessage"), name
+        assert queue["Queues"] == [{"Ref": name.removesuffix("Policy")}]
+
+
+def test_both_configuration_sets_tell_everything_and_to_that_topic(stack: Stack) -> None:
+    told = {
+        "send",
+        "reject",
+        "bounce",
+        "complaint",
+        "delivery",
+        "open",
+        "click",
+        "renderingFailure",
+        "deliveryDelay",
+        "subscription",
+    }
+    destinations = stack.of("SES::ConfigurationSetEventDestination").values()
+    assert {name for each in destinations for name in references(each["ConfigurationSetName"])} == set(
+        stack.of("SES::ConfigurationSet")
+    )
+    for each in destinations:
+        destination = each["EventDestination"]
+        assert (set(destination["MatchingEventTypes"]), destination["Enabled"]) == (told, True)
+        assert destination["SnsDestination"] == {"TopicARN": {"Ref": "MailTopic"}}

@@ -57,4 +57,20 @@ def test_a_message_stays_hidden_for_six_time_outs_of_its_worker(stack: Stack) ->
         for queue in references(mapping["EventSourceArn"]) & set(queues):
             time_out = stack.resources[function]["Properties"]["Timeout"]
             assert queues[queue]["VisibilityTimeout"] >= 6 * time_out
-            assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2
+            assert least(stack, mapping["ScalingConfig"]["MaximumConcurrency"]) >= 2
+
+
+def least(stack: Stack, number: object) -> int:
+    """A number, or the least that the parameter allows which stands in its place."""
+    match number:
+        case {"Ref": str(parameter)}:
+            return int(stack.body["Parameters"][parameter]["MinValue"])
+        case _:
+            return int(str(number))
+
+
+def test_one_reply_in_doubt_for_each_worker_stays_below_what_an_outage_may_cost(stack: Stack) -> None:
+    """INVARIANTS S16: at most five ambiguous replies a minute, and each worker has one on its way."""
+    assert stack.body["Parameters"]["SendConcurrency"]["Default"] <= 5
+    scaling = stack.of("Lambda::EventSourceMapping")["SendMessagesMapping"]["ScalingConfig"]
+    assert scaling == {"MaximumConcurrency": {"Ref": "SendConcurrency"}}

@@ -20,11 +20,24 @@ def test_the_stream_has_the_readers_listed_here(stack: Stack) -> None:
     assert sorted(readers) == ["project_events", "publish_events"]
 
 
-@pytest.mark.parametrize(("consumer", "partition"), [("ProjectEvents", "CUSTOMER#"), ("PublishEvents", "JOB#")])
-def test_only_new_events_wake_a_consumer_and_each_has_its_own(stack: Stack, consumer: str, partition: str) -> None:
-    (one,) = stack.of("Lambda::EventSourceMapping")[f"{consumer}Mapping"]["FilterCriteria"]["Filters"]
+@pytest.mark.parametrize(
+    ("consumer", "wanted"),
+    [
+        ("ProjectEvents", [("CUSTOMER#", None)]),
+        ("PublishEvents", [("JOB#", None), ("CUSTOMER#", ["message.requested", {"prefix": "order."}])]),
+    ],
+)
+def test_only_new_events_wake_a_consumer_and_only_those_that_it_works_on(
+    stack: Stack, consumer: str, wanted: list[tuple[str, list[object] | None]]
+) -> None:
+    filters = stack.of("Lambda::EventSourceMapping")[f"{consumer}Mapping"]["FilterCriteria"]["Filters"]
+    assert [json.loads(each["Pattern"]) for each in filters] == [pattern(*each) for each in wanted]
+
+
+def pattern(partition: str, types: list[object] | None) -> dict[str, object]:
     keys = {"PK": {"S": [{"prefix": partition}]}, "SK": {"S": [{"prefix": "EVENT#"}]}}
-    assert json.loads(one["Pattern"]) == {"eventName": ["INSERT"], "dynamodb": {"Keys": keys}}
+    image = {"NewImage": {"type": {"S": types}}} if types else {}
+    return {"eventName": ["INSERT"], "dynamodb": {"Keys": keys, **image}}
 
 
 @pytest.mark.parametrize("consumer", CONSUMERS)
@@ -51,10 +64,11 @@ def test_a_mappings_patience_has_an_end_within_the_streams_day(stack: Stack, con
     assert 0 <= mapping["MaximumBatchingWindowInSeconds"] <= 5
 
 
-def test_the_projection_parks_in_the_queue_that_its_mapping_fails_to(stack: Stack) -> None:
+@pytest.mark.parametrize("consumer", CONSUMERS)
+def test_a_consumer_parks_in_the_queue_that_its_mapping_fails_to(stack: Stack, consumer: str) -> None:
     """One place to look, whoever gave up."""
-    variables = stack.functions()["project_events"]["Environment"]["Variables"]
-    assert variables["FAILURE_QUEUE_URL"] == {"Ref": "ProjectEventsDeadLetters"}
+    variables = stack.of("Lambda::Function")[f"{consumer}Function"]["Environment"]["Variables"]
+    assert variables["FAILURE_QUEUE_URL"] == {"Ref": f"{consumer}DeadLetters"}
 
 
 @pytest.mark.parametrize("consumer", CONSUMERS)

@@ -22,6 +22,12 @@ class Scope(StrEnum):
     TOPICS_WRITE = "topics:write"
     SITES_READ = "sites:read"
     SITES_WRITE = "sites:write"
+    TEMPLATES_READ = "templates:read"
+    TEMPLATES_WRITE = "templates:write"
+    MESSAGES_READ = "messages:read"
+    MESSAGES_WRITE = "messages:write"
+    SENDING_READ = "sending:read"
+    SENDING_WRITE = "sending:write"
     EXPORTS_WRITE = "exports:write"
     JOBS_READ = "jobs:read"
 
@@ -44,13 +50,24 @@ _BOTH = frozenset(
         Scope.CATALOG_WRITE,
         Scope.TOPICS_READ,
         Scope.SITES_READ,
+        Scope.TEMPLATES_READ,
+        Scope.MESSAGES_READ,
+        Scope.MESSAGES_WRITE,
         Scope.JOBS_READ,
     }
 )
 ALLOWED: dict[KeyKind, frozenset[Scope]] = {
     KeyKind.WRITE: frozenset({Scope.EVENTS_WRITE}),
     KeyKind.SERVER: _BOTH | {Scope.EVENTS_WRITE, Scope.ORDERS_WRITE},
-    KeyKind.STAFF: _BOTH | {Scope.TOPICS_WRITE, Scope.SITES_WRITE, Scope.EXPORTS_WRITE},
+    KeyKind.STAFF: _BOTH
+    | {
+        Scope.TOPICS_WRITE,
+        Scope.SITES_WRITE,
+        Scope.EXPORTS_WRITE,
+        Scope.TEMPLATES_WRITE,
+        Scope.SENDING_READ,
+        Scope.SENDING_WRITE,
+    },
 }
 """The most that a key of each kind may be given. A write key may be public in a browser, so it reads nothing."""
 

@@ -1,11 +1,14 @@
 """A site: one storefront of the company, and how it speaks."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
+    """`mails` names, for each type of an order's event, the template of the mail that goes out after it; others bring none."""
+
     site: str
     brand: str
     languages: tuple[str, ...]
@@ -14,5 +17,6 @@ class Site:
     sender: str | None = None
     reply_to: str | None = None
     postal_address: str | None = None
+    mails: Mapping[str, str] = field(default_factory=dict)
     updated_at: datetime
     version: int = 1

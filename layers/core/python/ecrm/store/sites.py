@@ -45,6 +45,8 @@ def _item(site: Site) -> Item:
         "currency": site.currency,
         "updated_at": to_text(site.updated_at),
     }
+    if site.mails:
+        item["mails"] = site.mails
     return item | {name: getattr(site, name) for name in _OPTIONAL if getattr(site, name) is not None}
 
 
@@ -57,5 +59,6 @@ def _site_of(item: Item) -> Site:
         currency=item["currency"],
         updated_at=from_text(item["updated_at"]),
         version=item["version"],
+        mails=item.get("mails", {}),
         **{name: item.get(name) for name in _OPTIONAL},
     )
