@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -10,7 +10,20 @@ from ecrm.domain import instants
 from ecrm.domain.errors import Invalid
 from ecrm.domain.sites import Site
 
-from .fields import SITE_ID, Answer, Body, Currency, Email, Language, Name, SiteId, Text, TimeZone
+from .fields import SITE_ID, Answer, Body, Currency, Email, Language, Name, SiteId, TemplateName, Text, TimeZone
+
+OrderEvent = Literal[
+    "order.placed",
+    "order.paid",
+    "order.packed",
+    "order.shipped",
+    "order.shipment_updated",
+    "order.delivered",
+    "order.amended",
+    "order.cancelled",
+    "order.refunded",
+    "order.returned",
+]
 
 
 class PutSiteBody(Body):
@@ -23,6 +36,7 @@ class PutSiteBody(Body):
     sender: Email | None = None
     reply_to: Email | None = None
     postal_address: Text | None = None
+    mails: dict[OrderEvent, TemplateName] = Field(default_factory=dict)
 
     def to_site(self, site: str, now: datetime) -> Site:
         if not re.fullmatch(SITE_ID, site):
@@ -36,6 +50,7 @@ class PutSiteBody(Body):
             sender=self.sender,
             reply_to=self.reply_to,
             postal_address=self.postal_address,
+            mails={str(event): template for event, template in self.mails.items()},
             updated_at=now,
         )
 
@@ -49,6 +64,7 @@ class SiteBody(Answer):
     sender: str | None
     reply_to: str | None
     postal_address: str | None
+    mails: dict[str, str]
     updated_at: str
     version: int
 
@@ -63,6 +79,7 @@ class SiteBody(Answer):
             sender=site.sender,
             reply_to=site.reply_to,
             postal_address=site.postal_address,
+            mails=dict(site.mails),
             updated_at=instants.to_answer(site.updated_at),
             version=site.version,
         )
