@@ -611,14 +611,14 @@ def _suppressions() -> dict[str, BaseModel]:
     command = suppressions.SuppressAddressBody.model_validate(_BOUNCE).to_command("api:3f9d01c2ab47")
     ground = Ground(since=command.at or _NOW, source=command.source, note=command.note)
     bounced = with_ground(Suppression(), command.reason, ground)
-    found = suppressions.SuppressionBody.of(command.address, bounced)
+    found = suppressions.SuppressionBody.of(command.address, bounced, _NOW)
     said = suppressions.LiftSuppressionBody.model_validate(EXAMPLES["lift_suppression"]["confirmed again"])
     proof = said.proof.to_proof()
     lifted = with_lift(bounced, Lift(at=proof.confirmed_at, source=command.source, proof=proof))
     return {
         "suppress_address": found,
         "look_up_suppression": found,
-        "lift_suppression": suppressions.SuppressionBody.of(command.address, lifted),
+        "lift_suppression": suppressions.SuppressionBody.of(command.address, lifted, _NOW),
     }
 
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -94,7 +95,7 @@ def _joined_suppression(side: Item, live: Item) -> Item:
     both = suppression_of(live)
     for reason, ground in anonymous(suppression_of(side)).grounds.items():
         both = with_ground(both, reason, ground)
-    return suppression_item(keys.Key(live["PK"], live["SK"]), both, live["version"])
+    return suppression_item(keys.Key(live["PK"], live["SK"]), both, datetime.now(UTC), live["version"])
 
 
 def _added(kind: str, item: Item) -> Item:
@@ -102,7 +103,8 @@ def _added(kind: str, item: Item) -> Item:
     if kind != "suppression":
         return item
     said = from_wire(item)
-    return to_wire(suppression_item(keys.Key(said["PK"], said["SK"]), anonymous(suppression_of(said)), said["version"]))
+    kept = anonymous(suppression_of(said))
+    return to_wire(suppression_item(keys.Key(said["PK"], said["SK"]), kept, datetime.now(UTC), said["version"]))
 
 
 def _joined_product(side: Item, live: Item) -> Item:

@@ -5,8 +5,8 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from ecrm.application.identity import merge
 from ecrm.domain import consent as domain
 from ecrm.domain.consent import Channel, Consent, Method, Proof, ProofKind, State, Subject
 from ecrm.domain.events import Event
-from ecrm.domain.suppressions import Address, Ground, Lift, Reason, Suppression
+from ecrm.domain.suppressions import Address, Ground, Lift, Reason, SoftBounces, Suppression
 from ecrm.domain.topics import Topic
 from ecrm.store import keys
 from ecrm.store.events import event_of
@@ -93,7 +93,10 @@ subjects = st.builds(Subject, st.sampled_from(Channel), st.from_regex(r"\A[a-z0-
 consents = st.dictionaries(subjects, st.lists(facts, min_size=1, max_size=6).map(domain.fold), min_size=1, max_size=3)
 grounds = st.builds(Ground, since=moments, source=texts, note=st.none() | texts)
 lifts = st.builds(Lift, at=moments, source=texts, proof=st.none() | proofs)
-suppressions = st.builds(Suppression, st.dictionaries(st.sampled_from(Reason), grounds, min_size=1), st.none() | lifts)
+soft_bounces = st.builds(SoftBounces, st.lists(moments, max_size=5).map(tuple), st.none() | moments)
+suppressions = st.builds(
+    Suppression, st.dictionaries(st.sampled_from(Reason), grounds, min_size=1), st.none() | lifts, soft_bounces
+)
 over_moto = settings(
     max_examples=30,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink through moto takes minutes
@@ -144,6 +147,23 @@ def test_what_a_send_will_be_held_to_stands_in_the_items(cloud: Cloud) -> None:
     items = {item["SK"]["S"]: (item["state"]["S"], item["addresses"]["L"]) for item in cloud.items("CONSENT#")}
     assert {"CONSENT#email#news": ("granted", [{"S": reached}]), "CONSENT#sms#news": ("denied", [])} == items
     assert reached not in json.dumps([item["PK"] for item in cloud.items()])
+
+
+def test_an_item_says_when_an_address_is_free_again_where_that_comes_by_itself(cloud: Cloud) -> None:
+    store, address = bootstrap.suppressions(), Address(Channel.EMAIL, "sara@example.com")
+    soft = Suppression(soft=SoftBounces((NOON,) * 5))
+    hard = replace(soft, grounds={Reason.HARD_BOUNCE: Ground(since=NOON, source="ses")})
+    written: list[dict[str, Any]] = []
+    for version, (suppression, now) in enumerate(((soft, NOON), (hard, NOON), (soft, NOON + timedelta(days=30)))):
+        store.write(address, suppression, None, now, seen=version)
+        (item,) = cloud.items("SUPPRESSION")
+        written.append({name: item[name] for name in ("active", "lapses_at") if name in item})
+    expected: list[dict[str, Any]] = [
+        {"active": {"BOOL": True}, "lapses_at": {"S": "2026-12-20T12:00:00.000000Z"}},
+        {"active": {"BOOL": True}},
+        {"active": {"BOOL": False}},
+    ]
+    assert expected == written
 
 
 def test_what_an_erased_person_leaves_is_a_suppression_without_a_word(cloud: Cloud) -> None:
@@ -406,5 +426,5 @@ def test_sixteen_reasons_to_spare_an_address_are_all_kept(cloud: Cloud) -> None:
         assert {200, 201} >= set(pool.map(call, range(16)))
     found, _ = bootstrap.suppressions().find(Address(Channel.EMAIL, "sara@example.com"))
     assert {reason: NOON.replace(minute=12 + at) for at, reason in enumerate(reasons)} == {
-        reason: ground.since for reason, ground in found.active.items()
+        reason: ground.since for reason, ground in found.active(NOON).items()
     }

@@ -168,7 +168,7 @@ def test_a_suppressed_address_is_told_and_is_stronger_than_a_grant(shop: Shop) -
     source = shop.call("POST", "/v1/suppressions", said).json["grounds"][0]["source"]
     found = read(shop, customer_id)
     assert [("email", "news", "granted", "denied"), ("sms", "news", "granted", "granted")] == states(found)
-    ground = {"reason": "complaint", "since": "2026-11-20T12:00:00Z", "source": source, "note": None}
+    ground = {"reason": "complaint", "since": "2026-11-20T12:00:00Z", "source": source, "note": None, "until": None}
     assert [{"channel": "email", "address": "stronger@example.com", "grounds": [ground]}] == found["suppressed"]
     lifted = {"channel": "email", "address": "stronger@example.com", "proof": a_proof("2026-11-20T13:00:00Z")}
     assert 201 == shop.call("POST", "/v1/suppressions/lift", lifted).status

@@ -32,7 +32,7 @@ def test_an_address_that_nobody_holds_is_suppressed_and_lifted(shop: Shop) -> No
     assert free == look_up(shop, "nobody@example.com")
     made = suppress(shop, "nobody@example.com", "hard_bounce", note="550 5.1.1")
     source = made.json["grounds"][0]["source"]
-    ground = {"reason": "hard_bounce", "since": "2026-11-20T12:00:00Z", "source": source, "note": "550 5.1.1"}
+    ground = {"reason": "hard_bounce", "since": "2026-11-20T12:00:00Z", "source": source, "note": "550 5.1.1", "until": None}
     expected = free | {"is_suppressed": True, "grounds": [ground]}
     assert (201, expected) == (made.status, made.json)
     assert source.startswith("api:")

@@ -373,7 +373,9 @@ def change_consents(command: "ChangeConsents", request: "Request | None") -> "Ch
 def read_consents(customer_id: str) -> "ConsentsView":
     from ecrm.application import consent as consent_use  # noqa: PLC0415 (each function imports its own)
 
-    return consent_use.read_consents(customer_id, consents=consents(), customers=customers(), suppressions=suppressions())
+    return consent_use.read_consents(
+        customer_id, consents=consents(), customers=customers(), suppressions=suppressions(), clock=clock
+    )
 
 
 def read_profile(customer_id: str) -> "Profile":

@@ -26,7 +26,7 @@ from ecrm.domain.customers import Customer
 from ecrm.domain.errors import Flaw, Invalid
 from ecrm.domain.events import Event
 from ecrm.domain.instants import to_text
-from ecrm.domain.suppressions import Address, Suppression
+from ecrm.domain.suppressions import Address, Ground, Reason
 from ecrm.domain.topics import Topic
 
 from .identity import root
@@ -102,11 +102,11 @@ class ConsentView:
 
 @dataclass(frozen=True, slots=True)
 class ConsentsView:
-    """`suppressed` are those of the customer's addresses that nothing may be sent to."""
+    """`suppressed` are those of the customer's addresses that nothing may be sent to, and why."""
 
     customer_id: str
     consents: tuple[ConsentView, ...]
-    suppressed: tuple[tuple[Address, Suppression], ...]
+    suppressed: tuple[tuple[Address, Mapping[Reason, Ground]], ...]
 
 
 def change_consents(
@@ -255,13 +255,16 @@ def _merging(merged: Event, subject: Subject, fact: ConsentFact) -> Event:
     )
 
 
-def read_consents(customer_id: str, *, consents: Consents, customers: Customers, suppressions: Suppressions) -> ConsentsView:
+def read_consents(
+    customer_id: str, *, consents: Consents, customers: Customers, suppressions: Suppressions, clock: Clock
+) -> ConsentsView:
     """Read what holds for a customer, strongly consistent. Raises NotFound, Erased."""
     customer = root(customer_id, customers=customers)
     book = consents.of(customer.customer_id)
     reached = _reached(customer)
     found = suppressions.of(addresses_of(customer))
-    suppressed = {address: suppression for address, suppression in found.items() if suppression.is_active}
+    now = clock.now()
+    suppressed = {address: grounds for address, suppression in found.items() if (grounds := suppression.active(now))}
     shown: list[ConsentView] = []
     for subject, consent in sorted(book.consents.items()):
         address = reached.get(subject.channel)

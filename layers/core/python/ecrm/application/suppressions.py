@@ -68,10 +68,10 @@ def lift_suppression(
     lift = Lift(at=min(command.proof.confirmed_at, now), source=command.source, proof=command.proof)
 
     def lifted(seen: Suppression) -> Suppression:
-        if not seen.is_active:
+        if not seen.is_active(now):
             return seen
         after = with_lift(seen, lift)
-        if after.is_active:
+        if after.is_active(now):
             raise Conflict("the proof is not later than what the address is suppressed for", code="proof_too_old")
         return after
 

@@ -1,5 +1,6 @@
 """Consents on the wire."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field
@@ -7,7 +8,7 @@ from pydantic import Field
 from ecrm.application.consent import MOST_CHANGES, ConsentChange, ConsentsView, ConsentView
 from ecrm.domain import instants
 from ecrm.domain.consent import Channel, Method, State
-from ecrm.domain.suppressions import Address, Suppression
+from ecrm.domain.suppressions import Address, Ground, Reason
 
 from .fields import Answer, Body, Instant, Name, TopicId
 from .proofs import GivenProofBody, ProofBody
@@ -84,8 +85,8 @@ class SuppressedAddressBody(Answer):
     grounds: list[GroundBody]
 
     @classmethod
-    def of(cls, address: Address, suppression: Suppression) -> Self:
-        return cls(channel=address.channel, address=address.address, grounds=GroundBody.all_of(suppression))
+    def of(cls, address: Address, grounds: Mapping[Reason, Ground]) -> Self:
+        return cls(channel=address.channel, address=address.address, grounds=GroundBody.all_of(grounds))
 
 
 class ConsentsBody(Answer):
@@ -98,5 +99,5 @@ class ConsentsBody(Answer):
         return cls(
             customer_id=view.customer_id,
             consents=[ConsentStateBody.of(one) for one in view.consents],
-            suppressed=[SuppressedAddressBody.of(address, found) for address, found in view.suppressed],
+            suppressed=[SuppressedAddressBody.of(address, grounds) for address, grounds in view.suppressed],
         )

@@ -1,5 +1,7 @@
 """Suppressions on the wire; the address is what the caller knows already, so no answer here repeats it."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -7,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from ecrm.application.suppressions import LiftSuppression, SuppressAddress
 from ecrm.domain import instants
 from ecrm.domain.consent import Channel
-from ecrm.domain.suppressions import Address, Reason, Suppression
+from ecrm.domain.suppressions import Address, Ground, Reason, Suppression
 
 from .fields import Answer, Body, Instant, Name, email_address, phone_number
 from .proofs import ProofBody
@@ -66,13 +68,20 @@ class GroundBody(Answer):
     since: str
     source: str
     note: str | None
+    until: str | None
 
     @classmethod
-    def all_of(cls, suppression: Suppression) -> list[Self]:
-        """Give the grounds that are not lifted, the latest first."""
-        latest_first = sorted(suppression.active.items(), key=lambda item: (item[1].since, item[0]), reverse=True)
+    def all_of(cls, grounds: Mapping[Reason, Ground]) -> list[Self]:
+        """Give grounds, the latest first."""
+        latest_first = sorted(grounds.items(), key=lambda item: (item[1].since, item[0]), reverse=True)
         return [
-            cls(reason=reason, since=instants.to_answer(ground.since), source=ground.source, note=ground.note)
+            cls(
+                reason=reason,
+                since=instants.to_answer(ground.since),
+                source=ground.source,
+                note=ground.note,
+                until=instants.to_answer(ground.until) if ground.until else None,
+            )
             for reason, ground in latest_first
         ]
 
@@ -84,11 +93,11 @@ class SuppressionBody(Answer):
     lifted_at: str | None
 
     @classmethod
-    def of(cls, address: Address, suppression: Suppression) -> Self:
+    def of(cls, address: Address, suppression: Suppression, now: datetime) -> Self:
         lifted = suppression.lifted
         return cls(
             channel=address.channel,
-            is_suppressed=suppression.is_active,
-            grounds=GroundBody.all_of(suppression),
+            is_suppressed=suppression.is_active(now),
+            grounds=GroundBody.all_of(suppression.active(now)),
             lifted_at=instants.to_answer(lifted.at) if lifted else None,
         )

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -16,6 +16,14 @@ class Reason(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     MANUAL = "manual"
     ERASED = "erased"
+    SOFT_BOUNCES = "soft_bounces"
+
+
+MOST_SOFT_BOUNCES = 5
+"""Of an address, without a delivery in between: then nothing more is sent to it for a while."""
+SOFT_BOUNCES_WITHIN = timedelta(days=30)
+SOFT_BOUNCES_HOLD = timedelta(days=30)
+"""A mailbox that is full or away today may be emptied tomorrow: so it ends by itself."""
 
 
 class Address(NamedTuple):
@@ -27,11 +35,12 @@ class Address(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """Why an address is suppressed: since when, and who said so."""
+    """Why an address is suppressed: since when, and who said so; `until` where it ends by itself."""
 
     since: datetime
     source: str
     note: str | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,21 +53,42 @@ class Lift:
 
 
 @dataclass(frozen=True, slots=True)
+class SoftBounces:
+    """Times of the latest soft bounces of an address, at most MOST_SOFT_BOUNCES, and of the latest delivery to it."""
+
+    bounced_at: tuple[datetime, ...] = ()
+    delivered_at: datetime | None = None
+
+    def ground(self, lifted_at: datetime | None) -> Ground | None:
+        """Give what they amount to: enough of them, near enough, with neither a delivery nor a proof since the first of them."""
+        if len(self.bounced_at) < MOST_SOFT_BOUNCES:
+            return None
+        first, last = self.bounced_at[0], self.bounced_at[-1]
+        better = [at for at in (self.delivered_at, lifted_at) if at is not None and at > first]
+        if better or last - first > SOFT_BOUNCES_WITHIN:
+            return None
+        return Ground(since=last, source="ses", until=last + SOFT_BOUNCES_HOLD)
+
+
+@dataclass(frozen=True, slots=True)
 class Suppression:
-    """The latest ground for each reason, and the latest lift: facts that may arrive in any order."""
+    """The latest ground for each reason, and the latest lift: facts that may arrive in any order. Soft bounces are counted."""
 
     grounds: Mapping[Reason, Ground] = field(default_factory=dict)
     lifted: Lift | None = None
+    soft: SoftBounces = SoftBounces()
 
-    @property
-    def active(self) -> Mapping[Reason, Ground]:
-        """The grounds that no later proof has lifted."""
+    def active(self, now: datetime) -> Mapping[Reason, Ground]:
+        """Give the grounds that no later proof has lifted and that have not ended."""
         lifted = self.lifted
-        return {reason: ground for reason, ground in self.grounds.items() if lifted is None or ground.since >= lifted.at}
+        found = {reason: ground for reason, ground in self.grounds.items() if lifted is None or ground.since >= lifted.at}
+        soft = self.soft.ground(lifted.at if lifted else None)
+        if soft is not None and soft.until is not None and now < soft.until:
+            found[Reason.SOFT_BOUNCES] = soft
+        return found
 
-    @property
-    def is_active(self) -> bool:
-        return bool(self.active)
+    def is_active(self, now: datetime) -> bool:
+        return bool(self.active(now))
 
 
 def with_ground(suppression: Suppression, reason: Reason, ground: Ground) -> Suppression:
@@ -78,10 +108,24 @@ def with_lift(suppression: Suppression, lift: Lift) -> Suppression:
     return replace(suppression, lifted=lift) if is_newer else suppression
 
 
+def with_soft_bounce(suppression: Suppression, at: datetime) -> Suppression:
+    soft = suppression.soft
+    latest = sorted({*soft.bounced_at, at})[-MOST_SOFT_BOUNCES:]
+    return replace(suppression, soft=replace(soft, bounced_at=tuple(latest)))
+
+
+def with_delivery(suppression: Suppression, at: datetime) -> Suppression:
+    """Take that something was delivered: it ends what soft bounces began, and nothing else."""
+    soft = suppression.soft
+    latest = max(at, soft.delivered_at or at)
+    return replace(suppression, soft=replace(soft, delivered_at=latest))
+
+
 def anonymous(suppression: Suppression) -> Suppression:
     """Keep what has to be known of an erased person's address, and nothing that somebody wrote about it."""
     grounds = {reason: replace(ground, note=None) for reason, ground in suppression.grounds.items()}
-    return Suppression(grounds, replace(suppression.lifted, proof=None) if suppression.lifted else None)
+    lifted = replace(suppression.lifted, proof=None) if suppression.lifted else None
+    return replace(suppression, grounds=grounds, lifted=lifted)
 
 
 def comparable(address: Address) -> str:

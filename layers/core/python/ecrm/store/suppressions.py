@@ -6,7 +6,7 @@ from datetime import datetime
 from ecrm.application.ports import Contended, Request
 from ecrm.domain.consent import proof_details, proof_of
 from ecrm.domain.instants import from_text, to_text
-from ecrm.domain.suppressions import Address, Ground, Lift, Reason, Suppression, anonymous, with_ground
+from ecrm.domain.suppressions import Address, Ground, Lift, Reason, SoftBounces, Suppression, anonymous, with_ground
 
 from . import keys, replays
 from .table import Item, Put, Refused, Table
@@ -32,7 +32,7 @@ class DynamoSuppressions:
         return {address: suppression_of(items[key]) for address, key in wanted.items() if key in items}
 
     def write(self, address: Address, suppression: Suppression, request: Request | None, now: datetime, *, seen: int) -> None:
-        put = _as_seen(keys.suppression(address, self._secret()), suppression, seen)
+        put = _as_seen(keys.suppression(address, self._secret()), suppression, now, seen)
         if replays.write(self._table, (put, *replays.puts(request, now)), request) is not None:
             raise Contended("the address was written meanwhile")
 
@@ -51,33 +51,41 @@ class DynamoSuppressions:
             if kept == seen:
                 return
             try:
-                self._table.put(_as_seen(key, kept, version))
+                self._table.put(_as_seen(key, kept, at, version))
             except Refused:
                 continue
             return
         raise Contended("many requests for this address at once; try again")
 
 
-def _as_seen(key: keys.Key, suppression: Suppression, seen: int) -> Put:
+def _as_seen(key: keys.Key, suppression: Suppression, now: datetime, seen: int) -> Put:
     as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
-    return Put(
-        suppression_item(key, suppression, seen + 1), as_seen, "suppression as it was seen", {":seen": seen} if seen else None
-    )
+    item = suppression_item(key, suppression, now, seen + 1)
+    return Put(item, as_seen, "suppression as it was seen", {":seen": seen} if seen else None)
 
 
-def suppression_item(key: keys.Key, suppression: Suppression, version: int) -> Item:
-    """`active` is for the conditions of those who send."""
-    lifted = suppression.lifted
+def suppression_item(key: keys.Key, suppression: Suppression, now: datetime, version: int) -> Item:
+    """`active` and `lapses_at`, from when on it is active no more, are for the conditions of those who send."""
+    lifted, soft, active = suppression.lifted, suppression.soft, suppression.active(now)
     item: Item = {
         "PK": key.pk,
         "SK": key.sk,
         "type": "suppression",
         "v": 1,
         "version": version,
-        "active": suppression.is_active,
+        "active": bool(active),
         "grounds": {reason.value: _ground(ground) for reason, ground in suppression.grounds.items()},
     }
-    return item | ({"lifted": _lift(lifted)} if lifted else {})
+    if lifted:
+        item["lifted"] = _lift(lifted)
+    ends = [ground.until for ground in active.values()]
+    if ends and None not in ends:
+        item["lapses_at"] = to_text(max(filter(None, ends)))
+    if soft.bounced_at:
+        item["soft_bounced_at"] = [to_text(at) for at in soft.bounced_at]
+    if soft.delivered_at:
+        item["delivered_at"] = to_text(soft.delivered_at)
+    return item
 
 
 def _ground(ground: Ground) -> Item:
@@ -91,7 +99,7 @@ def _lift(lift: Lift) -> Item:
 
 
 def suppression_of(item: Item) -> Suppression:
-    lifted = item.get("lifted")
+    lifted, delivered_at = item.get("lifted"), item.get("delivered_at")
     return Suppression(
         {
             Reason(reason): Ground(since=from_text(said["since"]), source=said["source"], note=said.get("note"))
@@ -104,4 +112,8 @@ def suppression_of(item: Item) -> Suppression:
         )
         if lifted
         else None,
+        SoftBounces(
+            tuple(map(from_text, item.get("soft_bounced_at", ()))),
+            from_text(delivered_at) if delivered_at else None,
+        ),
     )
