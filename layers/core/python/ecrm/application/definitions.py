@@ -5,7 +5,7 @@ from typing import Protocol
 
 from ecrm.domain.errors import Stale
 
-from .ports import Contended, Definitions
+from .ports import Contended
 
 ATTEMPTS = 3
 
@@ -15,8 +15,16 @@ class Versioned(Protocol):
     def version(self) -> int: ...
 
 
+class Replaceable[T](Protocol):
+    """As much of `Definitions` as writing one takes."""
+
+    def find(self, name: str, /) -> T | None: ...
+
+    def write(self, definition: T, /, *, seen: int) -> T | None: ...
+
+
 def put_definition[T: Versioned](
-    name: str, at_version: Callable[[int], T], *, expected_version: int | None, definitions: Definitions[T]
+    name: str, at_version: Callable[[int], T], *, expected_version: int | None, definitions: Replaceable[T]
 ) -> tuple[T, bool]:
     """Create or replace a definition; says whether it is new.
 

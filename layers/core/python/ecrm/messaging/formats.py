@@ -1,6 +1,8 @@
 """How each language writes digits, amounts, days and times."""
 
+import re
 from datetime import date, datetime
+from decimal import Decimal
 
 from ecrm.domain import money
 from ecrm.domain.calendars import to_jalali
@@ -10,11 +12,17 @@ from .words import CURRENCIES, MONTHS
 
 _MINUS = "\u200e−"
 """After a left-to-right mark, as CLDR has it for Persian: a minus stands left of its number in every language."""
-_PERSIAN = str.maketrans("0123456789,.", "۰۱۲۳۴۵۶۷۸۹٬٫")
+MOST_DIGITS = 40
+"""Before and behind the point of a number that is written out."""
+_PLACE = re.compile(r"%[A-Za-z%]")
+_PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
+_PERSIAN = _PERSIAN_DIGITS | str.maketrans(",.", "٬٫")
 
 
-def number(value: int, language: Language) -> str:
-    return _digits(f"{value:,}", language)
+def number(value: int | Decimal, language: Language) -> str:
+    """Write 1234.5 as `1,234.5` or `۱٬۲۳۴٫۵`."""
+    sign = _MINUS if value < 0 else ""
+    return _digits(f"{sign}{abs(value):,f}" if isinstance(value, Decimal) else f"{sign}{abs(value):,}", language)
 
 
 def amount(minor: int, currency: str, language: Language) -> str:
@@ -35,6 +43,16 @@ def day(on: date, language: Language) -> str:
 def moment(at: datetime, language: Language) -> str:
     between = {Language.PERSIAN: "، ", Language.CHINESE: " "}.get(language, ", ")
     return day(at.date(), language) + between + _digits(f"{at:%H:%M}", language)
+
+
+def by_pattern(at: date, pattern: str, language: Language) -> str:
+    """Write a day or a moment as a pattern says: %Y %m %d %B %H %M, in the calendar and digits of the language."""
+    year, month, of_month = to_jalali(at) if language is Language.PERSIAN else (at.year, at.month, at.day)
+    month_name = f"{month}月" if language is Language.CHINESE else MONTHS[language][month - 1]
+    parts = {"%Y": f"{year:04}", "%m": f"{month:02}", "%d": f"{of_month:02}", "%B": month_name, "%%": "%"}
+    parts |= {"%H": f"{at:%H}", "%M": f"{at:%M}"}
+    written = _PLACE.sub(lambda found: parts.get(found[0], found[0]), pattern)
+    return written.translate(_PERSIAN_DIGITS) if language is Language.PERSIAN else written
 
 
 def _digits(text: str, language: Language) -> str:

@@ -1,0 +1,160 @@
+"""Writing templates, reading every version of them, and trying them out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from ecrm.domain.attributes import known
+from ecrm.domain.errors import Invalid, NotFound
+from ecrm.domain.sites import Site
+from ecrm.domain.templates import Purpose, Template, TemplateHead, choose
+
+from .definitions import put_definition
+from .orders import OrderView
+from .ports import Topics
+from .profiles import Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What a mail is made from beside its template. `attributes` are the customer's, by name; `data` is the caller's own."""
+
+    site: Site
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    order: OrderView | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    subject: str
+    preheader: str
+    html: str
+    text: str
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the HTML part, which mail programs clip."""
+        return len(self.html.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something that an author should know and that hinders nothing; `line` counts from 1."""
+
+    pointer: str
+    line: int
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    language: str
+    mail: Rendered
+    warnings: Sequence[Warned]
+
+
+class Renderer(Protocol):
+    def check(self, template: Template) -> Sequence[Warned]:
+        """Give what an author should know. Raises Invalid, with the line of each thing that can never be right."""
+        ...
+
+    def render(self, template: Template, language: str, material: Material) -> Rendered:
+        """Make the mail of one of the template's variants. Raises Invalid where the values are not what it can be made from."""
+        ...
+
+    def preview(self, template: Template, language: str, material: Material, *, by_sample: bool) -> Preview:
+        """Render, and say which values were missing. `by_sample` lends an order and links where there are none."""
+        ...
+
+
+class Templates(Protocol):
+    def find(self, name: str, /) -> Template | None:
+        """Give the newest version, strongly consistent."""
+        ...
+
+    def version(self, name: str, version: int, /) -> Template | None: ...
+
+    def heads(self) -> tuple[TemplateHead, ...]: ...
+
+    def write(self, template: Template, /, *, seen: int) -> Template | None:
+        """Write the next version if the newest is still `seen` (0: none yet); else give the newest."""
+        ...
+
+
+type ReadyMade = Callable[[], Mapping[str, Template]]
+"""Gives the templates that are there before anybody has written one, by name."""
+
+
+def put_template(
+    template: Template, *, expected_version: int | None, templates: Templates, topics: Topics, renderer: Renderer
+) -> tuple[Template, bool, Sequence[Warned]]:
+    """Write a version of a template, as `put_definition` does. Raises Invalid where it cannot be rendered or must not be sent."""
+    if template.purpose is Purpose.MARKETING:
+        if template.topic is None:
+            raise Invalid.at("/topic", "missing", "a marketing template names the topic that it needs consent to")
+        if topics.find(template.topic) is None:
+            raise Invalid.at("/topic", "unknown_topic", "no such topic")
+    elif template.topic is not None:
+        raise Invalid.at("/topic", "topic_unused", "a transactional template needs no consent, and names no topic")
+    warnings = renderer.check(template)
+    stored, is_new = put_definition(
+        template.template,
+        lambda version: replace(template, version=version),
+        expected_version=expected_version,
+        definitions=templates,
+    )
+    return stored, is_new, warnings
+
+
+def read_template(name: str, *, templates: Templates, ready_made: ReadyMade) -> Template:
+    """Give the company's own template, else the ready-made one of that name. Raises NotFound."""
+    found = templates.find(name) or ready_made().get(name)
+    if found is None:
+        raise NotFound("no such template", code="template_not_found")
+    return found
+
+
+def read_template_version(name: str, version: int, *, templates: Templates, ready_made: ReadyMade) -> Template:
+    """Give a version of a template, 0 being the ready-made one. Raises NotFound."""
+    found = templates.version(name, version) if version else ready_made().get(name)
+    if found is None:
+        raise NotFound("no such version of a template", code="template_not_found")
+    return found
+
+
+def list_templates(*, templates: Templates, ready_made: ReadyMade) -> tuple[TemplateHead, ...]:
+    """Give every template by name: the company's, and those ready-made ones that it has none of its own for."""
+    own = {head.template: head for head in templates.heads()}
+    heads = {name: template.head for name, template in ready_made().items()} | own
+    return tuple(heads[name] for name in sorted(heads))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryOut:
+    """How a template is to be tried: as for a customer or with sample `attributes`, with an order or with a sample one."""
+
+    template: Template
+    site: Site
+    language: str | None = None
+    profile: Profile | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    order: OrderView | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def preview(wanted: TryOut, *, renderer: Renderer) -> Preview:
+    """Render a template as it would be sent, stored or not. Raises Invalid as saving it would."""
+    warnings = renderer.check(wanted.template)
+    attributes = {**(known(wanted.profile.attributes) if wanted.profile else {}), **wanted.attributes}
+    language = wanted.language
+    if language is None:
+        language = choose(wanted.template.variants, attributes.get("language"), wanted.site.languages)
+    elif language not in wanted.template.variants:
+        raise Invalid.at("/language", "unknown_language", "the template has no variant in this language")
+    material = Material(site=wanted.site, attributes=attributes, order=wanted.order, data=wanted.data)
+    made = renderer.preview(wanted.template, language, material, by_sample=True)
+    own = f"/variants/{language}/"
+    return Preview(language, made.mail, [*(each for each in warnings if each.pointer.startswith(own)), *made.warnings])

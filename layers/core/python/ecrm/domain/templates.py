@@ -1,0 +1,104 @@
+"""A template: what a mail says, in each of its languages, under versions that never change."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+LARGEST = 300_000
+"""Bytes of UTF-8 over all languages: a version is one item of the table, which holds 400 KB."""
+
+type Direction = Literal["ltr", "rtl"]
+
+_RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "iw", "khw", "ks", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"})
+_RIGHT_TO_LEFT_SCRIPTS = frozenset({"Adlm", "Arab", "Hebr", "Nkoo", "Rohg", "Syrc", "Thaa"})
+_SCRIPT = re.compile(r"-([A-Z][a-z]{3})(?:-|$)", re.ASCII)
+
+
+class Purpose(StrEnum):
+    """A transactional mail is owed to its receiver; a marketing mail needs their consent to its topic."""
+
+    TRANSACTIONAL = "transactional"
+    MARKETING = "marketing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """A template in one language; the plain text is derived from the HTML where `text` is None."""
+
+    subject: str
+    html: str
+    preheader: str = ""
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateHead:
+    """A template without what it says. Version 0 is a ready-made one, which nobody has changed and which has no time."""
+
+    template: str
+    purpose: Purpose
+    topic: str | None
+    languages: tuple[str, ...]
+    updated_at: datetime | None
+    version: int
+
+    @property
+    def is_ready_made(self) -> bool:
+        return self.version == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """`variants` are by language, a BCP 47 tag; a marketing template names the topic that it needs consent to."""
+
+    template: str
+    purpose: Purpose
+    topic: str | None = None
+    variants: Mapping[str, Variant]
+    updated_at: datetime | None = None
+    version: int = 0
+
+    @property
+    def head(self) -> TemplateHead:
+        return TemplateHead(
+            template=self.template,
+            purpose=self.purpose,
+            topic=self.topic,
+            languages=tuple(sorted(self.variants)),
+            updated_at=self.updated_at,
+            version=self.version,
+        )
+
+
+def direction_of(language: str) -> Direction:
+    """Say which way a language is written, by its script where the tag names one."""
+    script = _SCRIPT.search(language)
+    if script:
+        return "rtl" if script[1] in _RIGHT_TO_LEFT_SCRIPTS else "ltr"
+    return "rtl" if language.partition("-")[0] in _RIGHT_TO_LEFT else "ltr"
+
+
+def choose(languages: Iterable[str], wanted: str | None, site_languages: Iterable[str]) -> str:
+    """Choose a variant: what the customer reads, else the site's first language that there is, else the first in order.
+
+    A language is looked up as RFC 4647 says (`zh-Hant-TW`, `zh-Hant`, `zh`); then any variant of the same language does.
+    """
+    there = sorted(languages)
+    for asked in ((wanted,) if wanted else ()) + tuple(site_languages):
+        found = _looked_up(asked, there)
+        if found is not None:
+            return found
+    return there[0]
+
+
+def _looked_up(asked: str, there: list[str]) -> str | None:
+    tag = asked
+    while tag:
+        if tag in there:
+            return tag
+        tag = tag.rpartition("-")[0]
+    language = asked.partition("-")[0]
+    return next((each for each in there if each.partition("-")[0] == language), None)

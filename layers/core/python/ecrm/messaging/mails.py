@@ -1,0 +1,325 @@
+"""Mails: a template and its values become subject, HTML and plain text, by minijinja within bounds.
+
+Values are data: what stands in one is never read as a template, and is escaped in HTML. Text of an author is counted, too, so
+that a loop can neither work nor write without end.
+"""
+
+import html
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from minijinja import Environment, TemplateError
+
+from ecrm.application.templates import Material, Preview, Rendered, Warned
+from ecrm.domain.errors import Flaw, Invalid
+from ecrm.domain.sites import Site
+from ecrm.domain.templates import LARGEST, Purpose, Template, Variant, direction_of
+
+from .filters import ARGUMENTS, URL, BadValue, Filters, written
+from .markup import Markup
+from .samples import LINKS, sample_order
+from .syntax import Mark, Piece, Use, assembled, read
+from .values import values_of
+
+MOST_WORK = 200_000
+"""Instructions of one part; that of an order with 200 lines takes about a tenth."""
+MOST_WRITTEN = 1_000_000
+"""Bytes of one mail, and of what its filters work on."""
+CLIPPED = 102_000
+"""Bytes of HTML from which on Gmail shows a mail in part, with a link to the rest."""
+MOST_FLAWS = 50
+
+_BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
+_PADDING = "&#847;&zwnj;&nbsp;" * 40
+"""Keeps the first words of the mail itself from following the preheader in a list of mails."""
+_SAMPLE = Site(
+    site="sample",
+    brand="Example",
+    languages=("en",),
+    time_zone="Europe/Berlin",
+    currency="EUR",
+    reply_to="shop@example.com",
+    postal_address="1 Example Street, 10115 Berlin",
+    updated_at=datetime(2026, 11, 20, tzinfo=UTC),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One part of a variant, read: as minijinja takes it, with what it uses and what is wrong with it."""
+
+    source: str
+    uses: Sequence[Use] = ()
+    flaws: Sequence[Mark] = ()
+    text_source: str = ""
+    has_page: bool = True
+    has_direction: bool = True
+    linked: frozenset[str] = frozenset()
+
+
+@lru_cache(maxsize=64)
+def _text_part(source: str) -> _Part:
+    reading = read(source, ARGUMENTS)
+    return _Part(assembled(reading.pieces), reading.uses, reading.flaws)
+
+
+@lru_cache(maxsize=32)
+def _html_part(source: str) -> _Part:
+    reading = read(source, ARGUMENTS)
+    if reading.flaws:
+        return _Part("", reading.uses, reading.flaws)
+    markup = Markup(reading.pieces)
+    pieces = [
+        replace(piece, source=f"({piece.source}) | {URL}(line={piece.line})") if at in markup.addresses else piece
+        for at, piece in enumerate(reading.pieces)
+    ]
+    return _Part(
+        assembled(pieces),
+        reading.uses,
+        markup.flaws,
+        assembled(markup.text).strip() + "\n",
+        markup.has_page,
+        markup.has_direction,
+        frozenset(_written_in(reading.pieces, markup.linked)),
+    )
+
+
+def _written_in(pieces: Sequence[Piece], places: frozenset[int]) -> Iterator[str]:
+    return (pieces[at].source for at in places)
+
+
+@dataclass(slots=True)
+class _Meter:
+    """How much of a mail may still be written."""
+
+    left: int = MOST_WRITTEN
+
+    def spend(self, size: int) -> str:
+        self.left -= size
+        if self.left < 0:
+            raise Invalid(f"a mail is at most {MOST_WRITTEN} bytes", code="mail_too_large")
+        return ""
+
+
+@dataclass(slots=True)
+class _Desk:
+    """Where one mail is made: its values, its language, and the bounds that it is made within."""
+
+    language: str
+    material: Material
+    meter: _Meter = field(default_factory=_Meter)
+
+    def environment(self) -> Environment:
+        order = self.material.order
+        filters = Filters(
+            language=self.language,
+            zone=ZoneInfo(self.material.site.time_zone),
+            currency=order.order.currency if order else self.material.site.currency,
+            spend=self.meter.spend,
+        )
+        return Environment(
+            filters=filters.by_name,
+            globals={"_pay": self.meter.spend},
+            undefined_behavior="chainable",
+            auto_escape_callback=lambda name: name == "html",
+            finalizer=self._finalize,
+            fuel=MOST_WORK,
+            debug=False,
+            pycompat=False,
+            keep_trailing_newline=True,
+        )
+
+    def _finalize(self, value: Any) -> str:
+        text = written(value)
+        self.meter.spend(len(text))
+        return text
+
+
+class Mails:
+    """Makes mails, and says what is wrong with a template. What was read of a template is kept for a container's life."""
+
+    def check(self, template: Template) -> Sequence[Warned]:
+        size = sum(len(part.encode()) for _, part in _parts_of(template))
+        if size > LARGEST:
+            flaw = _flaw(
+                "/variants", Mark(1, "template_too_large", f"a template is at most {LARGEST} bytes in all its languages")
+            )
+            raise Invalid(flaw.detail, code=flaw.code, flaws=(flaw,))
+        flaws = [_flaw(pointer, mark) for pointer, mark in self._wrong(template)]
+        if flaws:
+            raise Invalid(flaws[0].detail, code=flaws[0].code, flaws=tuple(flaws[:MOST_FLAWS]))
+        return [warned for language in sorted(template.variants) for warned in _warnings(template, language)]
+
+    def _wrong(self, template: Template) -> Iterator[tuple[str, Mark]]:
+        for language, variant in sorted(template.variants.items()):
+            own: list[tuple[str, Mark]] = []
+            for name, part in _read_parts(variant):
+                own += [(f"/variants/{language}/{name}", mark) for mark in part.flaws]
+            if template.purpose is Purpose.MARKETING:
+                own += [(f"/variants/{language}/{name}", mark) for name, mark in _missing_of_marketing(variant)]
+            yield from own
+            if not own:
+                try:
+                    self.render(template, language, _sample(Material(site=_SAMPLE)))
+                except _PartFailed as failed:
+                    yield f"/variants/{language}/{failed.part}", failed.mark
+
+    def render(self, template: Template, language: str, material: Material) -> Rendered:
+        variant = template.variants[language]
+        desk = _Desk(language, material)
+        environment = desk.environment()
+        values = values_of(material, language)
+        fill = _filling(environment, values)
+        values["preheader"] = preheader = _one_line(fill("preheader", _text_part(variant.preheader).source))
+        subject = _one_line(fill("subject", _text_part(variant.subject).source))
+        page = _html_part(variant.html)
+        made = fill("html", page.source).replace("&#x2f;", "/")  # minijinja escapes more than links are readable with
+        if not page.has_page:
+            made = _page(made, language, subject)
+        if preheader and not any(use.path == ("preheader",) for use in page.uses):
+            made = _with_preheader(made, preheader)
+        text = fill("text", page.text_source if variant.text is None else _text_part(variant.text).source)
+        return Rendered(subject=subject, preheader=preheader, html=made, text=text)
+
+    def preview(self, template: Template, language: str, material: Material, *, by_sample: bool) -> Preview:
+        mail = self.render(template, language, _sample(material) if by_sample else material)
+        values = values_of(_sample(material) if by_sample else material, language)
+        pointer = f"/variants/{language}/"
+        missing = [
+            Warned(f"{pointer}{name}", use.line, "missing_value", f"nothing stands in {'.'.join(use.path)}")
+            for name, part in _read_parts(template.variants[language])
+            for use in dict.fromkeys(part.uses)
+            if use.is_printed and use.path[0] in ("customer", "data", "order", "site") and not _found(values, use.path)
+        ]
+        return Preview(language, mail, missing)
+
+
+class _PartFailed(Invalid):
+    """A part that could not be made; `mark` says where."""
+
+    def __init__(self, part: str, mark: Mark) -> None:
+        super().__init__(f"{part}, line {mark.line}: {mark.detail}", code=mark.code)
+        self.part = part
+        self.mark = mark
+
+
+def _filling(environment: Environment, values: Mapping[str, Any]) -> Callable[[str, str], str]:
+    def fill(name: str, source: str) -> str:
+        try:
+            return environment.render_str(source, name, **values)
+        except TemplateError as error:
+            if error.kind == "OutOfFuel":
+                mark = Mark(error.line or 1, "loop_too_long", "the loops of a template go on for too long")
+            else:
+                mark = Mark(error.line or 1, "template_failed", error.detail or error.message)
+            raise _PartFailed(name, mark) from None
+        except Invalid as error:
+            line = error.line if isinstance(error, BadValue) else 1
+            raise _PartFailed(name, Mark(line, error.code, error.detail)) from None
+
+    return fill
+
+
+def _sample(material: Material) -> Material:
+    """Lend an order and links to who has none."""
+    order = material.order or sample_order(material.site)
+    return replace(material, order=order, links=LINKS | dict(material.links))
+
+
+def _parts_of(template: Template) -> Iterator[tuple[str, str]]:
+    for variant in template.variants.values():
+        yield from (("subject", variant.subject), ("preheader", variant.preheader), ("html", variant.html))
+        yield "text", variant.text or ""
+
+
+def _read_parts(variant: Variant) -> Iterator[tuple[str, _Part]]:
+    yield "subject", _text_part(variant.subject)
+    yield "preheader", _text_part(variant.preheader)
+    yield "html", _html_part(variant.html)
+    if variant.text is not None:
+        yield "text", _text_part(variant.text)
+
+
+def _missing_of_marketing(variant: Variant) -> Iterator[tuple[str, Mark]]:
+    """A marketing mail tells, whatever its values are, who sends it from where, and how to get no more of it."""
+    page = _html_part(variant.html)
+    if not page.flaws and "links.unsubscribe" not in page.linked:
+        detail = 'a marketing mail has a link to unsubscribe: <a href="{{ links.unsubscribe }}">'
+        yield "html", Mark(_last_line(variant.html), "missing_unsubscribe", detail)
+    for name, part in _read_parts(variant):
+        source = variant.text if name == "text" else variant.html
+        if name not in ("html", "text") or part.flaws or source is None:
+            continue
+        certain = {use.path for use in part.uses if use.is_certain}
+        if ("links", "unsubscribe") not in certain and (name == "text" or "links.unsubscribe" in page.linked):
+            detail = "a marketing mail says outside of any if or for how to unsubscribe: {{ links.unsubscribe }}"
+            yield name, Mark(_last_line(source), "missing_unsubscribe", detail)
+        if ("site", "postal_address") not in certain:
+            detail = "a marketing mail says outside of any if or for where it comes from: {{ site.postal_address }}"
+            yield name, Mark(_last_line(source), "missing_postal_address", detail)
+
+
+def _last_line(source: str) -> int:
+    return source.rstrip("\n").count("\n") + 1
+
+
+def _warnings(template: Template, language: str) -> Iterator[Warned]:
+    variant, pointer = template.variants[language], f"/variants/{language}/"
+    material = _sample(Material(site=_SAMPLE))
+    values = values_of(material, language) | {"preheader": ""}
+    for name, part in _read_parts(variant):
+        for use in dict.fromkeys(part.uses):
+            if not _is_known(values, use.path):
+                yield Warned(f"{pointer}{name}", use.line, "unknown_variable", f"there is no {'.'.join(use.path)}")
+    page = _html_part(variant.html)
+    if not page.has_direction and direction_of(language) == "rtl":
+        detail = 'this language is written from the right: <html lang="{{ language.tag }}" dir="{{ language.direction }}">'
+        yield Warned(f"{pointer}html", 1, "no_direction", detail)
+    size = Mails().render(template, language, material).size_bytes
+    if size > CLIPPED:
+        yield Warned(f"{pointer}html", 1, "clipped", f"Gmail clips a mail of more than {CLIPPED} bytes, and this one has {size}")
+
+
+def _is_known(values: Mapping[str, Any], path: tuple[str, ...]) -> bool:
+    """Say whether a template may speak of something; what customers and callers have is theirs to say."""
+    if path[0] not in values:
+        return False
+    if path[0] in ("customer", "data"):
+        return True
+    return path[0] == "preheader" or (len(path) > 1 and path[1] in values[path[0]])
+
+
+def _found(values: Mapping[str, Any], path: tuple[str, ...]) -> bool:
+    value: Any = values
+    for part in path:
+        if isinstance(value, list) and part.isdigit():
+            value = value[int(part)] if int(part) < len(value) else None
+        else:
+            value = value.get(part) if isinstance(value, dict) else None
+    return value not in (None, "")
+
+
+def _flaw(pointer: str, mark: Mark) -> Flaw:
+    return Flaw(pointer, mark.code, f"line {mark.line}: {mark.detail}")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split("\n")).replace("\r", " ").strip() if "\n" in text or "\r" in text else text.strip()
+
+
+def _page(inner: str, language: str, title: str) -> str:
+    return (
+        f'<!doctype html>\n<html lang="{language}" dir="{direction_of(language)}">\n<head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{html.escape(title)}</title></head>\n'
+        f"<body>\n{inner}\n</body>\n</html>\n"
+    )
+
+
+def _with_preheader(made: str, preheader: str) -> str:
+    hidden = f'<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">{html.escape(preheader)}{_PADDING}</div>'
+    return _BODY.sub(lambda found: found[0] + hidden, made, count=1)

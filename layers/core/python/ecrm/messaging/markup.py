@@ -1,0 +1,266 @@
+"""The HTML of a template: what must not be in a mail, where values stand in it, and the plain text that it says.
+
+It is looked at as the author wrote it, with a mark of control characters in place of each tag, so that places are lines of the
+source, and what is derived from it is a template again, whose values are never wrapped or joined.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
+
+from .syntax import Mark, Piece
+
+_MARK = re.compile(r"\x02(\d+)\n*\x03")
+_NO_PLACE = frozenset({"script", "iframe", "object", "embed", "applet", "base", "frame", "frameset", "portal"})
+_ADDRESSES = frozenset({"href", "src", "action", "formaction", "background", "poster", "cite", "xlink:href"})
+_STATIC_ADDRESS = re.compile(r"https?://[^\s]|mailto:|tel:|sms:|#", re.IGNORECASE)
+_UNQUOTED = re.compile(r"=\s*[^\s\"'>]*\x02")
+_SILENT = frozenset({"head", "style", "title", "template"})
+_VOID = frozenset({"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
+_HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
+_PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "dl", "blockquote", "pre", "hr"})
+_LINES = frozenset({"div", "tr", "li", "dt", "dd", "section", "article", "header", "footer", "main", "nav", "center", "form"})
+_RULE = "–" * 20
+
+
+class Markup:
+    """`addresses` are the places, among the pieces, of values that a link begins with; `linked`, of all in a link of text.
+
+    `text` are the pieces of the plain text.
+    """
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        reader = _Reader(pieces)
+        marked = "".join(
+            piece.source if piece.kind == "text" else f"\x02{at}{'\n' * piece.lines}\x03" for at, piece in enumerate(pieces)
+        )
+        reader.feed(marked)
+        reader.close()
+        for found in re.finditer(r"</?\x02", marked):
+            reader.flaw("value_in_tag", "a value cannot name a tag", marked.count("\n", 0, found.start()) + 1)
+        self.flaws: tuple[Mark, ...] = tuple(reader.flaws)
+        self.addresses = frozenset(reader.addresses)
+        self.linked = frozenset(reader.linked)
+        self.has_page = reader.has_page
+        self.has_direction = reader.has_direction or not reader.has_page
+        self.text: Sequence[Piece] = reader.text.pieces
+
+
+class _Reader(HTMLParser):
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        super().__init__(convert_charrefs=True)
+        self._pieces = pieces
+        self.flaws: list[Mark] = []
+        self.addresses: set[int] = set()
+        self.linked: set[int] = set()
+        self.has_page = self.has_direction = False
+        self.text = _Text(pieces)
+
+    def flaw(self, code: str, detail: str, line: int | None = None) -> None:
+        self.flaws.append(Mark(line or self.getpos()[0], code, detail))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = {_MARK.sub("", name): value for name, value in attrs}
+        if tag in ("html", "body"):
+            self.has_page = True
+            self.has_direction |= "dir" in said
+        if tag in _NO_PLACE:
+            self.flaw("script", f"<{tag}> has no place in a mail")
+        if tag == "meta" and (said.get("http-equiv") or "").lower() == "refresh":
+            self.flaw("script", "a mail does not lead on by itself")
+        if "\x02" in tag or any(self._has_value(name) for name, _ in attrs):
+            self.flaw("value_in_tag", "a value stands in a tag; it belongs between the quotation marks of an attribute")
+        if _UNQUOTED.search(re.sub(r"\"[^\"]*\"|'[^']*'", '""', self.get_starttag_text() or "")):
+            self.flaw("value_unquoted", "an attribute with a value in it is put in quotation marks")
+        for marked, value in attrs:
+            name = _MARK.sub("", marked)
+            if name.startswith("on"):
+                self.flaw("script", f"{name} has no place in a mail")
+            elif name in _ADDRESSES:
+                self._address(tag, value or "")
+        self.text.start(tag, said)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in _VOID:
+            self.text.end(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self.text.end(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text.write(data)
+
+    def _address(self, tag: str, value: str) -> None:
+        """A link leads to the web or to a person; where it begins with a value, the value is looked at when it is there."""
+        places = [int(found[1]) for found in _MARK.finditer(value)]
+        if tag == "a":
+            self.linked.update(places)
+        rest = value.lstrip()
+        if _STATIC_ADDRESS.match(rest):
+            return
+        leading = _leading_values(rest, self._pieces)
+        if leading:
+            self.addresses.update(leading)
+            return
+        scheme = re.match(r"[\s\x00-\x20]*([a-zA-Z][\w+.-]*):", re.sub(r"[\t\r\n]", "", value))
+        detail = f"a link cannot begin with {scheme[1].lower()}:" if scheme else "a link begins with https:// or with a value"
+        self.flaw("unsafe_link" if scheme else "bad_link", detail)
+
+    def _has_value(self, name: str) -> bool:
+        return any(self._pieces[int(found[1])].kind == "print" for found in _MARK.finditer(name))
+
+
+def _leading_values(address: str, pieces: Sequence[Piece]) -> list[int]:
+    """Find the values that an address begins with: one, or one in each branch of an `if`; none where text comes first."""
+    leading: list[int] = []
+    at, is_open = 0, True
+    for found in _MARK.finditer(address):
+        text, piece = address[at : found.start()].strip(), pieces[int(found[1])]
+        at = found.end()
+        if text and is_open:
+            if not _STATIC_ADDRESS.match(text):
+                return []
+            is_open = False
+        if piece.kind == "print" and is_open:
+            leading.append(int(found[1]))
+            is_open = False
+        elif piece.kind == "block" and piece.source.startswith(("if ", "elif ", "else", "for ")):
+            is_open = True
+    tail = address[at:].strip()
+    return [] if tail and is_open and not _STATIC_ADDRESS.match(tail) else leading
+
+
+class _Text:
+    """Plain text as it is put together. Tags take no room: line ends are counted through them."""
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self.pieces: list[Piece] = []
+        self._source = pieces
+        self._silent: list[str] = []
+        self._ends = 2
+        self._space = True
+        self._cell = False
+        self._link: tuple[str, int] | None = None
+
+    def start(self, tag: str, said: dict[str, str | None]) -> None:
+        is_hidden = "hidden" in said or _HIDDEN.search(said.get("style") or "") is not None
+        if tag not in _VOID and (self._silent or tag in _SILENT or is_hidden):
+            self._silent.append(tag)
+        if not self._silent:
+            self._begin(tag, said)
+
+    def _begin(self, tag: str, said: dict[str, str | None]) -> None:
+        if tag == "br":
+            self._end_line(self._ends + 1)
+        elif tag == "hr":
+            self._end_line(2)
+            self._append(_RULE)
+            self._end_line(2)
+        elif tag in ("td", "th"):
+            self._cell = self._ends == 0
+        elif tag in _PARAGRAPHS:
+            self._end_line(2 if tag not in ("ul", "ol", "table", "dl") else 1)
+        elif tag in _LINES:
+            self._end_line(1)
+            if tag == "li":
+                self._append("- ")
+        elif tag == "img":
+            self.write(said.get("alt") or "")
+        elif tag == "a" and said.get("href"):
+            self._link = (said["href"] or "", len(self.pieces))
+
+    def end(self, tag: str) -> None:
+        if self._silent:
+            if tag in self._silent:
+                del self._silent[len(self._silent) - 1 - self._silent[::-1].index(tag) :]
+            return
+        if tag in _PARAGRAPHS:
+            self._end_line(2)
+        elif tag in _LINES:
+            self._end_line(1)
+        elif tag == "a" and self._link:
+            self._close_link()
+
+    def write(self, text: str) -> None:
+        if self._silent:
+            self._keep_blocks(text)
+            return
+        at = 0
+        for found in _MARK.finditer(text):
+            self._words(text[at : found.start()])
+            self._tag(self._source[int(found[1])])
+            at = found.end()
+        self._words(text[at:])
+
+    def _keep_blocks(self, text: str) -> None:
+        """What a reader does not see says nothing, but an `if` that begins there has its end elsewhere."""
+        for found in _MARK.finditer(text):
+            piece = self._source[int(found[1])]
+            if piece.kind == "block":
+                self.pieces.append(replace(piece, lines=0, trims=(False, False)))
+
+    def _words(self, text: str) -> None:
+        text = re.sub(r"[ \t\r\n\f]+", " ", text)
+        if self._space:
+            text = text.removeprefix(" ")
+        if text:
+            self._append(text)
+
+    def _tag(self, piece: Piece) -> None:
+        if piece.kind == "print":
+            self._between_cells()
+            self.pieces.append(replace(piece, lines=0, trims=(False, False)))
+            self._ends, self._space = 0, False
+        elif piece.kind == "block":
+            self.pieces.append(replace(piece, lines=0, trims=(False, False)))
+
+    def _append(self, text: str) -> None:
+        if text.strip():
+            self._between_cells()
+        self.pieces.append(Piece("text", text, 0))
+        if text.strip():
+            self._ends = 0
+        self._space = text.endswith(" ")
+
+    def _between_cells(self) -> None:
+        if self._cell and self._ends == 0:
+            self.pieces.append(Piece("text", "  ", 0))
+        self._cell = False
+
+    def _end_line(self, wanted: int) -> None:
+        """Let the text that follows stand `wanted` lines below, less those that have ended already."""
+        self._cell = False
+        if wanted > self._ends and self.pieces:
+            self.pieces.append(Piece("text", "\n" * (wanted - self._ends), 0))
+        self._ends = max(self._ends, wanted)
+        self._space = True
+
+    def _close_link(self) -> None:
+        """Write a link's address behind its words, where they are not the address themselves."""
+        address, since = self._link or ("", 0)
+        self._link = None
+        if address.startswith(("#", "mailto:", "tel:", "sms:")):
+            return
+        written = _pieces_of(address, self._source)
+        words = [(piece.kind, piece.source) for piece in self.pieces[since:] if piece.kind != "block"]
+        if words != [(piece.kind, piece.source) for piece in written if piece.kind != "block"]:
+            if words:
+                self._append(": ")
+            self.pieces += written
+        self._ends, self._space = 0, False
+
+
+def _pieces_of(marked: str, source: Sequence[Piece]) -> list[Piece]:
+    """Turn a text with marks back into pieces."""
+    pieces: list[Piece] = []
+    at = 0
+    for found in _MARK.finditer(marked):
+        if found.start() > at:
+            pieces.append(Piece("text", marked[at : found.start()], 0))
+        pieces.append(replace(source[int(found[1])], lines=0, trims=(False, False)))
+        at = found.end()
+    if marked[at:]:
+        pieces.append(Piece("text", marked[at:], 0))
+    return pieces

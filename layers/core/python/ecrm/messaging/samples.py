@@ -1,0 +1,56 @@
+"""An order that never was, for trying a template out before the first customer has ordered."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from ecrm.application.orders import OrderView
+from ecrm.domain.orders import Delivered, Line, Order, Paid, Refunded, Shipped, agree, fold, with_fact
+from ecrm.domain.sites import Site
+
+PLACED_AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+LINKS = {
+    "order_status": "https://example.com/public/orders/sample",
+    "confirm": "https://example.com/public/confirm/sample",
+    "unsubscribe": "https://example.com/public/unsubscribe/sample",
+}
+
+
+def sample_order(site: Site) -> OrderView:
+    """Three things, paid, sent and delivered in one parcel, one of them refunded."""
+    lines = (
+        Line("1", "CD-5", "Kind of Blue (CD)", 2, 1250, 200),
+        Line("2", "LP-1", "Hejira (LP, 180 g)", 1, 2790, 0),
+    )
+    terms = agree(
+        lines,
+        currency=site.currency,
+        shipping_minor=490,
+        tax_minor=881,
+        discount_minor=0,
+        total_minor=5580,
+        tax_included=True,
+    )
+    order = Order(
+        site=site.site,
+        order_id="A-1001",
+        customer_id="0" * 32,
+        currency=site.currency,
+        placed_at=PLACED_AT,
+        terms=terms,
+    )
+    for fact in (
+        Paid(event_id="paid", occurred_at=PLACED_AT + timedelta(minutes=2), digest=""),
+        Shipped(
+            event_id="shipped",
+            occurred_at=PLACED_AT + timedelta(days=1),
+            digest="",
+            shipment_id="1",
+            carrier="DHL",
+            tracking_number="JD014600003815",
+            tracking_url="https://example.com/track/JD014600003815",
+            estimated_on=date(2026, 11, 24),
+        ),
+        Delivered(event_id="delivered", occurred_at=PLACED_AT + timedelta(days=3), digest="", shipment_id="1"),
+        Refunded(event_id="refunded", occurred_at=PLACED_AT + timedelta(days=5), digest="", amount_minor=1150),
+    ):
+        order = with_fact(order, fact)
+    return OrderView(order, fold(order), lines)

@@ -1,0 +1,85 @@
+"""What a template can speak of, in plain data: dictionaries, lists, texts, numbers and booleans, and nothing else."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ecrm.application.links import PublicOrder
+from ecrm.application.orders import OrderView
+from ecrm.application.templates import Material
+from ecrm.domain.attributes import IDENTIFIERS
+from ecrm.domain.orders import Refunded
+from ecrm.domain.sites import Site
+from ecrm.domain.templates import direction_of
+
+from .filters import page_language
+from .orders import Values, order_view
+
+LINKS = frozenset({"order_status", "confirm", "unsubscribe"})
+"""Every link that some mail of ours has."""
+
+
+def values_of(material: Material, language: str) -> Values:
+    site = material.site
+    return {
+        "customer": {name: plain(value) for name, value in material.attributes.items() if name not in IDENTIFIERS},
+        "site": {
+            "name": site.site,
+            "brand": site.brand,
+            "postal_address": site.postal_address,
+            "reply_to": site.reply_to,
+            "currency": site.currency,
+            "time_zone": site.time_zone,
+        },
+        "order": _order(material.order, site, language, material.data) if material.order else {},
+        "data": plain(material.data),
+        "links": dict(material.links),
+        "language": {"tag": language, "direction": direction_of(language)},
+    }
+
+
+def _order(view: OrderView, site: Site, language: str, data: Mapping[str, Any]) -> Values:
+    """An order as its status page tells it, with the same in codes, minor units and instants for whoever writes it otherwise.
+
+    `parcel` is the one that `data.shipment_id` names and `refund` the one of `data.event_id`, else the latest.
+    """
+    state, zone = view.state, ZoneInfo(site.time_zone)
+    told = order_view(PublicOrder(view, site, None), page_language(language))
+    refunds = [fact for fact in state.history if isinstance(fact, Refunded)]
+    parcels = {parcel.shipment_id: at for at, parcel in enumerate(state.shipments)}
+    back = {fact.event_id: at for at, fact in enumerate(refunds)}
+    parcel, refund = parcels.get(str(data.get("shipment_id")), -1), back.get(str(data.get("event_id")), -1)
+    lines = [
+        words | {"sku": line.sku, "category": line.category, "amount_minor": line.amount_minor}
+        for words, line in zip(told["lines"], view.lines, strict=True)
+    ]
+    return {name: told[name] for name in ("order_id", "status", "steps", "parcels", "sums", "returns", "refunds", "refunded")} | {
+        "lines": lines,
+        "parcel": told["parcels"][parcel] if told["parcels"] else {},
+        "refund": told["refunds"][refund] if told["refunds"] else {},
+        "state": state.status.value,
+        "currency": view.order.currency,
+        "total_minor": state.terms.total_minor,
+        "refunded_minor": state.refunded_minor,
+        "coupon": view.order.coupon,
+        "placed_at": _local(view.order.placed_at, zone),
+    }
+
+
+def plain(value: Any) -> Any:
+    """Give a value as template language knows values; a whole number stays whole, and any other becomes a double."""
+    match value:
+        case None | str() | bool() | int() | float():
+            return value
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case Mapping():
+            return {str(name): plain(inner) for name, inner in value.items()}
+        case _:
+            return [plain(inner) for inner in value]
+
+
+def _local(instant: datetime, zone: ZoneInfo) -> str:
+    return instant.astimezone(zone).isoformat()
