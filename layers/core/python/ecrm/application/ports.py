@@ -228,6 +228,10 @@ class Timeline(Protocol):
         """
         ...
 
+    def said(self, customer_id: str, occurred_at: datetime, event_id: str) -> Mapping[str, Any]:
+        """Give what one event said, nothing where it is not there; half a read unit for each 4 KB."""
+        ...
+
 
 class Behaviour(Protocol):
     def record(self, standing: Standing, events: Sequence[Event], *, consistent: bool = False) -> None:
@@ -485,7 +489,7 @@ class Sends(Protocol):
         """Write an entry, what happened, and its customer's budget in one transaction, if the stored version is the one before.
 
         Gives None, or the entry as somebody else left it. Nothing is told of an entry that is closed. 4 write units with one
-        event, 1 without. Raises AlreadyRecorded where an event is there already, Contended where the budget is not as it was seen.
+        event, 1 without. Raises AlreadyRecorded where an event is there already, Contended where the budget is not as seen.
         """
         ...
 

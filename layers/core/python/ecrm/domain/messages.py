@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from .consent import Channel
 from .customers import Customer, Kind
+from .events import Event
 
 
 class Policy(StrEnum):
@@ -38,6 +39,11 @@ class Status(StrEnum):
 
 OPEN = frozenset({Status.PLANNED, Status.CLAIMED, Status.UNKNOWN})
 """Somebody has to come back to these; all others are an end, which only a proof of acceptance still changes."""
+
+NEVER_SENT = frozenset(
+    {Status.FAILED, Status.SUPPRESSED, Status.NO_CONSENT, Status.CAPPED, Status.EXPIRED, Status.CANCELLED, Status.HELD_OUT}
+)
+"""Ends of which it is certain that the person got nothing, as long as nobody proves the contrary."""
 
 LOST_AFTER = timedelta(minutes=2)
 """Twice the time-out of the function that sends: whoever claimed so long ago is dead."""
@@ -245,6 +251,49 @@ def closed(send: Send, now: datetime) -> Send:
     return send if send.closed_at else replace(send, closed_at=now, version=send.version + 1)
 
 
+def told(before: Send, after: Send, now: datetime) -> tuple[Event, ...]:
+    """What the customer's timeline learns from a change of a send; nothing where an erasure would not find it."""
+    if not after.is_told:
+        return ()
+    if after.status is Status.ACCEPTED:
+        news = [attempt for attempt in after.accepted if attempt not in before.accepted]
+        return tuple(_event(after, attempt, "accepted", now, {"message_id": after.accepted[attempt]}) for attempt in sorted(news))
+    if after.status is before.status or after.is_open:
+        return ()
+    match after.status:
+        case Status.FAILED:
+            return (_event(after, after.attempt, "failed", now, {"code": after.reason}),)
+        case Status.UNKNOWN_FINAL:
+            return (_event(after, after.attempt, "unresolved", now, {}),)
+        case _:
+            said = {"status": after.status.value} | ({"reason": after.reason} if after.reason else {})
+            return (_event(after, after.attempt, "dropped", now, said),)
+
+
+def _event(send: Send, attempt: int, what: str, now: datetime, said: Mapping[str, str | None]) -> Event:
+    return Event(
+        id=f"message:{send.send_id}:{attempt}:{what}",
+        type=f"message.{what}",
+        occurred_at=now,
+        received_at=now,
+        site=send.site,
+        customer_id=send.customer_id,
+        source="sender",
+        data={**place_of(send, attempt), **said},
+    )
+
+
+def place_of(send: Send, attempt: int) -> dict[str, str | int]:
+    """What every event about a message says of it: which it is, and where its entry is, so that an erasure finds it."""
+    return {
+        "run_id": send.run_id,
+        "shard": send.shard,
+        "send_id": send.send_id,
+        "attempt": attempt,
+        "template": send.template,
+    }
+
+
 def due_at(send: Send, now: datetime) -> datetime | None:
     """Say when somebody has to come back to a send, None where never."""
     match send.status:
@@ -280,6 +329,7 @@ class Reserved:
 class Budget:
     """The marketing mails to a person of late, by send id, at a version (0: none yet); `inherited` are of those they absorbed."""
 
+    customer_id: str
     version: int = 0
     sends: Mapping[str, Reserved] = field(default_factory=dict)
     inherited: Mapping[str, Reserved] = field(default_factory=dict)

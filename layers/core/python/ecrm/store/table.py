@@ -143,6 +143,20 @@ class Table:
                 return
             ask["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
+    def waiting(self, work: str, until: str, limit: int) -> Iterator[Item]:
+        """Give keys, `work` and `due` of at most `limit` items of the index `worklist` that are due by `until`, soonest first.
+
+        The index may be behind: an item given may not wait any more, or not until then.
+        """
+        ask: dict[str, Any] = {
+            "IndexName": "worklist",
+            "KeyConditionExpression": "#work = :work AND due <= :until",
+            "ExpressionAttributeNames": {"#work": "work"},  # a reserved word
+            "ExpressionAttributeValues": {":work": {"S": work}, ":until": {"S": until}},
+            "Limit": limit,
+        }
+        yield from (from_wire(item) for item in self._call("query", **ask)["Items"])
+
     def put(self, put: Put) -> None:
         """Write one item. Raises Refused."""
         try:

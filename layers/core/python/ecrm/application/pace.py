@@ -1,0 +1,99 @@
+"""The pace of sending: a token bucket that all workers share, of which each leases its part.
+
+Time is cut into windows, a window into slots one by one at the account's rate, and the slots are dealt out to lanes in turn. A
+worker leases a lane for one write of the shared row, and further ones of the same window only while it would have to wait: one
+worker alone gets the whole rate, and five get a fifth each. A slot that is not used in its time is dropped, so that no second
+ever sees more than the rate and one.
+"""
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from ecrm.domain.errors import Unavailable
+
+from .ports import Contended, Pace, SendingControl, SendingQuota
+
+WINDOW = timedelta(seconds=5)
+LANES = 5
+"""As many as workers run at once by default."""
+RATED_FOR = timedelta(hours=1)
+ATTEMPTS = 24
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Lease:
+    """The slots that one worker has leased and not used yet."""
+
+    def __init__(self, control: SendingControl, quota: SendingQuota) -> None:
+        self._control = control
+        self._quota = quota
+        self._pace: Pace | None = None
+        self._slots: list[datetime] = []
+
+    def take(self, now: datetime) -> datetime:
+        """Give the time of the next slot, which may lie some seconds ahead. Mostly for nothing, else 1 write unit a lane."""
+        self._drop(now)
+        while not self._slots or (self._slots[0] > now and self._has_more_lanes(now)):
+            before = len(self._slots)
+            self._lease(now)
+            self._drop(now)
+            if self._slots and len(self._slots) == before:
+                break
+        return self._slots.pop(0)
+
+    def _drop(self, now: datetime) -> None:
+        """Forget the slots whose time is over: a slot is used within the first half of its time, the rest is for the way."""
+        if self._pace is not None:
+            late = timedelta(seconds=0.5 / self._pace.rate)
+            self._slots = sorted(slot for slot in self._slots if slot + late > now)
+
+    def _has_more_lanes(self, now: datetime) -> bool:
+        pace = self._pace
+        return (
+            pace is None or pace.window < window_of(now) or (pace.window == window_of(now) and pace.lanes < lanes_of(pace.rate))
+        )
+
+    def _lease(self, now: datetime) -> None:
+        pace = self._pace or self._control.pace()
+        for _ in range(ATTEMPTS):
+            leased = self._next(pace, now)
+            there = self._control.lease(leased)
+            if there is None:
+                self._pace = leased
+                self._slots += slots_of(leased)
+                return
+            pace = there
+        raise Contended("many lease slots at once; try again")
+
+    def _next(self, pace: Pace | None, now: datetime) -> Pace:
+        """Give the next free lane; the rate changes with a window, never within one."""
+        window = window_of(now)
+        if pace is None:
+            return Pace(self._quota.rate(), now, window, 1, 1)
+        version = pace.version + 1
+        if pace.window >= window and pace.lanes < lanes_of(pace.rate):
+            return Pace(pace.rate, pace.rated_at, pace.window, pace.lanes + 1, version)
+        rate, rated_at = pace.rate, pace.rated_at
+        if now - rated_at >= RATED_FOR:
+            with suppress(Unavailable):  # then it stays what it was
+                rate, rated_at = self._quota.rate(), now
+        return Pace(rate, rated_at, max(window, pace.window + WINDOW), 1, version)
+
+
+def window_of(now: datetime) -> datetime:
+    return now - (now - _EPOCH) % WINDOW
+
+
+def lanes_of(rate: float) -> int:
+    return min(LANES, _slots_in_a_window(rate))
+
+
+def slots_of(pace: Pace) -> list[datetime]:
+    """Give the slots of the lane leased last."""
+    numbers = range(pace.lanes - 1, _slots_in_a_window(pace.rate), lanes_of(pace.rate))
+    return [pace.window + timedelta(seconds=number / pace.rate) for number in numbers]
+
+
+def _slots_in_a_window(rate: float) -> int:
+    return max(1, int(rate * WINDOW.total_seconds()))

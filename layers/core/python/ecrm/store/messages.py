@@ -1,0 +1,272 @@
+"""Rosters: an entry for each person of a run, which is the audience, the send ledger and the books at once."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ecrm.application.ports import AlreadyRecorded, Blocked, Contended, Request, Standing, Waiting
+from ecrm.domain.consent import Channel, Subject
+from ecrm.domain.customers import Customer
+from ecrm.domain.events import Event
+from ecrm.domain.instants import from_text, to_text
+from ecrm.domain.messages import Budget, Cap, Policy, Reserved, Run, RunState, Send, Status
+from ecrm.domain.suppressions import Address
+
+from . import keys, replays
+from .customers import DynamoCustomers
+from .events import put_event
+from .table import Action, Check, Item, Put, Refused, Table
+
+_ENTRY = "entry as it was seen"
+_BUDGET = "budget as it was seen"
+_CONSENT = "topic is consented to for this address"
+_SUPPRESSION = "address is not suppressed"
+FORGOTTEN_AFTER = timedelta(days=1)
+"""When DynamoDB may delete a page's item that waits for nobody."""
+
+
+class DynamoSends:
+    """`secret` gives the key of the HMAC under which addresses are known."""
+
+    def __init__(self, table: Table, customers: DynamoCustomers, secret: Callable[[], bytes]) -> None:
+        self._table = table
+        self._customers = customers
+        self._secret = secret
+
+    def add(self, send: Send, requested: Event, standing: Standing, request: Request | None) -> bool:
+        is_new = "entry is new"
+        actions: list[Action] = [
+            Put(send_item(send), "attribute_not_exists(PK)", is_new),
+            put_event(requested, why="event follows its entry"),
+            *self._customers.puts(standing),
+            *replays.puts(request, requested.received_at, resource=send.run_id),
+        ]
+        refused = replays.write(self._table, actions, request)
+        if refused is not None and is_new not in refused:
+            raise Contended("the customer changed meanwhile")
+        return refused is None
+
+    def answered(self, request: Request | None, now: datetime) -> str | None:
+        return replays.resource_of(self._table, request, now) if request else None
+
+    def find(self, run_id: str, shard: int, customer_id: str) -> Send | None:
+        item = self._table.get(keys.send(run_id, shard, customer_id), consistent=True)
+        return send_of(item) if item else None
+
+    def page(self, run_id: str, shard: int) -> Iterator[Send]:
+        items = self._table.query(keys.page_partition(run_id, shard), consistent=True)
+        return (send_of(item) for item in items if item["SK"] != keys.PAGE)
+
+    def budget(self, customer: Customer) -> Budget:
+        items = self._table.get_many((keys.budget(partition) for partition in customer.partitions), consistent=True)
+        budget, inherited = Budget(customer.customer_id), dict[str, Reserved]()
+        for item in items:
+            if keys.customer_id_of(item["PK"]) == customer.customer_id:
+                budget = budget_of(item)
+            else:
+                inherited |= budget_of(item).sends
+        return replace(budget, inherited=inherited)
+
+    def claim(self, claimed: Send, customer: Customer, to: str, budget: Budget | None, now: datetime) -> None:
+        address = Address(Channel.EMAIL, to)
+        key = keys.suppression(address, self._secret())
+        may_be_sent_to = "attribute_not_exists(PK) OR active = :no OR lapses_at < :now"
+        actions: list[Action] = [
+            _as_seen(claimed),
+            # The address is one that this version of them has, and they are neither merged nor erased.
+            *self._customers.puts(Standing(customer.customer_id, found=customer)),
+            Check(key, may_be_sent_to, _SUPPRESSION, {":no": False, ":now": to_text(now)}),
+        ]
+        if claimed.policy is Policy.MARKETING:
+            subject = Subject(Channel.EMAIL, str(claimed.topic))
+            digest = keys.address_digest(address, self._secret())
+            # A consent names addresses only while it is granted.
+            granted = Check(
+                keys.consent(customer.customer_id, subject), "contains(addresses, :digest)", _CONSENT, {":digest": digest}
+            )
+            actions.append(granted)
+        if budget is not None:
+            actions.append(_budget_put(budget))
+        try:
+            self._table.write(actions)
+        except Refused as refused:
+            if refused.found.keys() == {_SUPPRESSION} or refused.found.keys() == {_SUPPRESSION, _CONSENT}:
+                raise Blocked(Status.SUPPRESSED) from None
+            if refused.found.keys() == {_CONSENT}:
+                raise Blocked(Status.NO_CONSENT) from None
+            raise Contended("the entry, its customer or their budget changed meanwhile") from None
+
+    def write(self, send: Send, events: Sequence[Event] = (), budget: Budget | None = None) -> Send | None:
+        told = () if send.closed_at else tuple(events)
+        put = _as_seen(send)
+        try:
+            if not told and budget is None:
+                self._table.put(put)
+                return None
+            budgets = [] if budget is None else [_budget_put(budget)]
+            self._table.write([put, *(put_event(event, why=f"event is new: {event.id}") for event in told), *budgets])
+        except Refused as refused:
+            if _ENTRY in refused.found:
+                return send_of(refused.found[_ENTRY])
+            if _BUDGET in refused.found:
+                raise Contended("the budget changed meanwhile") from None
+            raise AlreadyRecorded(sorted(refused.found)) from None
+        return None
+
+    def tell(self, send: Send, event: Event) -> None:
+        key = keys.send(send.run_id, send.shard, send.customer_id)
+        may_be_told = Check(key, "attribute_exists(PK) AND attribute_not_exists(closed_at)", "entry is not closed")
+        try:
+            self._table.write([may_be_told, put_event(event, why="event is new")])
+        except Refused as refused:
+            if may_be_told.why not in refused.found:
+                raise AlreadyRecorded(event.id) from None
+
+    def come_back(self, run_id: str, shard: int, due: datetime) -> None:
+        self._table.put(Put(_page(run_id, shard, due), None, "whoever asks last decides"))
+
+    def due(self, now: datetime, limit: int) -> Iterator[Waiting]:
+        for number in range(keys.WORK_SHARDS):
+            for item in self._table.waiting(keys.work_shard(number), to_text(now), limit):
+                yield Waiting(*keys.page_of(item["PK"]), from_text(item["due"]))
+
+    def put_off(self, waiting: Waiting, due: datetime | None) -> None:
+        page = _page(waiting.run_id, waiting.shard, due, forgotten_at=waiting.due + FORGOTTEN_AFTER)
+        try:
+            self._table.put(Put(page, "due = :seen", "nobody has said otherwise", {":seen": to_text(waiting.due)}))
+        except Refused:
+            return
+
+
+def close(table: Table, key: keys.Key, at: datetime) -> None:
+    """Let nothing more be told of an entry's person, who is erased; 1 write unit, none if it is closed already."""
+    item = table.get(key, consistent=True)
+    while item and "closed_at" not in item:
+        after = item | {"version": item["version"] + 1, "closed_at": to_text(at)}
+        try:
+            table.put(Put(after, "version = :seen", _ENTRY, {":seen": item["version"]}))
+        except Refused as refused:
+            item = refused.found[_ENTRY]
+        else:
+            return
+
+
+def _as_seen(send: Send) -> Put:
+    return Put(send_item(send), "version = :seen", _ENTRY, {":seen": send.version - 1})
+
+
+def _budget_put(budget: Budget) -> Put:
+    seen = budget.version - 1
+    as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
+    return Put(budget_item(budget), as_seen, _BUDGET, {":seen": seen} if seen else None)
+
+
+def _page(run_id: str, shard: int, due: datetime | None, forgotten_at: datetime | None = None) -> Item:
+    key = keys.page(run_id, shard)
+    item: Item = {"PK": key.pk, "SK": key.sk, "type": "page", "v": 1}
+    if due is not None:
+        return item | {"work": keys.work(key.pk), "due": to_text(due)}
+    return item | ({"expires_at": int(forgotten_at.timestamp())} if forgotten_at else {})
+
+
+_TEXTS = ("site", "template", "topic", "reason", "bounce")
+_TIMES = (
+    *("planned_at", "requested_at", "claimed_at", "doubted_at", "resent_at", "settled_at", "delivered_at", "delayed_at"),
+    *("bounced_at", "complained_at", "rejected_at", "opened_at", "clicked_at", "closed_at"),
+)
+
+
+def send_item(send: Send) -> Item:
+    """Its end is `until`, because DynamoDB deletes by `expires_at`."""
+    key = keys.send(send.run_id, send.shard, send.customer_id)
+    item: Item = {
+        "PK": key.pk,
+        "SK": key.sk,
+        "type": "send",
+        "v": 1,
+        "version": send.version,
+        "policy": send.policy,
+        "status": send.status,
+        "attempt": send.attempt,
+    }
+    item |= {name: value for name in _TEXTS if (value := getattr(send, name)) is not None}
+    item |= {name: to_text(at) for name in _TIMES if (at := getattr(send, name)) is not None}
+    if send.expires_at is not None:
+        item["until"] = to_text(send.expires_at)
+    if send.accepted:
+        item["accepted"] = {str(attempt): message_id for attempt, message_id in send.accepted.items()}
+    return item
+
+
+def send_of(item: Item) -> Send:
+    run_id, shard = keys.page_of(item["PK"])
+    said: Item = {name: item[name] for name in _TEXTS if name in item}
+    said |= {name: from_text(item[name]) for name in _TIMES if name in item}
+    return Send(
+        run_id=run_id,
+        shard=shard,
+        customer_id=item["SK"],
+        policy=Policy(item["policy"]),
+        status=Status(item["status"]),
+        attempt=item["attempt"],
+        expires_at=from_text(item["until"]) if "until" in item else None,
+        accepted={int(attempt): message_id for attempt, message_id in item.get("accepted", {}).items()},
+        version=item["version"],
+        **said,
+    )
+
+
+def budget_item(budget: Budget) -> Item:
+    key = keys.budget(budget.customer_id)
+    sends = {
+        name: [to_text(reserved.at), reserved.run_id, reserved.shard, reserved.customer_id]
+        for name, reserved in budget.sends.items()
+    }
+    return {"PK": key.pk, "SK": key.sk, "type": "budget", "v": 1, "version": budget.version, "sends": sends}
+
+
+def budget_of(item: Item) -> Budget:
+    return Budget(
+        keys.customer_id_of(item["PK"]),
+        item["version"],
+        {
+            name: Reserved(from_text(at), run_id, shard, customer_id)
+            for name, (at, run_id, shard, customer_id) in item["sends"].items()
+        },
+    )
+
+
+def run_item(run: Run) -> Item:
+    key = keys.run(run.run_id)
+    item: Item = {
+        "PK": key.pk,
+        "SK": key.sk,
+        "type": "run",
+        "v": 1,
+        "version": run.version,
+        "policy": run.policy,
+        "site": run.site,
+        "template": run.template,
+        "state": run.state,
+    }
+    if run.topic is not None:
+        item["topic"] = run.topic
+    if run.expires_at is not None:
+        item["until"] = to_text(run.expires_at)
+    if run.cap is not None:
+        item["cap"] = [run.cap.most, int(run.cap.within.total_seconds())]
+    return item
+
+
+def run_of(item: Item) -> Run:
+    return Run(
+        run_id=item["PK"].removeprefix("RUN#"),
+        policy=Policy(item["policy"]),
+        site=item["site"],
+        template=item["template"],
+        topic=item.get("topic"),
+        state=RunState(item["state"]),
+        expires_at=from_text(item["until"]) if "until" in item else None,
+        cap=Cap(item["cap"][0], timedelta(seconds=item["cap"][1])) if "cap" in item else None,
+        version=item["version"],
+    )
