@@ -19,7 +19,6 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
-from pydantic_core import PydanticCustomError
 
 from ecrm.application.behaviour import Said
 from ecrm.application.orders import Drafted, PlaceOrder, RecordOrderEvent
@@ -28,20 +27,13 @@ from ecrm.domain.attributes import stated
 from ecrm.domain.customers import Identifier, identifiers_of
 from ecrm.domain.errors import Flaw, Invalid
 
-from .fields import Answer, Email, ForeignId, Instant, Name, OrderId, Phone
+from .fields import WIDEST_EXPONENT, Answer, Email, ForeignId, Instant, Name, OrderId, Phone, storable
 from .problems import invalid_from
 
 LARGEST_CALL = 32 * 1024
 LARGEST_BATCH = 500 * 1024
 MOST_CALLS = 500
 """Calls in one batch: so many of as many new customers are done well before the gateway gives up."""
-
-DEEPEST = 20
-"""Levels in properties and traits; the table holds 32 in all."""
-MOST_DIGITS = 38
-MOST_PRECISE = 17
-"""Digits of a number with a fraction: as many as tell any two doubles apart."""
-WIDEST_EXPONENT = 100
 
 CONTEXT = frozenset(
     {
@@ -59,32 +51,6 @@ def _id(value: object) -> object:
     return None if value == "" else value
 
 
-def _storable(value: Any) -> Any:
-    """Refuse what the table would not give back as it was sent."""
-    stack = [(value, 1)]
-    while stack:
-        inner, depth = stack.pop()
-        if depth > DEEPEST:
-            raise PydanticCustomError("nested_too_deeply", "nested too deeply")
-        if isinstance(inner, dict):
-            if "" in inner:
-                raise PydanticCustomError("empty_name", "a name is empty")
-            stack += [(each, depth + 1) for each in inner.values()]
-        elif isinstance(inner, list):
-            stack += [(each, depth + 1) for each in inner]
-        elif isinstance(inner, int | Decimal) and not _is_kept_exactly(inner):
-            raise PydanticCustomError("number_out_of_range", "a number is too large, too small or too precise to be kept exactly")
-    return value
-
-
-def _is_kept_exactly(number: int | Decimal) -> bool:
-    if isinstance(number, int):
-        return bool(-(10**MOST_DIGITS) < number < 10**MOST_DIGITS)
-    parts = number.as_tuple()
-    precise = "".join(map(str, parts.digits)).strip("0")
-    return len(precise) <= MOST_PRECISE and isinstance(parts.exponent, int) and abs(parts.exponent) <= WIDEST_EXPONENT
-
-
 def _object(value: object) -> object:
     return {} if value is None else value
 
@@ -93,7 +59,7 @@ _TEXT = Annotated[str, StringConstraints(max_length=200)]
 _OPTIONAL = BeforeValidator(_id, json_schema_input_type=_TEXT | int | None)
 _REQUIRED = BeforeValidator(_id, json_schema_input_type=Annotated[str, StringConstraints(min_length=1, max_length=200)] | int)
 Id = Annotated[ForeignId | None, _OPTIONAL]
-Open = Annotated[dict[str, Any], BeforeValidator(_object), AfterValidator(_storable)]
+Open = Annotated[dict[str, Any], BeforeValidator(_object), AfterValidator(storable)]
 Label = Annotated[Name | None, _OPTIONAL]
 MessageId = Annotated[_TEXT | None, _OPTIONAL]
 

@@ -24,6 +24,14 @@ _LATEST_DAY = date(2999, 12, 31)
 """Far enough from the calendar's end for days to be counted on from it."""
 
 
+DEEPEST = 20
+"""Levels in an object that is kept as it was sent; the table holds 32 in all."""
+MOST_DIGITS = 38
+MOST_PRECISE = 17
+"""Digits of a number with a fraction: as many as tell any two doubles apart."""
+WIDEST_EXPONENT = 100
+
+
 class Body(BaseModel):
     """Strict and closed: an unknown field is an error, and no JSON type is turned into another."""
 
@@ -114,7 +122,33 @@ def phone_number(value: str) -> str:
     return value
 
 
-def _not_blank(value: str) -> str:
+def storable(value: Any) -> Any:
+    """Refuse what the table would not give back as it was sent."""
+    stack = [(value, 1)]
+    while stack:
+        inner, depth = stack.pop()
+        if depth > DEEPEST:
+            raise PydanticCustomError("nested_too_deeply", "nested too deeply")
+        if isinstance(inner, dict):
+            if "" in inner:
+                raise PydanticCustomError("empty_name", "a name is empty")
+            stack += [(each, depth + 1) for each in inner.values()]
+        elif isinstance(inner, list):
+            stack += [(each, depth + 1) for each in inner]
+        elif isinstance(inner, int | Decimal) and not _is_kept_exactly(inner):
+            raise PydanticCustomError("number_out_of_range", "a number is too large, too small or too precise to be kept exactly")
+    return value
+
+
+def _is_kept_exactly(number: int | Decimal) -> bool:
+    if isinstance(number, int):
+        return bool(-(10**MOST_DIGITS) < number < 10**MOST_DIGITS)
+    parts = number.as_tuple()
+    precise = "".join(map(str, parts.digits)).strip("0")
+    return len(precise) <= MOST_PRECISE and isinstance(parts.exponent, int) and abs(parts.exponent) <= WIDEST_EXPONENT
+
+
+def not_blank(value: str) -> str:
     if not value.strip():
         raise PydanticCustomError("blank", "a text of blanks only says nothing")
     return value
@@ -170,7 +204,7 @@ CustomerId = Annotated[str, _id_like(r"^[0-9a-f]{32}$", 32)]
 OrderId = Annotated[str, _id_like(r"^[A-Za-z0-9#][A-Za-z0-9._:@+=~#-]*$", 100)]
 """No slash, percent sign or blank, so that an order has one URL."""
 EventId = Annotated[str, _id_like(r"^[A-Za-z0-9._:@+=~-]+$", 100)]
-LineId = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_not_blank)]
+LineId = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(not_blank)]
 SITE_ID = r"^[a-z0-9][a-z0-9-]{0,39}$"
 SiteId = Annotated[str, _id_like(SITE_ID, 40)]
 TOPIC_ID = r"^[a-z0-9][a-z0-9_-]{0,39}$"
@@ -180,9 +214,9 @@ TemplateName = Annotated[str, _id_like(TEMPLATE_ID, 60)]
 Language = Annotated[str, StringConstraints(pattern=LANGUAGE)]
 """A BCP 47 tag of a language, of choice with script and region."""
 TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_time_zone)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(not_blank)]
 Text = Annotated[str, StringConstraints(max_length=2_000)]
-ForeignId = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]
+ForeignId = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(not_blank)]
 """An identifier that a site made: kept byte for byte."""
 Limit = Annotated[int, BeforeValidator(_limit), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100, "default": 50})]
 Url = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^https?://[^\s<>\"'`\\]+$")]

@@ -32,6 +32,7 @@ CATALOGUE: dict[str, str] = {
     "message.delayed": "The customer's mail server did not take the message yet; it is tried again.",
     "message.bounced": "The customer's mail server refused the message; `data.bounce` says whether for good.",
     "message.complained": "The customer called the message spam.",
+    "message.cleared": "The customer said that the message is no spam.",
     "message.rejected": "The mail provider had taken the message and did not send it after all, or could not render it.",
     "message.opened": "The message was opened; `data.machine` where a mail server did so, not a person.",
     "message.clicked": "A link of the message was followed; `data.machine` where a scanner did so, not a person.",

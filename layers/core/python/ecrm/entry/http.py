@@ -42,6 +42,8 @@ LONGEST_IDEMPOTENCY_KEY = 255
 LONGEST_SEGMENT = 200
 """Longer than any id that we give or take, and shorter than a key of the table may be."""
 
+FORM = "application/x-www-form-urlencoded"
+
 _NEEDLESS = re.compile(r"%(?:2[de]|3\d|[46][1-9a-f]|[57][\da]|5f|7e)", re.ASCII | re.IGNORECASE)
 """The encoding of a letter, a digit, `-`, `.`, `_` or `~`, which nobody encodes (RFC 3986 §2.3)."""
 
@@ -81,6 +83,7 @@ class Route:
     creates: str | None
     largest: int
     tracks: bool
+    takes_forms: bool
     alias: str | None
 
     @property
@@ -88,10 +91,14 @@ class Route:
         paths = (self.path, self.alias) if self.alias else (self.path,)
         return re.compile("|".join(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)) for path in paths))
 
+    @property
+    def is_for_any_origin(self) -> bool:
+        return self.tracks or self.takes_forms
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request that is known, allowed and well shaped. `request` is there with an Idempotency-Key."""
+    """One request that is known, allowed and well shaped. `request` is there with an Idempotency-Key, `ip` is the caller's."""
 
     api: "HttpApi"
     key: ApiKey | None
@@ -103,6 +110,7 @@ class Call:
     request: Request | None
     now: datetime
     correlation_id: str
+    ip: str
 
     @property
     def source(self) -> str:
@@ -137,17 +145,19 @@ class HttpApi:
         creates: str | None = None,
         largest: int = LARGEST_BODY,
         tracks: bool = False,
+        takes_forms: bool = False,
         alias: str | None = None,
     ) -> Callable[[Callable[[Call], Reply]], Callable[[Call], Reply]]:
         """Declare what answers a method on a path; `{name}` in the path is one segment. The docstring is its description.
 
         `creates` names the metric that counts what the route creates. One that `tracks` speaks to Segment's libraries: the body
         may be text/plain and gzipped, the key may be its `writeKey`, pages of any origin may read the answer, an Idempotency-Key
-        means nothing, and a problem has a `message`. An `alias` is another path of the same route.
+        means nothing, and a problem has a `message`. One that `takes_forms` is for pages of any origin, also for a form without a
+        script. An `alias` is another path of the same route.
         """
 
         def declare(does: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
-            route = Route(method, path, does, scope, body, query, answer, creates, largest, tracks, alias)
+            route = Route(method, path, does, scope, body, query, answer, creates, largest, tracks, takes_forms, alias)
             self.routes.append((route, route.pattern))
             return does
 
@@ -167,8 +177,8 @@ class HttpApi:
         except Exception as error:  # noqa: BLE001 (the last net: a request is always answered, and this one rings an alarm)
             observability.alarm("unhandled", error, **log)
             reply = Reply(500, internal_problem(correlation_id))
-        if self._tracks(event["rawPath"]):
-            reply = _for_any_origin(reply)
+        for route in self._for_any_origin(event["rawPath"]):
+            reply = _for_any_origin(reply, route)
         duration = round((time.perf_counter() - started) * 1000, 1)
         observability.note("request", **log, status=reply.status, duration_ms=duration)
         return _wire(reply, correlation_id, head=http["method"] == "HEAD")
@@ -204,14 +214,16 @@ class HttpApi:
             request=request,
             now=now,
             correlation_id=correlation_id,
+            ip=event["requestContext"]["http"].get("sourceIp", ""),
         )
         reply = route.does(call)
         if route.creates and reply.counted:
             observability.count(route.creates, reply.counted)
         return reply
 
-    def _tracks(self, raw_path: str) -> bool:
-        return any(route.tracks and pattern.fullmatch(raw_path) for route, pattern in self.routes)
+    def _for_any_origin(self, raw_path: str) -> list[Route]:
+        """Give a route of this path that pages of any origin call, where there is one."""
+        return [route for route, pattern in self.routes if route.is_for_any_origin and pattern.fullmatch(raw_path)][:1]
 
     def _at(self, raw_path: str) -> "list[tuple[Route, re.Match[str]]]":
         found = [(route, match) for route, pattern in self.routes if (match := pattern.fullmatch(raw_path))]
@@ -254,6 +266,8 @@ class HttpApi:
 
     def _json(self, route: Route, headers: Mapping[str, str], raw: bytes) -> Any:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if route.takes_forms and kind == FORM:
+            return _form(raw, route.largest)
         is_json = kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
         if not is_json and not (route.tracks and kind == "text/plain"):
             raise Refusal(415, "not_json", "send the body as application/json")
@@ -280,13 +294,13 @@ def _allowed(found: list[tuple[Route, re.Match[str]]]) -> str:
 
 
 def _preflight(found: list[tuple[Route, re.Match[str]]]) -> dict[str, str]:
-    if not any(route.tracks for route, _ in found):
+    if not any(route.is_for_any_origin for route, _ in found):
         return {}
     return _PREFLIGHT | {"access-control-allow-methods": _allowed(found)}
 
 
-def _for_any_origin(reply: Reply) -> Reply:
-    body = CallProblemBody.of(reply.body) if isinstance(reply.body, ProblemBody) else reply.body
+def _for_any_origin(reply: Reply, route: Route) -> Reply:
+    body = CallProblemBody.of(reply.body) if route.tracks and isinstance(reply.body, ProblemBody) else reply.body
     return replace(reply, body=body, headers=_ANY_ORIGIN | dict(reply.headers))
 
 
@@ -323,6 +337,21 @@ def _unzipped(raw: bytes, largest: int) -> bytes:
         return unzip.decompress(raw, largest + 1)
     except zlib.error:
         raise Refusal(400, "bad_gzip", "the body is not gzip") from None
+
+
+def _form(raw: bytes, largest: int) -> dict[str, str]:
+    """Read what a page's form sends without a script: names and texts."""
+    if len(raw) > largest:
+        raise errors.TooLarge(f"a body here is at most {largest} bytes")
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"), keep_blank_values=True, strict_parsing=bool(raw), errors="strict", max_num_fields=20
+        )
+    except ValueError:
+        raise Refusal(400, "bad_form", "the form cannot be read") from None
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise Refusal(400, "bad_form", "the form has the same name twice")
+    return dict(pairs)
 
 
 def _raw_body(event: Mapping[str, Any]) -> bytes:

@@ -128,8 +128,14 @@ def _wanted(event: Mapping[str, Any]) -> tuple[Language, ...]:
         asked = dict(parse_qsl(event.get("rawQueryString", ""), max_num_fields=MOST_ACCEPTED)).get("lang", "")
     except ValueError:
         asked = ""
-    accepted = [_accepted(part) for part in headers.get("accept-language", "").split(",")[:MOST_ACCEPTED]]
-    tags = (asked, *(tag for weight, tag in sorted(accepted, key=lambda each: -each[0]) if weight > 0))
+    own = _language(asked)
+    return tuple(dict.fromkeys((*((own,) if own else ()), *accepted_languages(headers.get("accept-language", "")))))
+
+
+def accepted_languages(header: str) -> tuple[Language, ...]:
+    """Give the languages of ours that an Accept-Language asks for, best first."""
+    accepted = [_accepted(part) for part in header.split(",")[:MOST_ACCEPTED]]
+    tags = (tag for weight, tag in sorted(accepted, key=lambda each: -each[0]) if weight > 0)
     return tuple(dict.fromkeys(found for tag in tags if (found := _language(tag))))
 
 

@@ -94,6 +94,9 @@ class DynamoTimeline:
                 return Page(tuple(found), last.removeprefix(keys.EVENT_PREFIX))
         return Page(tuple(found), None)
 
+    def said(self, customer_id: str, occurred_at: datetime, event_id: str) -> dict[str, Any]:
+        return event_data(self._table, customer_id, occurred_at, event_id)
+
     def _newest_first(self, partitions: Sequence[str], before: str | None, most: int) -> Iterator[Item]:
         """Merge the partitions' events; each is asked for as many as are read of all of them together."""
         beyond = keys.EVENT_PREFIX + before if before else None
