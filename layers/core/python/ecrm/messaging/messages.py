@@ -1,0 +1,30 @@
+"""The queue of what is to be sent: a message names a run and a shard, and nothing else."""
+
+import json
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ecrm.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+LONGEST_DELAY_SECONDS = 900
+"""What SQS knows; whoever has to wait longer comes back by the worklist."""
+
+
+class SqsMessageQueue:
+    def __init__(self, client: "SQSClient", url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def send(self, run_id: str, shard: int, delay_seconds: int = 0) -> None:
+        """Ask for a page to be worked on, in `delay_seconds` or, if that is sooner, in 15 minutes. Raises Unavailable."""
+        body = json.dumps({"type": "page", "v": 1, "run_id": run_id, "shard": shard})
+        try:
+            self._client.send_message(
+                QueueUrl=self._url, MessageBody=body, DelaySeconds=min(delay_seconds, LONGEST_DELAY_SECONDS)
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise Unavailable("the queue of messages takes no message") from error
