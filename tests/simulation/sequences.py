@@ -22,6 +22,8 @@ PKS = ("CUSTOMER#1", "CUSTOMER#2")
 SKS = ("CONSENT", "CONSENT#email#news", "EVENT#1", "EVENT#10", "EVENT#2", "EVENT#é", "EVENT#\U0001f600", "PROFILE", "ORDER#de#1")
 PREFIXES = ("", "CONSENT", "EVENT#", "EVENT#1", "nothing")
 CUSTOMERS = ("c1", "c2")
+TIMES = ("2026-11", "2026-12", "2027-01")
+WORKS = ("work#0", "work#1")
 LARGEST = "x" * (400 * 1024)
 
 type Step = Callable[[Table], Any]
@@ -37,8 +39,8 @@ def conditions() -> frozenset[str]:
         for text in texts
         if isinstance(text.value, str)
         and "\n" not in text.value
-        and text.value not in ("PK = :pk", "SK = :sk")
-        and ("attribute_" in text.value or "= :" in text.value or "< :" in text.value)
+        and text.value not in ("PK = :pk", "SK = :sk", "#work = :work AND due <= :until")
+        and ("attribute_" in text.value or "contains(" in text.value or "= :" in text.value or "< :" in text.value)
     )
 
 
@@ -53,7 +55,7 @@ class Asked:
     def of(self, table: Table) -> Any:
         try:
             answer = getattr(table, self.operation)(*self.arguments, **self.options)
-            if self.operation in ("query", "scan_keys"):
+            if self.operation in ("query", "scan_keys", "waiting"):
                 answer = list(answer)
         except Refused as refused:
             return "refused", dict(refused.found)
@@ -61,7 +63,7 @@ class Asked:
             return "mistake"
         except EcrmError as error:
             return error.code
-        if self.operation in ("get_many", "scan_keys"):
+        if self.operation in ("get_many", "scan_keys", "waiting"):
             return sorted(answer, key=repr)
         return answer
 
@@ -104,6 +106,12 @@ def _items(draw: st.DrawFn) -> dict[str, Any]:
         "expires_at": st.integers(1, 3),
         "merged_into": st.sampled_from(CUSTOMERS),
         "erased_at": st.just("2026"),
+        "active": st.booleans(),
+        "lapses_at": st.sampled_from(TIMES),
+        "addresses": st.lists(st.sampled_from(CUSTOMERS), max_size=2) | st.sampled_from(CUSTOMERS) | st.integers(1, 2),
+        "closed_at": st.just("2026"),
+        "work": st.sampled_from(WORKS),
+        "due": st.sampled_from(TIMES),
         "more": _values,
     }
     return {"PK": key.pk, "SK": key.sk} | draw(st.fixed_dictionaries({}, optional=known))
@@ -120,6 +128,10 @@ def _conditions(draw: st.DrawFn) -> tuple[str | None, dict[str, Any] | None]:
 
 
 def _compared(attribute: str) -> SearchStrategy[Any]:
+    if attribute == "active":
+        return st.booleans()
+    if attribute in ("lapses_at", "due"):
+        return st.sampled_from(TIMES)
     return st.integers(1, 4) if attribute in ("version", "expires_at") else st.sampled_from((*CUSTOMERS, "2026"))
 
 
@@ -152,11 +164,13 @@ def _place(action: Action) -> tuple[str, str]:
 @st.composite
 def _reads(draw: st.DrawFn) -> Asked:
     consistent = {"consistent": draw(st.booleans())}
-    match draw(st.sampled_from(("get", "get_many", "query", "query", "scan_keys"))):
+    match draw(st.sampled_from(("get", "get_many", "query", "query", "scan_keys", "waiting"))):
         case "get":
             return Asked("get", (draw(_keys),), consistent)
         case "get_many":
             return Asked("get_many", (draw(st.lists(_keys, max_size=6)),), consistent)
+        case "waiting":
+            return Asked("waiting", (draw(st.sampled_from(WORKS)), draw(st.sampled_from(TIMES)), 100), {})
         case "scan_keys":
             return Asked("scan_keys", (draw(st.sampled_from(SKS)),), {})
     prefix = draw(st.sampled_from(PREFIXES))

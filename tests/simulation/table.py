@@ -167,6 +167,15 @@ class MemoryTable(Table):
         self._moment(Moment.AFTER, "scan_keys")
         yield from found
 
+    def waiting(self, work: str, until: str, limit: int) -> Iterator[Item]:
+        """Give what the index has, which may be any older state of each item."""
+        self._moment(Moment.BEFORE, "waiting")
+        wanted = ({"S": work}, until)
+        found = [item for key in self._states if (item := self._read(key, consistent=False)) and _waits(item, *wanted)]
+        found.sort(key=lambda item: (item["due"]["S"], item["PK"]["S"], item["SK"]["S"]))
+        self._moment(Moment.AFTER, "waiting")
+        yield from (from_wire({name: item[name] for name in ("PK", "SK", "work", "due")}) for item in found[:limit])
+
     def put(self, put: Put) -> None:
         new = _written(put)
         while True:
@@ -272,7 +281,9 @@ class Term:
 
 
 _TERM = re.compile(
-    r"(?P<function>attribute_exists|attribute_not_exists)\((?P<of>\w+)\)|(?P<left>\w+) (?P<sign>[=<]) (?P<right>:\w+)"
+    r"(?P<function>attribute_exists|attribute_not_exists)\((?P<of>\w+)\)"
+    r"|contains\((?P<whole>\w+), (?P<part>:\w+)\)"
+    r"|(?P<left>\w+) (?P<sign>[=<]) (?P<right>:\w+)"
 )
 
 
@@ -288,6 +299,8 @@ def _term(text: str) -> Term:
         raise NotImplementedError(f"the double cannot read the condition: {text}")
     if found["function"]:
         return Term(found["function"], found["of"])
+    if found["whole"]:
+        return Term("contains", found["whole"], found["part"])
     return Term(found["sign"], found["left"], found["right"])
 
 
@@ -299,8 +312,21 @@ def _is_true(term: Term, item: Item, values: Mapping[str, Any]) -> bool:
             return term.attribute not in item
         case "=":
             return term.attribute in item and bool(item[term.attribute] == values[term.value])
+        case "contains":
+            return term.attribute in item and _contains(item[term.attribute], values[term.value])
         case _:
             return term.attribute in item and _is_less(item[term.attribute], values[term.value])
+
+
+def _contains(whole: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
+    """Look for an element of a list, or for a part of a text."""
+    match dict(whole), dict(part):
+        case {"L": elements}, _:
+            return part in elements
+        case {"S": text}, {"S": piece}:
+            return piece in text
+        case _:
+            return False
 
 
 def _is_less(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -312,6 +338,11 @@ def _is_less(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
             return bool(left < right)  # by code points, as UTF-8 sorts
         case _:
             return False
+
+
+def _waits(item: Item, work: Mapping[str, str], until: str) -> bool:
+    """Say whether the index has an item, and it is due."""
+    return item.get("work") == work and "due" in item and bool(item["due"]["S"] <= until)
 
 
 def _key(action: Action) -> Key:
