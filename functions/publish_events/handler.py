@@ -1,4 +1,4 @@
-"""Woken by new events on the table's stream that ask for a job; leaves behind a message on the queue of jobs for each."""
+"""Woken by new events on the table's stream that ask for something; leaves behind messages on queues, and the mails of orders."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,4 +8,10 @@ from ecrm.entry.outbox import publish
 
 
 def handler(event: Mapping[str, Any], _context: object) -> Mapping[str, Any]:
-    return publish(event, wired.job_queue().send)
+    return publish(
+        event,
+        send_job=lambda job_id: wired.job_queue().send(job_id),
+        send_page=lambda run_id, shard: wired.message_queue().send(run_id, shard),
+        plan=wired.plan_order_mail,
+        failures=wired.failure_queue,
+    )

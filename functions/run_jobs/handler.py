@@ -1,12 +1,12 @@
 """Woken by the queue of jobs; leaves behind what the job makes or deletes, and in its row how far it is."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from ecrm import bootstrap as wired
+from ecrm.contracts.jobs import JobMessage
 from ecrm.entry.queue import consume, lateness
 
 
 def handler(event: Mapping[str, Any], context: object) -> Mapping[str, Any]:
-    return consume(event, partial(wired.work_on, is_late=lateness(context)))
+    return consume(event, JobMessage, lambda message: wired.work_on(message.job_id, is_late=lateness(context)))

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ecrm import bootstrap as wired
+from ecrm.entry.sending import settle
 
 
-def handler(_event: Mapping[str, Any], _context: object) -> None:
-    wired.table()
+def handler(_event: Mapping[str, Any], context: object) -> None:
+    settle(context, wired.settle_due)

@@ -21,11 +21,12 @@ from ecrm.store.sites import DynamoSites
 from ecrm.store.table import Table, time_heals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
 
     from ecrm.application.behaviour import Result, Said
@@ -33,30 +34,40 @@ if TYPE_CHECKING:
     from ecrm.application.contacts import ContactRecorded, RecordContact
     from ecrm.application.identity import Authority
     from ecrm.application.jobs import Requested
+    from ecrm.application.messages import FindOrder, MessageRequested, OrderEvent, RequestMessage
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
     from ecrm.application.ports import Request
     from ecrm.application.profiles import ApplyTraits, Joining, Kept, Profile, PutCustomer, UpdateCustomer
+    from ecrm.application.sending import Sender, Settled
     from ecrm.application.statistics import Touched
     from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
     from ecrm.domain.customers import Identifier
     from ecrm.domain.jobs import FileFormat, JobKind
     from ecrm.domain.links import Language
+    from ecrm.domain.messages import Send
+    from ecrm.domain.templates import Template
     from ecrm.entry.http import HttpApi
     from ecrm.entry.public import PublicPages
     from ecrm.files.exports import S3ExportFiles
     from ecrm.messaging.failures import SqsFailureQueue
     from ecrm.messaging.jobs import SqsJobQueue
+    from ecrm.messaging.mails import Mails
+    from ecrm.messaging.messages import SqsMessageQueue
     from ecrm.messaging.rendering import Pages
     from ecrm.store.behaviour import DynamoBehaviour
     from ecrm.store.consent import DynamoConsents
     from ecrm.store.contacts import DynamoContacts
     from ecrm.store.events import DynamoTimeline
     from ecrm.store.jobs import DynamoJobs
+    from ecrm.store.limits import DynamoLimits
     from ecrm.store.links import SecretLinkKeys
+    from ecrm.store.messages import DynamoSends
     from ecrm.store.products import DynamoProducts
     from ecrm.store.profiles import DynamoProfiles
+    from ecrm.store.sending import DynamoSendingControl
     from ecrm.store.statistics import DynamoStatistics
     from ecrm.store.suppressions import DynamoSuppressions
+    from ecrm.store.templates import DynamoTemplates
     from ecrm.store.topics import DynamoTopics
 
 _PATIENCE = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=5, tcp_keepalive=True)
@@ -79,6 +90,9 @@ class RandomIds:
     def job_id(self, now: datetime) -> str:
         return self.customer_id(now)
 
+    def message_id(self, now: datetime) -> str:
+        return self.customer_id(now)
+
     def event_id(self) -> str:
         return secrets.token_hex(16)
 
@@ -98,9 +112,18 @@ def _session() -> botocore.session.Session:
 
 
 @cache
+def _dynamodb() -> "DynamoDBClient":
+    return cast("DynamoDBClient", _session().create_client("dynamodb", config=_PATIENCE))
+
+
+@cache
+def _sqs() -> "SQSClient":
+    return cast("SQSClient", _session().create_client("sqs", config=_PATIENCE))
+
+
+@cache
 def table() -> Table:
-    client = cast("DynamoDBClient", _session().create_client("dynamodb", config=_PATIENCE))
-    return Table(client, os.environ["TABLE_NAME"], _pause)
+    return Table(_dynamodb(), os.environ["TABLE_NAME"], _pause)
 
 
 def _secret(secret_id: str) -> str:
@@ -194,6 +217,27 @@ def topics() -> "DynamoTopics":
 
 
 @cache
+def templates() -> "DynamoTemplates":
+    from ecrm.store.templates import DynamoTemplates  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoTemplates(table())
+
+
+@cache
+def mails() -> "Mails":
+    from ecrm.messaging.mails import Mails  # noqa: PLC0415 (only what makes mails carries the renderer)
+
+    return Mails()
+
+
+@cache
+def ready_made() -> "Mapping[str, Template]":
+    from ecrm.messaging.ready_made import ready_made  # noqa: PLC0415 (the same)
+
+    return ready_made()
+
+
+@cache
 def contacts() -> "DynamoContacts":
     from ecrm.store.contacts import DynamoContacts  # noqa: PLC0415 (each function imports its own)
 
@@ -218,8 +262,7 @@ def link_keys() -> "SecretLinkKeys":
 def failure_queue() -> "SqsFailureQueue":
     from ecrm.messaging.failures import SqsFailureQueue  # noqa: PLC0415 (only stream consumers carry SQS)
 
-    client = cast("SQSClient", _session().create_client("sqs", config=_PATIENCE))
-    return SqsFailureQueue(client, os.environ["FAILURE_QUEUE_URL"])
+    return SqsFailureQueue(_sqs(), os.environ["FAILURE_QUEUE_URL"])
 
 
 @cache
@@ -233,8 +276,76 @@ def jobs() -> "DynamoJobs":
 def job_queue() -> "SqsJobQueue":
     from ecrm.messaging.jobs import SqsJobQueue  # noqa: PLC0415 (only those who queue jobs carry SQS)
 
-    client = cast("SQSClient", _session().create_client("sqs", config=_PATIENCE))
-    return SqsJobQueue(client, os.environ["JOB_QUEUE_URL"])
+    return SqsJobQueue(_sqs(), os.environ["JOB_QUEUE_URL"])
+
+
+@cache
+def sends() -> "DynamoSends":
+    from ecrm.store.messages import DynamoSends  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoSends(table(), customers(), _identity_secret)
+
+
+@cache
+def sending_control() -> "DynamoSendingControl":
+    from ecrm.store.sending import DynamoSendingControl, table_id  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoSendingControl(table(), partial(table_id, _dynamodb(), os.environ["TABLE_NAME"]))
+
+
+@cache
+def message_queue() -> "SqsMessageQueue":
+    from ecrm.messaging.messages import SqsMessageQueue  # noqa: PLC0415 (only those who queue messages carry SQS)
+
+    return SqsMessageQueue(_sqs(), os.environ["MESSAGE_QUEUE_URL"])
+
+
+@cache
+def limits() -> "DynamoLimits":
+    from ecrm.store.limits import DynamoLimits  # noqa: PLC0415 (only who answers strangers limits them)
+
+    return DynamoLimits(table(), _identity_secret)
+
+
+@cache
+def sender() -> "Sender":
+    """One worker a container: it keeps what it was allowed for a second, and the slots that it has leased."""
+    from ecrm.application.messages import Composer  # noqa: PLC0415 (only send_messages sends)
+    from ecrm.application.sending import Sender  # noqa: PLC0415
+    from ecrm.domain.messages import Policy  # noqa: PLC0415
+    from ecrm.messaging.quota import SesQuota  # noqa: PLC0415
+    from ecrm.messaging.ses import ONE_ATTEMPT, SesMailer  # noqa: PLC0415
+
+    def ses(config: Config) -> "SESV2Client":
+        return cast("SESV2Client", _session().create_client("sesv2", config=config))
+
+    configuration_sets = {
+        Policy.TRANSACTIONAL: os.environ["TRANSACTIONAL_CONFIGURATION_SET"],
+        Policy.MARKETING: os.environ["MARKETING_CONFIGURATION_SET"],
+    }
+    composer = Composer(
+        timeline=timeline(),
+        profiles=profiles(),
+        orders=orders(),
+        sites=sites(),
+        templates=templates(),
+        ready_made=ready_made,
+        renderer=mails(),
+        link_keys=link_keys(),
+        clock=clock,
+        public_url=public_url(),
+    )
+    return Sender(
+        sends=sends(),
+        control=sending_control(),
+        quota=SesQuota(ses(_PATIENCE)),
+        mailer=SesMailer(ses(ONE_ATTEMPT), configuration_sets, time.monotonic),
+        queue=message_queue(),
+        customers=customers(),
+        compose=composer.compose,
+        clock=clock,
+        wait=time.sleep,
+    )
 
 
 @cache
@@ -245,6 +356,45 @@ def export_files() -> "S3ExportFiles":
     at_its_region = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
     client = cast("S3Client", _session().create_client("s3", config=_PATIENCE.merge(at_its_region)))
     return S3ExportFiles(client, os.environ["EXPORTS_BUCKET"])
+
+
+def settle_due(is_late: "Callable[[], bool]") -> "Settled":
+    from ecrm.application import sending  # noqa: PLC0415 (each function imports its own use cases)
+
+    return sending.settle_due(
+        sends=sends(), control=sending_control(), queue=message_queue(), customers=customers(), clock=clock, is_late=is_late
+    )
+
+
+def request_message(command: "RequestMessage", request: "Request | None") -> "MessageRequested":
+    from ecrm.application import messages  # noqa: PLC0415 (the same)
+
+    return messages.request_message(
+        command,
+        request,
+        sends=sends(),
+        customers=customers(),
+        sites=sites(),
+        templates=templates(),
+        ready_made=ready_made,
+        suppressions=suppressions(),
+        clock=clock,
+        ids=ids,
+    )
+
+
+def send_order_link(asked: "FindOrder") -> "Send | None":
+    from ecrm.application import messages  # noqa: PLC0415 (the same)
+
+    return messages.send_order_link(
+        asked, limits=limits(), orders=orders(), sends=sends(), customers=customers(), sites=sites(), clock=clock, ids=ids
+    )
+
+
+def plan_order_mail(happened: "OrderEvent") -> "Send | None":
+    from ecrm.application import messages  # noqa: PLC0415 (the same)
+
+    return messages.plan_order_mail(happened, sends=sends(), customers=customers(), sites=sites(), clock=clock)
 
 
 def request_export(kind: "JobKind", file_format: "FileFormat", request: "Request | None", source: str) -> "Requested":

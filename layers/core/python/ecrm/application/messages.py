@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from ecrm.domain.attributes import known, merged
 from ecrm.domain.consent import Channel
@@ -59,7 +59,7 @@ _TRANSACTIONAL_HEADERS = {
 }
 
 
-class AllIds(Ids, MessageIds):
+class AllIds(Ids, MessageIds, Protocol):
     """Ids of customers and of messages."""
 
 

@@ -3,19 +3,82 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-_PARTITION = "JOB#"
-_REQUESTED = "job.requested"
+from ecrm.application.messages import REQUESTED, OrderEvent
+from ecrm.application.ports import FailureQueue
+from ecrm.domain.errors import Unavailable
+from ecrm.domain.instants import from_text
+
+from . import observability
+
+_JOB = "JOB#"
+_CUSTOMER = "CUSTOMER#"
+_ORDER = "order."
 
 
-def publish(event: Mapping[str, Any], send: Callable[[str], None]) -> dict[str, list[Any]]:
-    """Hand on every job that was asked for; a removal, a record without an image or of an unknown type is nothing to do.
+def publish(
+    event: Mapping[str, Any],
+    *,
+    send_job: Callable[[str], None],
+    send_page: Callable[[str, int], None],
+    plan: Callable[[OrderEvent], object],
+    failures: Callable[[], FailureQueue],
+) -> dict[str, list[Any]]:
+    """Hand on jobs and messages that were asked for, and plan the mails of orders; whatever else there is, is nothing to do.
 
-    Where the queue takes nothing the batch is raised: a job that is handed on twice is worked on once.
+    An event that makes no sense is parked by its key, and the batch goes on. Where a queue or the table is unavailable the batch
+    is raised after all others were worked on: what is handed on twice is worked on once, and a mail is planned once.
     """
+    unavailable: Unavailable | None = None
+    parked: list[dict[str, str]] = []
     for record in event["Records"]:
         image = record.get("dynamodb", {}).get("NewImage", {})
-        partition = image.get("PK", {}).get("S", "")
-        is_request = image.get("type", {}).get("S") == _REQUESTED and partition.startswith(_PARTITION)
-        if record.get("eventName") == "INSERT" and is_request:
-            send(partition.removeprefix(_PARTITION))
+        if record.get("eventName") != "INSERT" or not image:
+            continue
+        try:
+            _hand_on(image, send_job=send_job, send_page=send_page, plan=plan)
+        except Unavailable as error:
+            unavailable = error
+        except Exception as error:  # noqa: BLE001 (poison, whatever it is: parked for an engineer, never in the way of others)
+            observability.warn("parked", error)
+            parked.append(_failure(record, error))
+    if parked:
+        failures().park(parked)
+        observability.count("EventsParked", len(parked))
+    if unavailable is not None:
+        raise unavailable
     return {"batchItemFailures": []}
+
+
+def _hand_on(
+    image: Mapping[str, Any],
+    *,
+    send_job: Callable[[str], None],
+    send_page: Callable[[str, int], None],
+    plan: Callable[[OrderEvent], object],
+) -> None:
+    partition, kind = image["PK"]["S"], image["type"]["S"]
+    if partition.startswith(_JOB) and kind == "job.requested":
+        send_job(partition.removeprefix(_JOB))
+    elif partition.startswith(_CUSTOMER) and kind == REQUESTED:
+        said = image["data"]["M"]
+        send_page(said["run_id"]["S"], int(said["shard"]["N"]))
+    elif partition.startswith(_CUSTOMER) and kind.startswith(_ORDER):
+        plan(_order_event(image))
+
+
+def _order_event(image: Mapping[str, Any]) -> OrderEvent:
+    return OrderEvent(
+        id=image["id"]["S"],
+        type=image["type"]["S"],
+        occurred_at=from_text(image["occurred_at"]["S"]),
+        customer_id=image["PK"]["S"].removeprefix(_CUSTOMER),
+        site=image["site"]["S"],
+        order_id=image["data"]["M"]["order_id"]["S"],
+        backfill=image.get("backfill", {}).get("BOOL", False),
+    )
+
+
+def _failure(record: Mapping[str, Any], error: Exception) -> dict[str, str]:
+    """Name the event by ids alone, for the queue and for whoever repairs it."""
+    key = record["dynamodb"]["Keys"]
+    return {"type": "parked_event", "v": "1", "pk": key["PK"]["S"], "sk": key["SK"]["S"], "error": type(error).__name__}

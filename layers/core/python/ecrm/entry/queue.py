@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ecrm.contracts.jobs import JobMessage
+from pydantic import BaseModel
+
 from ecrm.domain.errors import Unavailable
 
 from . import observability
@@ -13,26 +14,29 @@ RESERVE_MILLISECONDS = 20_000
 """What a function keeps of its time: a step that has begun must come to its end."""
 
 
-def consume(event: Mapping[str, Any], work: Callable[[str], None]) -> dict[str, list[dict[str, str]]]:
-    """Call `work` for the job that each message names, and name the messages that failed.
+def consume[M: BaseModel](
+    event: Mapping[str, Any], shape: type[M], work: Callable[[M], object]
+) -> dict[str, list[dict[str, str]]]:
+    """Call `work` for each message, and name the messages that failed.
 
     One that is no message of ours fails as well, until the queue gives it up to its dead letters: nobody may lose it in silence.
     """
     failed: list[dict[str, str]] = []
     for record in event["Records"]:
-        job_id = None
+        ids: dict[str, Any] = {}
         try:
-            job_id = JobMessage.model_validate(json.loads(record["body"])).job_id
-            work(job_id)
+            message = shape.model_validate(json.loads(record["body"]))
+            ids = message.model_dump(exclude={"type", "v"})
+            work(message)
         except Unavailable as error:
-            observability.warn("unavailable", error, job_id=job_id)
+            observability.warn("unavailable", error, **ids)
             failed.append({"itemIdentifier": record["messageId"]})
         except Exception as error:  # noqa: BLE001 (poison, whatever it is, is never in the way of others)
-            observability.alarm("unhandled in a queue", error, job_id=job_id)
+            observability.alarm("unhandled in a queue", error, **ids)
             failed.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failed}
 
 
-def lateness(context: Any) -> Callable[[], bool]:
+def lateness(context: Any, reserve_milliseconds: int = RESERVE_MILLISECONDS) -> Callable[[], bool]:
     """Say whether a function should begin nothing new."""
-    return lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS
+    return lambda: context.get_remaining_time_in_millis() < reserve_milliseconds
