@@ -30,7 +30,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "sites_api": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
     "jobs_api": {"Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}, "ExportsBucket": {"s3:GetObject"}},
     "public_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}},
-    "templates_api": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
+    "templates_api": {"Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
     "messages_api": {
         # whether sending is armed is a matter of the table's own id
         "Table": {*WRITER, "dynamodb:DescribeTable", "dynamodb:Query"},
@@ -56,7 +56,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "ExportsBucket": {"s3:DeleteObject", "s3:ListBucket", "s3:PutObject"},  # an erasure takes away the person's own exports
     },
     "send_messages": {
-        "Table": {*WRITER, "dynamodb:DeleteItem", "dynamodb:DescribeTable", "dynamodb:Query"},
+        "Table": {*WRITER, "dynamodb:DescribeTable", "dynamodb:Query"},
         "MessageQueue": {*QUEUE, "sqs:SendMessage"},  # a page that is not done in its minute asks for itself again
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
         "LinkSecret": {"secretsmanager:GetSecretValue"},
@@ -66,7 +66,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "*": {"ses:GetAccount"},
     },
     "settle_sends": {
-        "Table": {"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "Table": {"dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
         "Table/index/worklist": {"dynamodb:Query"},
         "MessageQueue": {"sqs:SendMessage"},
     },
