@@ -143,6 +143,7 @@ class _Text:
         self._space = True
         self._cell = False
         self._link: tuple[str, int] | None = None
+        self._branches: list[tuple[int, bool, bool]] = []
 
     def start(self, tag: str, said: dict[str, str | None]) -> None:
         is_hidden = "hidden" in said or _HIDDEN.search(said.get("style") or "") is not None
@@ -199,6 +200,7 @@ class _Text:
         for found in _MARK.finditer(text):
             piece = self._source[int(found[1])]
             if piece.kind == "block":
+                self._branch(piece.source.partition(" ")[0])
                 self.pieces.append(replace(piece, lines=0, trims=(False, False)))
 
     def _words(self, text: str) -> None:
@@ -214,7 +216,17 @@ class _Text:
             self.pieces.append(replace(piece, lines=0, trims=(False, False)))
             self._ends, self._space = 0, False
         elif piece.kind == "block":
+            self._branch(piece.source.partition(" ")[0])
             self.pieces.append(replace(piece, lines=0, trims=(False, False)))
+
+    def _branch(self, word: str) -> None:
+        """Let each branch begin where the first one began."""
+        if word in ("if", "for"):
+            self._branches.append((self._ends, self._space, self._cell))
+        elif self._branches and word in ("elif", "else"):
+            self._ends, self._space, self._cell = self._branches[-1]
+        elif self._branches:
+            self._branches.pop()
 
     def _append(self, text: str) -> None:
         if text.strip():

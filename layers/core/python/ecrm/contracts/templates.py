@@ -1,0 +1,169 @@
+"""Templates on the wire."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from ecrm.application.templates import Preview, Warned
+from ecrm.domain import instants
+from ecrm.domain.errors import Invalid
+from ecrm.domain.templates import Purpose, Template, TemplateHead, Variant, direction_of
+
+from .fields import TEMPLATE_ID, Answer, Body, CustomerId, Language, OrderId, SiteId, TemplateName, TopicId, not_blank
+
+Line = Annotated[str, StringConstraints(max_length=500)]
+PurposeName = Literal["transactional", "marketing"]
+
+
+class VariantBody(Body):
+    """A template in one language. The plain text is derived from the HTML where none is given."""
+
+    subject: Annotated[Line, AfterValidator(not_blank)]
+    preheader: Line = ""
+    html: Annotated[str, AfterValidator(not_blank)]
+    text: str | None = None
+
+    def to_variant(self) -> Variant:
+        return Variant(subject=self.subject, preheader=self.preheader, html=self.html, text=self.text)
+
+
+class PutTemplateBody(Body):
+    """What a mail says, by language. A marketing template names the topic that its receivers consented to."""
+
+    purpose: PurposeName
+    topic: TopicId | None = None
+    variants: Annotated[dict[Language, VariantBody], Field(min_length=1, max_length=20)]
+
+    def to_template(self, template: str, now: datetime | None = None) -> Template:
+        if not re.fullmatch(TEMPLATE_ID, template):
+            detail = "a template is named by lower-case letters, digits, hyphens and underscores, 40 at most"
+            raise Invalid(detail, code="bad_template")
+        return Template(
+            template=template,
+            purpose=Purpose(self.purpose),
+            topic=self.topic,
+            variants={language: said.to_variant() for language, said in self.variants.items()},
+            updated_at=now,
+        )
+
+
+class PreviewTemplateBody(Body):
+    """A template, given or named, and what it is to be tried with: a customer or sample attributes, an order or a sample one."""
+
+    template: PutTemplateBody | None = None
+    name: TemplateName | None = None
+    version: Annotated[int, Field(ge=0, le=999_999)] | None = None
+    language: Language | None = None
+    site: SiteId | None = None
+    customer_id: CustomerId | None = None
+    customer: dict[str, Any] | None = None
+    order_id: OrderId | None = None
+    data: dict[str, Any] | None = None
+
+
+class VariantAnswerBody(Answer):
+    direction: str
+    subject: str
+    preheader: str
+    html: str
+    text: str | None
+
+    @classmethod
+    def of(cls, language: str, said: Variant) -> Self:
+        return cls(
+            direction=direction_of(language),
+            subject=said.subject,
+            preheader=said.preheader,
+            html=said.html,
+            text=said.text,
+        )
+
+
+class TemplateHeadBody(Answer):
+    """`ready_made`: nobody has written one of this name, and this one comes with the system, at version 0."""
+
+    template: TemplateName
+    purpose: PurposeName
+    topic: str | None
+    languages: list[str]
+    ready_made: bool
+    version: int
+    updated_at: str | None
+
+    @classmethod
+    def of(cls, head: TemplateHead) -> Self:
+        return cls(
+            template=head.template,
+            purpose=head.purpose.value,
+            topic=head.topic,
+            languages=list(head.languages),
+            ready_made=head.is_ready_made,
+            version=head.version,
+            updated_at=instants.to_answer(head.updated_at) if head.updated_at else None,
+        )
+
+
+class TemplatesPage(Answer):
+    data: list[TemplateHeadBody]
+    next_cursor: str | None
+
+
+class TemplateBody(TemplateHeadBody):
+    variants: dict[str, VariantAnswerBody]
+
+    @classmethod
+    def of_template(cls, template: Template) -> Self:
+        head = TemplateHeadBody.of(template.head)
+        variants = {language: VariantAnswerBody.of(language, said) for language, said in sorted(template.variants.items())}
+        return cls(**dict(head), variants=variants)
+
+
+class TemplateWarningBody(Answer):
+    """Something that hinders nothing; `line` counts from 1 within the part that `pointer` names."""
+
+    pointer: str
+    line: int
+    code: str
+    detail: str
+
+    @classmethod
+    def all_of(cls, warnings: Sequence[Warned]) -> list[Self]:
+        return [cls(pointer=each.pointer, line=each.line, code=each.code, detail=each.detail) for each in warnings]
+
+
+class TemplateSavedBody(TemplateBody):
+    warnings: list[TemplateWarningBody]
+
+    @classmethod
+    def of_saved(cls, template: Template, warnings: Sequence[Warned]) -> Self:
+        return cls(**dict(TemplateBody.of_template(template)), warnings=TemplateWarningBody.all_of(warnings))
+
+
+class PreviewBody(Answer):
+    """A mail as it would be sent; `size_bytes` is its HTML part's."""
+
+    language: str
+    direction: str
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    size_bytes: int
+    warnings: list[TemplateWarningBody]
+
+    @classmethod
+    def of(cls, made: Preview) -> Self:
+        mail = made.mail
+        return cls(
+            language=made.language,
+            direction=direction_of(made.language),
+            subject=mail.subject,
+            preheader=mail.preheader,
+            html=mail.html,
+            text=mail.text,
+            size_bytes=mail.size_bytes,
+            warnings=TemplateWarningBody.all_of(made.warnings),
+        )

@@ -1,0 +1,65 @@
+"""The templates that are there before anybody has written one: one layout, one body for each mail, one file of words a language.
+
+They are put together with brackets in place of braces, so that what comes out is a template like any other: a company reads
+it, changes it and stores it as its own.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from minijinja import Environment
+
+from ecrm.domain.links import Language
+from ecrm.domain.templates import Purpose, Template, Variant, direction_of
+
+_HERE = Path(__file__).parent / "mails"
+NAMES = ("confirm-address", "order-confirmed", "order-delivered", "order-link", "order-refunded", "order-shipped")
+
+_FONTS = {
+    Language.ENGLISH: "-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif",
+    Language.PERSIAN: "Vazirmatn,'Noto Sans Arabic','Segoe UI',Tahoma,Arial,sans-serif",
+    Language.CHINESE: "'PingFang SC','Microsoft YaHei','Noto Sans SC','Noto Sans CJK SC',Arial,sans-serif",
+}
+_NAMED = re.compile(r"\{\{ (?:order\.order_id|site\.brand) \}\}")
+"""What is written in the letters of whoever named it, and keeps its own direction among words of another."""
+
+
+def ready_made() -> Mapping[str, Template]:
+    brackets = Environment(
+        templates={path.name: path.read_text(encoding="utf-8") for path in _HERE.glob("*.html")},
+        undefined_behavior="strict",
+        auto_escape_callback=lambda _: False,
+        block_start_string="[%",
+        block_end_string="%]",
+        variable_start_string="[[",
+        variable_end_string="]]",
+        comment_start_string="[#",
+        comment_end_string="#]",
+        trim_blocks=True,
+    )
+    words = {language: tomllib.loads((_HERE / f"{language}.toml").read_text(encoding="utf-8")) for language in Language}
+    return {
+        name: Template(
+            template=name,
+            purpose=Purpose.TRANSACTIONAL,
+            variants={language.value: _variant(brackets, name, language, words[language]) for language in Language},
+        )
+        for name in NAMES
+    }
+
+
+def _variant(brackets: Environment, name: str, language: Language, words: Mapping[str, Mapping[str, str]]) -> Variant:
+    said = {**words["all"], **words[name]}
+    w = {what: _NAMED.sub(r'<span dir="auto">\g<0></span>', text) for what, text in said.items()}
+    start, end = ("right", "left") if direction_of(language) == "rtl" else ("left", "right")
+    page = brackets.render_template(
+        f"{name}.html",
+        w=w,
+        start=start,
+        end=end,
+        text=f"margin:0;font-family:{_FONTS[language]};font-size:16px;line-height:26px;color:#1c2321",
+        small=f"margin:0;font-family:{_FONTS[language]};font-size:14px;line-height:22px;color:#53605b",
+    )
+    return Variant(subject=said["subject"], preheader=said["preheader"], html=page)
