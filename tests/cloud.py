@@ -42,6 +42,8 @@ ENVIRONMENT = {
     "PUBLIC_URL": "https://shop.example.com",
     "EXPORTS_BUCKET": "exports",
     "LOG_RETENTION_DAYS": "30",
+    "TRANSACTIONAL_CONFIGURATION_SET": "transactional",
+    "MARKETING_CONFIGURATION_SET": "marketing",
     "POWERTOOLS_SERVICE_NAME": "test",
     "POWERTOOLS_METRICS_NAMESPACE": "eCRM",
 }
@@ -75,6 +77,7 @@ class Cloud:
     s3: Any
     queue_url: str
     jobs_url: str
+    messages_url: str
     secrets: dict[str, str] = field(default_factory=dict)
 
     def items(self, prefix: str = "") -> list[dict[str, Any]]:
@@ -260,6 +263,17 @@ def _a_session() -> botocore.session.Session:
     return session
 
 
+SITE = Site(
+    site="de",
+    brand="Blue Note",
+    languages=("de",),
+    time_zone="Europe/Berlin",
+    currency="EUR",
+    sender="hello@example.com",
+    updated_at=NOON,
+)
+
+
 @contextmanager
 def a_cloud() -> Iterator[Cloud]:
     """A cloud with one site, `de`."""
@@ -280,11 +294,12 @@ def a_cloud() -> Iterator[Cloud]:
         patch.setenv("FAILURE_QUEUE_URL", url)
         jobs_url = sqs.create_queue(QueueName="jobs")["QueueUrl"]
         patch.setenv("JOB_QUEUE_URL", jobs_url)
+        messages_url = sqs.create_queue(QueueName="messages")["QueueUrl"]
+        patch.setenv("MESSAGE_QUEUE_URL", messages_url)
         s3 = session.create_client("s3")
         s3.create_bucket(Bucket="exports", CreateBucketConfiguration={"LocationConstraint": REGION})
-        site = Site(site="de", brand="Blue Note", languages=("de",), time_zone="Europe/Berlin", currency="EUR", updated_at=NOON)
-        bootstrap.sites().write(site, seen=0)
+        bootstrap.sites().write(SITE, seen=0)
         try:
-            yield Cloud(dynamodb, sqs, s3, url, jobs_url)
+            yield Cloud(dynamodb, sqs, s3, url, jobs_url, messages_url)
         finally:
             forget()

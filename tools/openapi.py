@@ -18,13 +18,15 @@ from pydantic import TypeAdapter
 
 from ecrm.contracts import fields
 from ecrm.contracts.jobs import JOB_ID, JobBody
+from ecrm.contracts.messages import MESSAGE_ID, MessageBody, RequestMessageBody, SendingBody, SoughtBody
 from ecrm.contracts.orders import BatchBody, OrderEventBody, PlaceOrderBody
 from ecrm.contracts.problems import ProblemBody
 from ecrm.contracts.products import ProductsBatchBody
 from ecrm.contracts.profiles import KeptCustomerBody
 from ecrm.contracts.sites import SiteBody
+from ecrm.contracts.templates import PreviewTemplateBody, TemplateBody, TemplateSavedBody
 from ecrm.contracts.topics import TopicBody
-from ecrm.entry.http import Route
+from ecrm.entry.http import FORM, Route
 from ecrm.entry.problems import TITLES
 from tools.openapi_page import page
 from tools.openapi_words import ABOUT, ANSWERS, EXAMPLES, FIELDS, PROBLEMS, QUERY, answer_examples
@@ -33,7 +35,10 @@ type Json = dict[str, Any]
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "functions/reference_api"
-FUNCTIONS = ("orders_api", "ingest_api", "consent_api", "customers_api", "catalog_api", "sites_api", "jobs_api", "reference_api")
+FUNCTIONS = (
+    *("orders_api", "ingest_api", "consent_api", "customers_api", "catalog_api", "templates_api", "messages_api", "sites_api"),
+    *("jobs_api", "reference_api"),
+)
 SCHEMAS = "#/components/schemas/"
 
 HEADERS: dict[str, Json] = {
@@ -69,6 +74,12 @@ IN_PATH: dict[str, Json] = {
     },
     "site": {"description": "The site's name.", "schema": TypeAdapter(fields.SiteId).json_schema()},
     "job_id": {"description": "The job's id.", "schema": {"type": "string", "pattern": JOB_ID}},
+    "message_id": {"description": "The message's id.", "schema": {"type": "string", "pattern": MESSAGE_ID}},
+    "template": {"description": "The template's name.", "schema": TypeAdapter(fields.TemplateName).json_schema()},
+    "version": {
+        "description": "The version; 0 is the ready-made one.",
+        "schema": {"type": "string", "pattern": r"^(0|[1-9]\d{0,5})$"},
+    },
     "topic": {"description": "The topic's name.", "schema": TypeAdapter(fields.TopicId).json_schema()},
     "sku": {
         "description": "The shop's own name of the article, of letters, digits, `-`, `.`, `_` and `~`. Any other is told in the "
@@ -76,8 +87,12 @@ IN_PATH: dict[str, Json] = {
         "schema": {"type": "string", "maxLength": 200, "pattern": "^[A-Za-z0-9._~-]+$"},
     },
 }
-DEFINITIONS = (SiteBody, TopicBody)
+DEFINITIONS = (SiteBody, TopicBody, TemplateBody, TemplateSavedBody)
 """Answers that have a version, for If-Match."""
+LATER = (JobBody, MessageBody)
+"""Answers to what is done after them."""
+ABOUT_A_CUSTOMER = (RequestMessageBody, PreviewTemplateBody)
+"""Bodies that may name a customer by our id."""
 BATCHES = (BatchBody, ProductsBatchBody)
 """Answers in which each element has its own result."""
 SHARED = {name: TypeAdapter(getattr(fields, name)).json_schema() for name in ("Amount", "Currency")}
@@ -144,10 +159,11 @@ def _operation(resource: str, route: Route, examples: dict[str, Any]) -> Json:
             "required": True,
             "description": f"At most {route.largest // 1024} KB.{tracked}",
             "content": {
-                "application/json": {
+                kind: {
                     "schema": {"$ref": SCHEMAS + _name(route.body)},
                     "examples": {title: {"value": value} for title, value in EXAMPLES[name].items()},
                 }
+                for kind in ("application/json", *((FORM,) if route.takes_forms else ()))
             },
         }
         operation["x-largest-body-bytes"] = route.largest
@@ -187,8 +203,10 @@ def _is_definition(route: Route) -> bool:
 
 
 def _successes(route: Route) -> tuple[int, ...]:
-    if route.answer is JobBody and route.creates:
+    if (route.answer in LATER and route.creates) or route.answer is SoughtBody:
         return (202,)
+    if route.answer is SendingBody:
+        return (200,)
     makes_one = route.method == "PUT" or (route.creates and route.answer not in BATCHES)
     return (201, 200) if makes_one else (200,)
 
@@ -197,45 +215,56 @@ def _refusals(route: Route) -> set[int]:
     """What a route can refuse; tests bring about each of these and meet no other."""
     found = {400, 405, 422}
     if route.scope is not None:
-        found |= {401, 403, 500, 503}
-    if "{" in route.path:
+        found |= {401, 403}
+    if route.scope is not None or route.body is not None:
+        found |= {500, 503}
+    if "{" in route.path or route.body in ABOUT_A_CUSTOMER:
         found |= {404}
-    if "{customer_id}" in route.path or route.answer is KeptCustomerBody:
+    if "{customer_id}" in route.path or route.answer is KeptCustomerBody or route.body in ABOUT_A_CUSTOMER:
         found |= {410}
     if route.body is not None:
         found |= {413, 415}
     if _is_definition(route):
         found |= {412}
+    elif route.answer is SendingBody:
+        pass  # switching twice is switching once
     elif route.method in ("PUT", "PATCH") or (route.creates and route.answer not in BATCHES):
         found |= {409}
     return found
 
 
 def _answer(route: Route, status: int, example: Any) -> Json:
-    if route.answer in BATCHES:
-        words, names = {200: "Each element has its own result."}, ["Idempotent-Replayed"]
-    elif route.answer is JobBody and route.creates:
-        words, names = {202: "It is asked for; the job tells how far it is."}, ["Location", "Idempotent-Replayed"]
-    elif route.creates:
-        words, names = {201: "It is made.", 200: "It was there already."}, ["Location", "Idempotent-Replayed"]
-    elif _is_definition(route):
-        words, names = {201: "It is made.", 200: "It is replaced."}, ["ETag"]
-    elif route.method == "PUT":
-        words, names = {201: "It is made.", 200: "It was there; as it is now."}, ["Location"]
-    elif route.method == "PATCH":
-        words, names = {200: "As it is now."}, ["Idempotent-Replayed"]
-    else:
-        words, names = {200: "What was asked for."}, ["ETag"] if route.answer in DEFINITIONS else []
+    words, names = _words(route)
     content: Json = {"schema": {"$ref": SCHEMAS + _name(route.answer)}}
     if route.answer in (str, dict):
         content = {"schema": {"type": "string" if route.answer is str else "object"}}
     elif example is not None:
         content["example"] = example
-    return {
-        "description": words[status],
-        "headers": _headers(["X-Correlation-Id", *names]),
-        "content": {"text/html" if route.answer is str else "application/json": content},
-    }
+    made: Json = {"text/html" if route.answer is str else "application/json": content}
+    if route.takes_forms:
+        made["text/html"] = {"schema": {"type": "string"}}
+    return {"description": words[status], "headers": _headers(["X-Correlation-Id", *names]), "content": made}
+
+
+def _words(route: Route) -> tuple[dict[int, str], list[str]]:
+    """What each success means, and the headers that it has."""
+    replayed = "Idempotent-Replayed"
+    cases: tuple[tuple[bool, dict[int, str], list[str]], ...] = (
+        (route.answer in BATCHES, {200: "Each element has its own result."}, [replayed]),
+        (
+            route.answer in LATER and bool(route.creates),
+            {202: "It is asked for; what is at Location tells how far it is."},
+            ["Location", replayed],
+        ),
+        (route.answer is SoughtBody, {202: "The same, whatever was found; a page to read where a form was sent."}, []),
+        (route.answer is SendingBody, {200: "As it is now."}, []),
+        (bool(route.creates), {201: "It is made.", 200: "It was there already."}, ["Location", replayed]),
+        (_is_definition(route), {201: "It is made.", 200: "It is replaced."}, ["ETag"]),
+        (route.method == "PUT", {201: "It is made.", 200: "It was there; as it is now."}, ["Location"]),
+        (route.method == "PATCH", {200: "As it is now."}, [replayed]),
+    )
+    asked_for = {200: "What was asked for."}, ["ETag"] if route.answer in DEFINITIONS else []
+    return next(((words, names) for holds, words, names in cases if holds), asked_for)
 
 
 def _problem(status: int) -> Json:

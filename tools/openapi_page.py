@@ -138,7 +138,8 @@ class _Operation:
 
     def _curl(self, body: Any) -> str:
         known = {"order_id": "A-1001", "customer_id": "$CUSTOMER", "site": "de", "sku": "CD-5", "topic": "news"}
-        named = known | {"job_id": "$JOB", "write_key": "$WRITE_KEY"}
+        mail = {"message_id": "$MESSAGE", "template": "order-confirmed", "version": "0"}
+        named = known | mail | {"job_id": "$JOB", "write_key": "$WRITE_KEY"}
         path = re.sub(r"{(\w+)}", lambda found: named[found[1]], self.path)
         usual = "GET" if body is None else "POST"
         words = ["curl -sS"] + [f"-X {self.method}"] * (self.method != usual) + [f'"$API{path}"']
@@ -157,7 +158,7 @@ class _Operation:
             yield _code(status), " ".join(map(_code, own)), _words(said["description"])
 
     def _found(self) -> Iterator[str]:
-        ((kind, content),) = next(iter(self.said["responses"].values()))["content"].items()
+        kind, content = next(iter(next(iter(self.said["responses"].values()))["content"].items()))
         if kind != "application/json" or "$ref" not in content["schema"]:
             return
         yield "<details><summary>What is answered</summary>"

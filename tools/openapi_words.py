@@ -7,9 +7,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from ecrm.application.consent import ConsentsView, ConsentView, joined
+from ecrm.application.messages import KEPT_FOR
 from ecrm.application.orders import OrderView
-from ecrm.application.ports import Outcome
+from ecrm.application.ports import Outcome, Pause, Sending
 from ecrm.application.profiles import Kept, Profile
+from ecrm.application.templates import Preview, Rendered
 from ecrm.contracts import (
     behaviour,
     consent,
@@ -17,11 +19,13 @@ from ecrm.contracts import (
     customers,
     jobs,
     links,
+    messages,
     orders,
     products,
     profiles,
     sites,
     suppressions,
+    templates,
     topics,
 )
 from ecrm.contracts.statistics import StatisticsBody
@@ -32,6 +36,7 @@ from ecrm.domain.consent import ConsentFact
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
 from ecrm.domain.jobs import ExportFile, FileFormat, Job, JobKind, done, progressed, started
+from ecrm.domain.messages import Accepted, Policy, Send, claim, resolve
 from ecrm.domain.products import Product, Stated
 from ecrm.domain.suppressions import Ground, Lift, Suppression, with_ground, with_lift
 
@@ -52,7 +57,7 @@ PROBLEMS = {
     405: "The path has other methods; `Allow` names them.",
     409: "It contradicts what is already a fact, or the same Idempotency-Key is being worked on (then with Retry-After).",
     410: "The customer was erased.",
-    412: "The site is not at the version that If-Match or If-None-Match names.",
+    412: "The definition is not at the version that If-Match or If-None-Match names.",
     413: "The body is too large.",
     415: "The body is not sent as application/json.",
     422: "The request can be read and cannot be right: `errors` names each place.",
@@ -169,6 +174,33 @@ FIELDS = {
     "note": "Of choice, in any words; forgotten when the person is erased.",
     "reply_to": "The address that answers go to.",
     "postal_address": "For the foot of mails.",
+    "mails": "By type of an order's event: the template of the mail that goes to the customer after it. No mail without it.",
+    "RequestMessageBody.template": "The name of a transactional template, yours or a ready-made one.",
+    "RequestMessageBody.customer": "To whom: by `customer_id`, or by identifiers, which make a customer where nobody has them.",
+    "RequestMessageBody.language": "BCP 47 tag; without it, the customer's own, else the site's first.",
+    "data": "What the template calls `data`: at most 32 KB of JSON.",
+    "AddresseeBody.customer_id": "Ours.",
+    "FindOrderBody.order_id": "As it stands in the order's mails.",
+    "FindOrderBody.email": "The address that the order was placed with; the link goes there and nowhere else.",
+    "FindOrderBody.site": "The storefront.",
+    "transactional": "Mails that belong to something the customer does.",
+    "marketing": "Mails of campaigns.",
+    "paused": "Whether they wait.",
+    "purpose": "`transactional` is owed to its receiver; `marketing` needs their consent to its topic.",
+    "PutTemplateBody.topic": "Of a marketing template: the topic that its receivers consented to.",
+    "variants": "By language (BCP 47); at most 300 KB in all.",
+    "VariantBody.subject": "One line.",
+    "preheader": "What mail programs show beside the subject.",
+    "html": "The mail. `docs/templates.md` says what may stand in it.",
+    "VariantBody.text": "Its plain text; without it, made from the HTML.",
+    "PreviewTemplateBody.template": "A template to be tried without being stored. This or `name`.",
+    "PreviewTemplateBody.name": "A template that is there.",
+    "PreviewTemplateBody.version": "Of that one; without it, the newest.",
+    "PreviewTemplateBody.language": "One of the template's; without it, as it would be chosen.",
+    "PreviewTemplateBody.customer_id": "A customer to try it with; needs `customers:read`.",
+    "PreviewTemplateBody.customer": "Attributes to try it with, as traits are sent; they come before the customer's own.",
+    "PreviewTemplateBody.order_id": "An order to try it with; needs `orders:read`. Without it, a sample.",
+    "PolicyBody.reason": "Why they are to wait; needed to pause.",
 }
 """Descriptions of what is sent, by `field` or, where it means something of its own there, by `Schema.field`."""
 
@@ -246,6 +278,34 @@ ANSWERS = {
     "is_suppressed": "Whether nothing may be sent to it.",
     "lifted_at": "The time of the latest proof that the person wants to be written to.",
     "ProductBody.updated_at": "The time of the latest fact.",
+    "message_id": "Names the message.",
+    "ready_made": "Whether it comes with the system, at version 0: nobody has written one of this name.",
+    "direction": "ltr or rtl.",
+    "TemplateSavedBody.warnings": "What an author should know and what hinders nothing.",
+    "PreviewBody.warnings": "What an author should know: also values that were missing.",
+    "line": "From 1, within the part that `pointer` names.",
+    "size_bytes": "Of the HTML part; Gmail clips mails above 102 KB.",
+    "TemplateBody.version": "As in the ETag.",
+    "TemplateSavedBody.version": "As in the ETag.",
+    "TemplateHeadBody.version": "One more with each PUT; 0 is ready-made.",
+    "MessageBody.status": "planned, claimed (being handed over), unknown (in doubt), accepted (by the mail provider), then "
+    "delivered, bounced, complained or rejected; or failed, suppressed, expired, cancelled, unknown_final (nobody can tell).",
+    "MessageBody.reason": "Why it is not sent, or in doubt.",
+    "attempts": "How often it was tried to hand it over; a doubt of a quarter of an hour brings a second one, never a third.",
+    "MessageBody.expires_at": "When it is of no use any more, if it was not sent until then.",
+    "settled_at": "When its status was decided.",
+    "delivered_at": "When the customer's mail server took it.",
+    "delayed_at": "When that server first put it off.",
+    "bounced_at": "When that server refused it.",
+    "bounce": "permanent, transient or undetermined.",
+    "complained_at": "When the customer called it spam.",
+    "rejected_at": "When the mail provider refused it after all.",
+    "opened_at": "When it was first opened, by a person as far as one can tell.",
+    "clicked_at": "When a link in it was first followed, by a person as far as one can tell.",
+    "armed": "Whether this is the table that may send: a restored copy is not.",
+    "PolicyStateBody.since": "Since when they wait.",
+    "by": "Who said so.",
+    "PolicyStateBody.reason": "Why.",
 }
 """Descriptions of what is answered, in the same way; what its name says is left to the name."""
 
@@ -397,6 +457,18 @@ _BOUNCE = {
     "note": "550 5.1.1 no such user",
 }
 
+_TEMPLATE = {
+    "purpose": "transactional",
+    "variants": {
+        "en": {
+            "subject": "Your order {{ order.order_id }}",
+            "preheader": "We have it, and pack it now.",
+            "html": "<h1>Thank you, {{ customer.first_name | default: 'friend' }}</h1><p>{{ site.brand }}</p>",
+        },
+        "fa": {"subject": "سفارش {{ order.order_id }}", "html": "<h1>سپاس از شما</h1><p>{{ site.brand }}</p>"},
+    },
+}
+
 _CALL = {"userId": "u-77", "messageId": "ajs-1", "timestamp": "2026-11-20T18:00:00Z"}
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -453,6 +525,19 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "put_products": {"products": {"products": [{"sku": "CD-5", **_PRODUCT}, {"sku": "LP-1", "name": "Hejira", "stock": None}]}},
     "merge_customers": {"another customer": {"customer_id": _OTHER}},
     "unmerge_customers": {"the same": {"customer_id": _OTHER}},
+    "put_template": {"order confirmed": _TEMPLATE},
+    "preview_template": {
+        "as it would be sent": {"name": "order-confirmed", "language": "en"},
+        "a draft": {"template": _TEMPLATE},
+    },
+    "request_message": {
+        "by identifier": {"template": "order-confirmed", "customer": {"user_id": "u-77"}, "data": {"gift": True}},
+    },
+    "put_sending": {
+        "pause": {"marketing": {"paused": True, "reason": "wrong prices in the autumn mail"}},
+        "resume": {"marketing": {"paused": False}},
+    },
+    "find_order": {"an order": {"order_id": "A-1001", "email": "sara@example.com", "site": "de"}},
 }
 """Bodies by operation; sent in this order to a shop that has the site `de`, each is answered with 2xx."""
 
@@ -532,7 +617,46 @@ def answer_examples() -> dict[str, Any]:
             [products.ProductResultBody(index=at, status=201, sku=sku) for at, sku in enumerate(("CD-5", "LP-1"))]
         ),
     }
+    made |= _messages()
     return {name: answer.model_dump(mode="json") for name, answer in made.items()} | _behaviour()
+
+
+def _messages() -> dict[str, BaseModel]:
+    asked = Send(
+        run_id="019aa2c7d1e07a3e9b1f5a9b2d4e6f81",
+        shard=0,
+        customer_id=_CUSTOMER,
+        policy=Policy.TRANSACTIONAL,
+        site="de",
+        template="order-confirmed",
+        planned_at=_NOW,
+        requested_at=_NOW,
+        expires_at=_NOW + KEPT_FOR,
+    )
+    accepted = resolve(claim(asked, _NOW), 1, Accepted("0100019aa2c7d1e0-example"), _NOW)
+    pause = Pause(_NOW, "api:3f9d01c2ab47", "wrong prices in the autumn mail")
+    stopped = messages.SendingBody.of(Sending(paused={Policy.MARKETING: pause}), is_armed=True)
+    stored = templates.PutTemplateBody.model_validate(_TEMPLATE).to_template("order-confirmed", _NOW)
+    template = replace(stored, version=1)
+    shown = templates.TemplateBody.of_template(template)
+    tried = Rendered(
+        subject="Your order A-1001",
+        preheader="We have it, and pack it now.",
+        html="<h1>Thank you, Sara</h1><p>Blue Note</p>",
+        text="Thank you, Sara\n\nBlue Note",
+    )
+    return {
+        "request_message": messages.MessageBody.of(asked),
+        "read_message": messages.MessageBody.of(accepted),
+        "read_sending": stopped,
+        "put_sending": stopped,
+        "find_order": messages.SoughtBody(),
+        "list_templates": templates.TemplatesPage(data=[templates.TemplateHeadBody.of(template.head)], next_cursor=None),
+        "read_template": shown,
+        "read_template_version": shown,
+        "put_template": templates.TemplateSavedBody.of_saved(template, ()),
+        "preview_template": templates.PreviewBody.of(Preview("en", tried, ())),
+    }
 
 
 def _behaviour() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -17,9 +17,11 @@ from ecrm.domain.api_keys import ALLOWED, KeyKind, Scope
 from ecrm.domain.instants import to_answer
 from ingest_api.handler import handler as ingest
 from jobs_api.handler import handler as jobs
+from messages_api.handler import handler as messages
 from orders_api.handler import handler as orders
 from reference_api.handler import handler as reference
 from sites_api.handler import handler as sites
+from templates_api.handler import handler as templates
 from tests.adapters.people import here
 from tests.builders import a_request, a_topic, an_order
 from tests.cloud import Answer, Cloud
@@ -33,6 +35,9 @@ HANDLERS: dict[str, Any] = {
     "customers": customers,
     "products": catalog,
     "jobs": jobs,
+    "templates": templates,
+    "messages": messages,
+    "sending": messages,
     "sites": sites,
     **dict.fromkeys(("identify", "track", "page", "screen", "group", "alias", "batch", "projects", *"itpsgab"), ingest),
 }
@@ -88,6 +93,8 @@ def named(operation: Operation) -> str:
 
 def handler_at(path: str) -> Any:
     """The template's routes: a function for each resource, and the reference for all else."""
+    if path == "/public/orders/find":
+        return messages
     found = re.fullmatch(r"/v1/(\w+)(/.*)?", path, re.DOTALL)
     return HANDLERS.get(found[1], reference) if found else reference
 
@@ -125,6 +132,7 @@ class Shop:
     def there(self) -> dict[str, str]:
         """What there is, by its name in a path."""
         known = {"order_id": "A-1001", "customer_id": self.customer_id, "site": "de", "sku": "CD-5", "topic": "news"}
+        known |= {"template": "order-confirmed", "version": "0"}
         return known | {"write_key": self.cloud.key(KeyKind.WRITE)}
 
     def key_for(self, operation: Operation) -> str:
@@ -152,7 +160,8 @@ class Shop:
         """What there is for an operation; only one who is expendable is erased."""
         if operation.name == "erase_customer":
             return self.there | {"customer_id": self.expendable}
-        return self.there | ({"job_id": self.job_id} if "{job_id}" in operation.path else {})
+        asked: dict[str, Callable[[], str]] = {"job_id": lambda: self.job_id, "message_id": lambda: self.message_id}
+        return self.there | {name: make() for name, make in asked.items() if f"{{{name}}}" in operation.path}
 
     @cached_property
     def expendable(self) -> str:
@@ -163,6 +172,11 @@ class Shop:
     def job_id(self) -> str:
         asked = self.call("POST", "/v1/customers/export-jobs", {}, key=self.cloud.key(KeyKind.STAFF))
         return str(asked.json["job_id"])
+
+    @cached_property
+    def message_id(self) -> str:
+        asked = self.call("POST", "/v1/messages", {"template": "order-confirmed", "customer": {"user_id": "u-77"}})
+        return str(asked.json["message_id"])
 
     def somebody(self) -> str:
         """The id of a customer whom nobody else speaks of."""

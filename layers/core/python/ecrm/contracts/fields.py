@@ -209,8 +209,8 @@ SITE_ID = r"^[a-z0-9][a-z0-9-]{0,39}$"
 SiteId = Annotated[str, _id_like(SITE_ID, 40)]
 TOPIC_ID = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 TopicId = Annotated[str, _id_like(TOPIC_ID, 40)]
-TEMPLATE_ID = r"^[a-z0-9][a-z0-9_-]{0,59}$"
-TemplateName = Annotated[str, _id_like(TEMPLATE_ID, 60)]
+TEMPLATE_ID = r"^[a-z0-9][a-z0-9_-]{0,39}$"
+TemplateName = Annotated[str, _id_like(TEMPLATE_ID, 40)]
 Language = Annotated[str, StringConstraints(pattern=LANGUAGE)]
 """A BCP 47 tag of a language, of choice with script and region."""
 TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_time_zone)]
