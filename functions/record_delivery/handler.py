@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ecrm import bootstrap as wired
+from ecrm.entry.delivery import consume
 
 
-def handler(_event: Mapping[str, Any], _context: object) -> Mapping[str, Any]:
-    wired.table()
-    return {"batchItemFailures": []}
+def handler(event: Mapping[str, Any], _context: object) -> Mapping[str, Any]:
+    return consume(event, wired.record_notice)

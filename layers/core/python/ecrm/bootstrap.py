@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ecrm.application.behaviour import Result, Said
     from ecrm.application.consent import ChangeConsents, Changed, ConsentsView
     from ecrm.application.contacts import ContactRecorded, RecordContact
+    from ecrm.application.delivery import Outcome as Noted
     from ecrm.application.identity import Authority
     from ecrm.application.jobs import Requested
     from ecrm.application.messages import FindOrder, MessageRequested, OrderEvent, RequestMessage
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from ecrm.application.statistics import Touched
     from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
     from ecrm.domain.customers import Identifier
+    from ecrm.domain.delivery import Notice
     from ecrm.domain.jobs import FileFormat, JobKind
     from ecrm.domain.links import Language
     from ecrm.domain.messages import Send
@@ -580,6 +582,22 @@ def lift_suppression(command: "LiftSuppression", request: "Request | None") -> "
     from ecrm.application import suppressions as suppressions_use  # noqa: PLC0415 (each function imports its own)
 
     return suppressions_use.lift_suppression(command, request, suppressions=suppressions(), requests=requests(), clock=clock)
+
+
+def record_notice(notice: "Notice") -> "Noted":
+    from ecrm.application import delivery  # noqa: PLC0415 (each function imports its own)
+
+    return delivery.record_notice(
+        notice,
+        sends=sends(),
+        suppressions=suppressions(),
+        consents=consents(),
+        customers=customers(),
+        topics=topics(),
+        timeline=timeline(),
+        requests=requests(),
+        clock=clock,
+    )
 
 
 def make_order_url(site: str, order_id: str, language: "Language | None") -> str:

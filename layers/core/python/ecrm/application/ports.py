@@ -221,6 +221,7 @@ class Timeline(Protocol):
         since: str | None,
         before: str | None,
         limit: int,
+        consistent: bool = False,
     ) -> Page[Event]:
         """Give what happened to a customer, newest first, of all types where `types` is empty, without what has expired.
 

@@ -41,6 +41,7 @@ class Method(StrEnum):
     IMPORT = "import"
     API = "api"
     MERGE = "merge"
+    COMPLAINT = "complaint"
 
 
 class ProofKind(StrEnum):

@@ -54,7 +54,7 @@ class Lift:
 
 @dataclass(frozen=True, slots=True)
 class SoftBounces:
-    """Times of the latest soft bounces of an address, at most MOST_SOFT_BOUNCES, and of the latest delivery to it."""
+    """Times of the latest soft bounces of an address, at most MOST_SOFT_BOUNCES, and of the latest delivery since the first."""
 
     bounced_at: tuple[datetime, ...] = ()
     delivered_at: datetime | None = None
@@ -64,8 +64,8 @@ class SoftBounces:
         if len(self.bounced_at) < MOST_SOFT_BOUNCES:
             return None
         first, last = self.bounced_at[0], self.bounced_at[-1]
-        better = [at for at in (self.delivered_at, lifted_at) if at is not None and at > first]
-        if better or last - first > SOFT_BOUNCES_WITHIN:
+        is_lifted = lifted_at is not None and lifted_at > first
+        if is_lifted or self.delivered_at is not None or last - first > SOFT_BOUNCES_WITHIN:
             return None
         return Ground(since=last, source="ses", until=last + SOFT_BOUNCES_HOLD)
 
@@ -109,16 +109,18 @@ def with_lift(suppression: Suppression, lift: Lift) -> Suppression:
 
 
 def with_soft_bounce(suppression: Suppression, at: datetime) -> Suppression:
+    """Count a soft bounce. Where it is the first that counts now, a delivery since then may be known elsewhere: tell it again."""
     soft = suppression.soft
     latest = sorted({*soft.bounced_at, at})[-MOST_SOFT_BOUNCES:]
-    return replace(suppression, soft=replace(soft, bounced_at=tuple(latest)))
+    delivered_at = soft.delivered_at if soft.delivered_at and soft.delivered_at > latest[0] else None
+    return replace(suppression, soft=SoftBounces(tuple(latest), delivered_at))
 
 
 def with_delivery(suppression: Suppression, at: datetime) -> Suppression:
-    """Take that something was delivered: it ends what soft bounces began, and nothing else."""
+    """Take that something was delivered: it ends what soft bounces began before it, and nothing else."""
     soft = suppression.soft
-    latest = max(at, soft.delivered_at or at)
-    return replace(suppression, soft=replace(soft, delivered_at=latest))
+    known = [*soft.bounced_at[:1], *([soft.delivered_at] if soft.delivered_at else [])]
+    return replace(suppression, soft=replace(soft, delivered_at=at)) if known and at > max(known) else suppression
 
 
 def anonymous(suppression: Suppression) -> Suppression:

@@ -78,12 +78,13 @@ class DynamoTimeline:
         since: str | None,
         before: str | None,
         limit: int,
+        consistent: bool = False,
     ) -> Page[Event]:
         most = MOST_READ if types else limit
         oldest = keys.EVENT_PREFIX + (since or "")
         found: list[Event] = []
         last = None
-        for read, item in enumerate(self._newest_first(partitions, before, most), start=1):
+        for read, item in enumerate(self._newest_first(partitions, before, most, consistent=consistent), start=1):
             if item["SK"] < oldest:
                 break
             is_told = item["SK"] == last  # by a customer who was absorbed, too
@@ -97,12 +98,17 @@ class DynamoTimeline:
     def said(self, customer_id: str, occurred_at: datetime, event_id: str) -> dict[str, Any]:
         return event_data(self._table, customer_id, occurred_at, event_id)
 
-    def _newest_first(self, partitions: Sequence[str], before: str | None, most: int) -> Iterator[Item]:
+    def _newest_first(self, partitions: Sequence[str], before: str | None, most: int, *, consistent: bool) -> Iterator[Item]:
         """Merge the partitions' events; each is asked for as many as are read of all of them together."""
         beyond = keys.EVENT_PREFIX + before if before else None
         queries = [
             self._table.query(
-                keys.customer_partition(partition), prefix=keys.EVENT_PREFIX, after=beyond, backwards=True, limit=most
+                keys.customer_partition(partition),
+                prefix=keys.EVENT_PREFIX,
+                after=beyond,
+                backwards=True,
+                limit=most,
+                consistent=consistent,
             )
             for partition in partitions
         ]
