@@ -29,9 +29,11 @@ from ecrm.store.customers import DynamoCustomers
 from ecrm.store.erasure import DynamoErasure
 from ecrm.store.events import DynamoTimeline
 from ecrm.store.jobs import DynamoJobs
+from ecrm.store.messages import DynamoSends
 from ecrm.store.orders import DynamoOrders
 from ecrm.store.profiles import DynamoProfiles
 from ecrm.store.replays import DynamoRequests
+from ecrm.store.sending import DynamoSendingControl
 from ecrm.store.statistics import DynamoStatistics
 from ecrm.store.suppressions import DynamoSuppressions
 from ecrm.store.topics import DynamoTopics
@@ -42,6 +44,7 @@ from tests.unit.facts import some_lines, some_terms
 SITE = "de"
 SOURCE = "key:1"
 NEWS = "news"
+TABLE_ID = "the table of the company"
 CLAIM, VOUCHER = Authority.CLAIM, Authority.VOUCHER
 
 
@@ -118,6 +121,8 @@ class Company:
         self.timeline = DynamoTimeline(self.table)
         self.jobs = DynamoJobs(self.table, self.customers, self.suppressions)
         self.erasure = DynamoErasure(self.table, self.suppressions)
+        self.sends = DynamoSends(self.table, self.customers, lambda: b"for tests only")
+        self.control = DynamoSendingControl(self.table, lambda: TABLE_ID)
         self.topics = DynamoTopics(self.table)
 
     def open(self) -> "Company":

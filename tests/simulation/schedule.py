@@ -45,7 +45,7 @@ class Schedule:
 
     def __init__(self, seed: int, weather: Weather = ROUGH, *, table: MemoryTable | None = None) -> None:
         self.random = Random(seed)
-        self.table = (table or MemoryTable()).fork(pause=self._pause, stale=Random(seed), page=PAGE)
+        self.table = (table or MemoryTable()).fork(pause=self.pause, stale=Random(seed), page=PAGE)
         self.trace: list[tuple[str, str, str]] = []
         self._weather = weather
         self._eagerness = self.random.choice(EAGERNESS)
@@ -77,7 +77,8 @@ class Schedule:
     def done(self, actor: "_Actor") -> None:
         self._alive.remove(actor)
 
-    def _pause(self, moment: Moment, operation: str) -> None:
+    def pause(self, moment: Moment, operation: str) -> None:
+        """Hold up whoever calls, and let them die or fail; for the calls of other things than the table, too."""
         actor = getcurrent()
         if not isinstance(actor, _Actor):
             return

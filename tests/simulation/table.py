@@ -89,6 +89,7 @@ class MemoryTable(Table):
         self._states: dict[Key, list[Item | None]] = {}
         self._sks: defaultdict[str, list[str]] = defaultdict(list)
         self._held: set[Key] = set()
+        self._ever_waited: set[Key] = set()
 
     def fork(
         self, *, kind: "type[MemoryTable] | None" = None, pause: Pause = go_on, stale: Random | None = None, page: int = 1_000
@@ -98,6 +99,7 @@ class MemoryTable(Table):
         twin._states = {key: states[-1:] for key, states in self._states.items()}
         for pk, sks in self._sks.items():
             twin._sks[pk] = list(sks)
+        twin._ever_waited = set(self._ever_waited)
         return twin
 
     def items(self, prefix: str = "") -> list[Item]:
@@ -171,7 +173,7 @@ class MemoryTable(Table):
         """Give what the index has, which may be any older state of each item."""
         self._moment(Moment.BEFORE, "waiting")
         wanted = ({"S": work}, until)
-        found = [item for key in self._states if (item := self._read(key, consistent=False)) and _waits(item, *wanted)]
+        found = [item for key in self._ever_waited if (item := self._read(key, consistent=False)) and _waits(item, *wanted)]
         found.sort(key=lambda item: (item["due"]["S"], item["PK"]["S"], item["SK"]["S"]))
         self._moment(Moment.AFTER, "waiting")
         yield from (from_wire({name: item[name] for name in ("PK", "SK", "work", "due")}) for item in found[:limit])
@@ -252,6 +254,8 @@ class MemoryTable(Table):
         if old == new:
             return
         self.stream.append(Change(key, old, new))
+        if new is not None and "work" in new:
+            self._ever_waited.add(key)
         if states is None:
             self._states[key] = [new]
             insort(self._sks[key.pk], key.sk)

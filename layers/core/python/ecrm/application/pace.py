@@ -7,6 +7,7 @@ ever sees more than the rate and one.
 """
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ecrm.domain.errors import Unavailable
@@ -22,6 +23,23 @@ ATTEMPTS = 24
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@dataclass(slots=True)
+class Lane:
+    """The slots of one lane of a window: its first, and those after it by whole steps until the window ends."""
+
+    next: datetime
+    step: timedelta
+    end: datetime
+    late: timedelta
+
+    def at(self, now: datetime) -> datetime | None:
+        """Give the first slot not used whose time is not over: it is used in the first half of it, the rest is for the way."""
+        over = now - self.late - self.next
+        if over >= timedelta(0):
+            self.next += self.step * (over // self.step + 1)
+        return self.next if self.next < self.end else None
+
+
 class Lease:
     """The slots that one worker has leased and not used yet."""
 
@@ -29,30 +47,23 @@ class Lease:
         self._control = control
         self._quota = quota
         self._pace: Pace | None = None
-        self._slots: list[datetime] = []
+        self._lanes: list[Lane] = []
 
     def take(self, now: datetime) -> datetime:
         """Give the time of the next slot, which may lie some seconds ahead. Mostly for nothing, else 1 write unit a lane."""
-        self._drop(now)
-        while not self._slots or (self._slots[0] > now and self._has_more_lanes(now)):
-            before = len(self._slots)
-            self._lease(now)
-            self._drop(now)
-            if self._slots and len(self._slots) == before:
-                break
-        return self._slots.pop(0)
-
-    def _drop(self, now: datetime) -> None:
-        """Forget the slots whose time is over: a slot is used within the first half of its time, the rest is for the way."""
-        if self._pace is not None:
-            late = timedelta(seconds=0.5 / self._pace.rate)
-            self._slots = sorted(slot for slot in self._slots if slot + late > now)
+        while True:
+            self._lanes = [lane for lane in self._lanes if lane.at(now)]
+            lane = min(self._lanes, key=lambda lane: lane.next, default=None)
+            if lane is None or (lane.next > now and self._has_more_lanes(now)):
+                self._lease(now)
+                continue
+            slot = lane.next
+            lane.next += lane.step
+            return slot
 
     def _has_more_lanes(self, now: datetime) -> bool:
-        pace = self._pace
-        return (
-            pace is None or pace.window < window_of(now) or (pace.window == window_of(now) and pace.lanes < lanes_of(pace.rate))
-        )
+        pace, window = self._pace, window_of(now)
+        return pace is None or pace.window < window or (pace.window == window and pace.lanes < lanes_of(pace.rate))
 
     def _lease(self, now: datetime) -> None:
         pace = self._pace or self._control.pace()
@@ -61,7 +72,7 @@ class Lease:
             there = self._control.lease(leased)
             if there is None:
                 self._pace = leased
-                self._slots += slots_of(leased)
+                self._lanes.append(lane_of(leased))
                 return
             pace = there
         raise Contended("many lease slots at once; try again")
@@ -89,10 +100,11 @@ def lanes_of(rate: float) -> int:
     return min(LANES, _slots_in_a_window(rate))
 
 
-def slots_of(pace: Pace) -> list[datetime]:
-    """Give the slots of the lane leased last."""
-    numbers = range(pace.lanes - 1, _slots_in_a_window(pace.rate), lanes_of(pace.rate))
-    return [pace.window + timedelta(seconds=number / pace.rate) for number in numbers]
+def lane_of(pace: Pace) -> Lane:
+    """Give the lane leased last."""
+    slot = timedelta(seconds=1 / pace.rate)
+    end = pace.window + slot * (_slots_in_a_window(pace.rate) - 0.5)
+    return Lane(pace.window + slot * (pace.lanes - 1), slot * lanes_of(pace.rate), end, slot / 2)
 
 
 def _slots_in_a_window(rate: float) -> int:

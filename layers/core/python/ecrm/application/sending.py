@@ -61,8 +61,8 @@ DOUBTS = 5
 """Ambiguous replies within a minute that open the breaker of a flow."""
 DOUBTS_WITHIN = timedelta(minutes=1)
 OPEN_FOR = timedelta(minutes=1)
-"""An open breaker closes by itself. A worker that had an ambiguous reply sends nothing of its flow for as long, open or not: five
-workers that are still waiting for replies would otherwise have nine doubts before the fifth is known."""
+"""An open breaker closes by itself. A worker that had an ambiguous reply sends nothing for as long, open or not: five workers
+that wait for replies at once would otherwise have nine doubts before the fifth is known."""
 NOT_NOW = timedelta(seconds=30)
 """Before a page is tried again whose mail the provider did not take for now."""
 PAUSED_AGAIN = timedelta(minutes=1)
@@ -152,7 +152,7 @@ class Sender:
         self._clock = clock
         self._wait = wait
         self._permissions: dict[str, tuple[datetime, Permission]] = {}
-        self._cools_until: dict[str, datetime] = {}
+        self._cools_until: datetime | None = None
 
     def work(self, run_id: str, shard: int, *, is_late: Callable[[], bool]) -> Worked:
         """Send what is planned on a page, until it is done or time is short; somebody comes back to what is left.
@@ -260,7 +260,7 @@ class Sender:
             raise NotFound("a roster without its run", code="run_not_found")
         if hold := _hold(send.policy, permission, self._control.table_id()):
             raise Held(hold, now + PAUSED_AGAIN)
-        open_until = max(filter(None, (permission.breaker.open_until, self._cools_until.get(flow))), default=now)
+        open_until = max(filter(None, (permission.breaker.open_until, self._cools_until)), default=now)
         if open_until > now:
             raise Held(Hold.BREAKER, open_until)
         return permission
@@ -301,7 +301,7 @@ class Sender:
 
     def _doubt(self, flow: str, now: datetime) -> bool:
         """Count an ambiguous reply of a flow; says whether that has opened its breaker."""
-        self._cools_until[flow] = now + OPEN_FOR
+        self._cools_until = now + OPEN_FOR
         self._permissions.clear()
         breaker = self._control.permission(flow, None).breaker
         for _ in range(ATTEMPTS):

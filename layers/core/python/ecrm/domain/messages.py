@@ -209,7 +209,7 @@ def resolve(send: Send, attempt: int, reply: Reply, now: datetime) -> Send:
         return send
     match reply:
         case Refused(code):
-            return _to(send, Status.FAILED, code, now)
+            return dropped(send, Status.FAILED, code, now)
         case NotSent(why):
             return replace(send, status=Status.PLANNED, reason=why, version=send.version + 1)
         case Ambiguous(why):
@@ -242,7 +242,7 @@ def proven(send: Send, attempt: int, message_id: str, now: datetime) -> Send:
 
 
 def dropped(send: Send, status: Status, reason: str | None, now: datetime) -> Send:
-    """End a planned send without sending it; one that may have reached the person before, as what nobody knows."""
+    """End a send that was not made; one that may have reached the person by an earlier attempt, as what nobody knows."""
     return _to(send, Status.UNKNOWN_FINAL if send.resent_at else status, reason, now)
 
 

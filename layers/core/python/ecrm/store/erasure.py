@@ -8,6 +8,7 @@ from typing import Any
 from ecrm.domain.instants import from_text, to_text
 
 from . import keys
+from .messages import budget_of, close
 from .suppressions import DynamoSuppressions
 from .table import Item, Put, Refused, Table
 
@@ -33,8 +34,14 @@ class DynamoErasure:
         return counted
 
     def delete(self, items: Iterable[Mapping[str, Any]], at: datetime) -> None:
-        """Delete items; an order's pointer becomes a tombstone and its list row goes first, because the order names them."""
+        """Delete items, and before them what only they name.
+
+        An order's pointer becomes a tombstone, and its list row goes. The entry of a message is closed, after which nothing
+        more is told of it; the entry itself is the books', and stays.
+        """
         items = tuple(items)
+        for key in dict.fromkeys(key for item in items for key in _entries(item)):
+            close(self._table, key, at)
         orders = [item for item in items if item["SK"].startswith(keys.ORDER_PREFIX)]
         for order in orders:
             self._close_order(order, at)
@@ -73,3 +80,13 @@ class DynamoErasure:
 def _name(sk: str) -> str:
     kind = sk.partition("#")[0]
     return _NAMES.get(kind, kind.lower())
+
+
+def _entries(item: Mapping[str, Any]) -> Iterator[keys.Key]:
+    """Name the entries of rosters of which an item of a person's partition tells."""
+    if item["SK"] == keys.BUDGET:
+        for reserved in budget_of(dict(item)).sends.values():
+            yield keys.send(reserved.run_id, reserved.shard, reserved.customer_id)
+    elif item["type"].startswith("message."):
+        said = item["data"]
+        yield keys.send(said["run_id"], said["shard"], keys.customer_id_of(item["PK"]))

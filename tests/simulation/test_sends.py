@@ -1,0 +1,303 @@
+"""Nobody gets a mail twice, and none is lost in silence (S1 to S5, S7): the sender as it ships, in every order of events.
+
+Workers, the settling, notices, and whoever says no race for a roster; processes die, replies are lost, clocks run on in the
+middle of a send. When all is quiet again the books must balance with what the provider took.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cache, partial
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from ecrm.application.sending import arm, pause, resume
+from ecrm.application.suppressions import SuppressAddress, suppress_address
+from ecrm.domain.consent import Channel, State
+from ecrm.domain.messages import (
+    DOUBTED_FOR,
+    LOST_AFTER,
+    NEVER_SENT,
+    OPEN,
+    Ambiguous,
+    Cap,
+    NotSent,
+    Policy,
+    Refused,
+    Run,
+    RunState,
+    Send,
+    Status,
+    send_id,
+)
+from ecrm.domain.suppressions import Address, Reason
+from ecrm.store import keys
+from ecrm.store.messages import run_item, send_item, send_of
+from ecrm.store.table import Put, from_wire
+from tests.builders import NOON
+from tests.simulation.company import NEWS, Company, Counted, Stopped, person
+from tests.simulation.provider import AWKWARD, Mood, Moving, PostOffice, Taken, planned
+from tests.simulation.schedule import Schedule, Weather, hold
+from tests.simulation.table import MemoryTable
+
+ROUGH = Weather(kill=0.012, lose=0.008, resend=0.01, twice=0.2)
+EARLIER = NOON - timedelta(hours=1)
+PEOPLE = {"c1": "sara", "c2": "omid", "c3": "mina"}
+NEWS_RUNS = ("r1", "r2")
+MESSAGES = {"m1": "c1", "m2": "c2"}
+CAP = Cap(most=1, within=timedelta(days=1))
+
+
+@cache
+def audience() -> MemoryTable:
+    """Three people with addresses, who all want the news; nothing is planned."""
+    table = MemoryTable()
+    company = Company(table).open()
+    for customer_id, name in PEOPLE.items():
+        company.put(person(email=f"{name}@example.com"), {"first_name": name}, EARLIER, EARLIER)
+        company.consent(customer_id, State.GRANTED, EARLIER, EARLIER)
+    arm(control=company.control)
+    return table
+
+
+@cache
+def marketing() -> MemoryTable:
+    """Two campaigns for the same people, who may get one mail a day."""
+    table = audience().fork()
+    for run_id in NEWS_RUNS:
+        run = Run(run_id=run_id, policy=Policy.MARKETING, site="de", template="news", topic=NEWS, cap=CAP)
+        table.put(Put(run_item(run), None, "planned"))
+        for customer_id in PEOPLE:
+            table.put(Put(send_item(planned(run_id, customer_id, Policy.MARKETING, EARLIER, NEWS)), None, "planned"))
+    return table
+
+
+@cache
+def transactional() -> MemoryTable:
+    """Two messages, each a run of its own."""
+    table = audience().fork()
+    for run_id, customer_id in MESSAGES.items():
+        send = replace(planned(run_id, customer_id, Policy.TRANSACTIONAL, EARLIER), requested_at=EARLIER)
+        table.put(Put(send_item(send), None, "planned"))
+    return table
+
+
+@dataclass
+class Race:
+    """Everybody who does something about the rosters of one table, at once."""
+
+    schedule: Schedule
+    office: PostOffice
+
+    @classmethod
+    def of(cls, seed: int, table: MemoryTable, *, weather: Weather = ROUGH, mood: Mood = AWKWARD) -> "Race":
+        schedule = Schedule(seed, weather, table=table)
+        company = Company(schedule.table, Counted(10))
+        return cls(schedule, PostOffice(company, Moving(NOON), schedule.random, schedule.pause, mood))
+
+    def run(self, pages: Iterable[str], others: Iterable[str]) -> "Race":
+        """Work on each page twice over, as a queue may have it, while others do what they do; then let all come to rest."""
+        calls: dict[str, Callable[[], object]] = {name: partial(OTHERS[name], self) for name in others}
+        for run_id in pages:
+            for worker in ("a", "b"):
+                at_once = self.schedule.random.choice((1, 100, 100))
+                calls[f"{run_id} {worker}"] = partial(self.office.work, (run_id, 0), at_once=at_once)
+        self.schedule.run(calls)
+        self.office.come_to_rest()
+        return self
+
+    def time_passes(self, steps: tuple[int, ...]) -> None:
+        for _ in range(self.schedule.random.randint(1, 4)):
+            self.office.clock.wait(self.schedule.random.choice(steps))
+            self.office.settle()
+
+    def notices(self) -> None:
+        """Tell of some of what was taken so far, some of it twice."""
+        for _ in range(3):
+            for taken in tuple(self.office.provider.taken):
+                if self.schedule.random.random() < 0.4:
+                    self.office.notify(taken)
+            self.office.clock.wait(30)
+
+    def suppress(self) -> None:
+        command = SuppressAddress(address=ADDRESS, reason=Reason.COMPLAINT, at=None, note=None, source="test")
+        company = self.office.company
+        clock = Stopped(self.office.clock.now())
+        suppress_address(command, None, suppressions=company.suppressions, requests=company.requests, clock=clock)
+
+    def unsubscribe(self) -> None:
+        now = self.office.clock.now()
+        self.office.company.consent("c1", State.DENIED, now, now)
+
+    def erase(self) -> None:
+        company, now = self.office.company, self.office.clock.now()
+        company.erase("c1", now)
+        for job in {change.key.pk.removeprefix("JOB#") for change in self.schedule.table.stream if change.key.sk == "JOB"}:
+            company.work(job, now)
+
+    def pause(self) -> None:
+        control = self.office.company.control
+        for policy in Policy:
+            pause(policy, reason="test", by="test", control=control, clock=self.office.clock)
+        self.office.clock.wait(self.schedule.random.choice((1, 100)))
+        for policy in Policy:
+            resume(policy, control=control)
+
+    def cancel(self) -> None:
+        item = self.schedule.table.get(keys.run("r2"), consistent=True)
+        assert item is not None
+        self.schedule.table.put(Put(item | {"state": RunState.CANCELLED}, None, "cancelled"))
+
+
+ADDRESS = Address(Channel.EMAIL, "sara@example.com")
+OTHERS: dict[str, Callable[[Race], object]] = {
+    "time": lambda race: race.time_passes((20, 130, 400, 960)),
+    "notices": Race.notices,
+    "suppress": Race.suppress,
+    "unsubscribe": Race.unsubscribe,
+    "erase": Race.erase,
+    "pause": Race.pause,
+    "cancel": Race.cancel,
+}
+
+
+@dataclass
+class Ledger:
+    """What became of every entry, step by step, by the place of each step in the table's stream."""
+
+    steps: dict[str, list[tuple[int, Send | None, Send]]]
+    denied: dict[str, list[int]]
+    taken: dict[str, list[Taken]]
+    race: Race
+
+    @classmethod
+    def of(cls, race: Race) -> "Ledger":
+        ledger = cls({}, {}, {}, race)
+        suppression = keys.suppression(ADDRESS, b"for tests only")
+        for at, change in enumerate(race.schedule.table.stream):
+            if change.new is None:
+                continue
+            if change.new["type"]["S"] == "send":
+                new = send_of(from_wire(change.new))
+                old = send_of(from_wire(change.old)) if change.old else None
+                ledger.steps.setdefault(new.send_id, []).append((at, old, new))
+            elif change.key == suppression or (change.key.sk == keys.PROFILE and "erased_at" in change.new):
+                ledger.denied.setdefault("c1", []).append(at)
+            elif change.new["type"]["S"] == "consent" and not change.new["addresses"]["L"]:
+                ledger.denied.setdefault("c1 news", []).append(at)
+        for taken in race.office.provider.taken:
+            ledger.taken.setdefault(send_id(taken.send[0], taken.send[2]), []).append(taken)
+        return ledger
+
+    def claimed(self, name: str, attempt: int) -> tuple[int, Send]:
+        """The claim of an attempt, and its place."""
+        return next((at, new) for at, _, new in self.steps[name] if new.status is Status.CLAIMED and new.attempt == attempt)
+
+    def nobody_gets_twice(self) -> None:
+        """S1, S2: one acceptance at most; of a transactional mail a second one, after a quarter of an hour of doubt."""
+        for name, taken in self.taken.items():
+            claims = [self.claimed(name, one.attempt)[1] for one in taken]
+            assert len(taken) <= (2 if claims[0].policy is Policy.TRANSACTIONAL else 1), taken
+            for claim in sorted(claims, key=lambda claim: claim.attempt)[1:]:
+                assert claim.resent_at is not None
+                assert claim.doubted_at is not None
+                assert claim.resent_at - claim.doubted_at >= DOUBTED_FOR
+
+    def nobody_gets_what_they_refused(self) -> None:
+        """S3: nothing was taken whose claim is later than the unsubscribe, suppression, complaint or erasure."""
+        for name, taken in self.taken.items():
+            for one in taken:
+                at, claim = self.claimed(name, one.attempt)
+                noes = self.denied.get(claim.customer_id, [])
+                if claim.policy is Policy.MARKETING:
+                    noes = noes + self.denied.get(f"{claim.customer_id} news", [])
+                assert all(at < no for no in noes), (one, at, noes)
+
+    def every_step_has_its_reason(self) -> None:
+        """S7: what becomes of an attempt is what the provider answered to this attempt, or time, or a proof; never another's."""
+        for name, steps in self.steps.items():
+            took = {one.attempt for one in self.taken.get(name, [])}
+            for (_, _, old), (_, before, new) in pairwise(steps):
+                assert old == before
+                assert set(new.accepted) <= took
+                if new.status is old.status:
+                    continue
+                assert new.attempt == old.attempt + (new.status is Status.CLAIMED)
+                replies = self.race.office.provider.replies.get((name, str(old.attempt)), [])
+                assert _reasons(old, new, replies), (old, new, replies)
+
+    def books_balance(self, audience: Iterable[tuple[str, str]]) -> None:
+        """S4: every entry is in exactly one end, and what was taken is in none that says it was never sent."""
+        rosters = [send_of(item) for item in self.race.schedule.table.items() if item["type"] == "send"]
+        assert sorted(audience) == sorted((send.run_id, send.customer_id) for send in rosters)
+        counted = Counter(send.status for send in rosters)
+        assert not OPEN & counted.keys(), counted
+        for send in rosters:
+            if send.status in NEVER_SENT:
+                assert send.send_id not in self.taken, send
+            if send.status is Status.ACCEPTED:
+                assert send.send_id in self.taken, send
+
+    def nobody_gets_too_much(self) -> None:
+        """S11: two campaigns at once, and one mail a day."""
+        people = Counter(one.send[2] for taken in self.taken.values() for one in taken)
+        assert all(times <= CAP.most for times in people.values()), people
+
+
+def _reasons(old: Send, new: Send, replies: list[Any]) -> bool:
+    """Whether a step from one status to another is one that there is, for a reason that there was."""
+    if new.status is Status.ACCEPTED:
+        return True
+    if old.status is Status.PLANNED:
+        return new.status is Status.CLAIMED or new.status in NEVER_SENT or (new.status is Status.UNKNOWN_FINAL)
+    if old.status is Status.CLAIMED:
+        assert old.claimed_at is not None
+        if new.status is Status.UNKNOWN:
+            assert new.doubted_at is not None
+            return new.doubted_at - old.claimed_at >= LOST_AFTER or any(isinstance(reply, Ambiguous) for reply in replies)
+        wanted = NotSent if new.status is Status.PLANNED else Refused
+        return any(isinstance(reply, wanted) for reply in replies)
+    if old.status is Status.UNKNOWN:
+        assert old.doubted_at is not None
+        at = new.resent_at if new.status is Status.PLANNED else new.settled_at
+        return at is not None and at - old.doubted_at >= DOUBTED_FOR
+    return False
+
+
+def checked(race: Race, audience: Iterable[tuple[str, str]], *, capped: bool = False) -> Ledger:
+    ledger = Ledger.of(race)
+    ledger.nobody_gets_twice()
+    ledger.nobody_gets_what_they_refused()
+    ledger.every_step_has_its_reason()
+    ledger.books_balance(audience)
+    if capped:
+        ledger.nobody_gets_too_much()
+    return ledger
+
+
+CAMPAIGNS = [(run_id, customer_id) for run_id in NEWS_RUNS for customer_id in PEOPLE]
+
+
+def campaigns(seed: int, table: MemoryTable | None = None, mood: Mood = AWKWARD) -> None:
+    race = Race.of(seed, table or marketing(), mood=mood)
+    others = race.schedule.random.sample(sorted(OTHERS), race.schedule.random.randint(2, 4))
+    checked(race.run(NEWS_RUNS, others), CAMPAIGNS, capped=True)
+
+
+def messages(seed: int, table: MemoryTable | None = None, mood: Mood = AWKWARD) -> None:
+    race = Race.of(seed, table or transactional(), mood=mood)
+    others = race.schedule.random.sample(sorted(set(OTHERS) - {"cancel"}), race.schedule.random.randint(2, 4))
+    checked(race.run(MESSAGES, others), MESSAGES.items())
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_nobody_gets_a_campaign_twice_nor_what_they_refused(part: int) -> None:
+    hold(campaigns, range(part, 10_000, 8))
+
+
+@pytest.mark.parametrize("part", range(6))
+def test_nobody_gets_a_message_three_times_nor_twice_without_a_doubt(part: int) -> None:
+    hold(messages, range(part, 10_000, 6))
