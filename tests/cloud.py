@@ -3,7 +3,7 @@
 moto is not thread-safe and never refuses a transaction for a conflict: `one_call_at_a_time` holds each call to itself, and races
 are proven by what conditions decide. It also copies the whole table for each item of a transaction and sorts it for each query:
 `_made_light` spares both, which makes a transaction ten times cheaper. And it reads an old version of a secret where AWSCURRENT
-was moved by itself: `_reading_the_current_secret` mends that.
+was moved by itself: `_reading_the_current_secret` mends that. Its tables have no ids: `_with_ids_of_tables` gives them some.
 """
 
 import copy
@@ -27,6 +27,7 @@ from moto import mock_aws
 
 from ecrm import bootstrap
 from ecrm.application.api_keys import create_key
+from ecrm.application.sending import arm
 from ecrm.domain.api_keys import KeyKind, Scope
 from ecrm.domain.sites import Site
 from tests.builders import NOON, a_request
@@ -142,12 +143,25 @@ class Cloud:
         """Work on every message of the queue of jobs, those too that come meanwhile; gives the ids of those that failed."""
         from run_jobs.handler import handler  # noqa: PLC0415 (the same)
 
+        return self._drain(self.jobs_url, handler, context)
+
+    def arm(self) -> None:
+        """Let this table send."""
+        arm(control=bootstrap.sending_control())
+
+    def send(self, context: object = None) -> list[str]:
+        """Work on every message of the queue of messages, those too that come meanwhile; gives the ids of those that failed."""
+        from send_messages.handler import handler  # noqa: PLC0415 (the same)
+
+        return self._drain(self.messages_url, handler, context)
+
+    def _drain(self, url: str, handler: Callable[[Mapping[str, Any], Any], Mapping[str, Any]], context: object) -> list[str]:
         failed: list[str] = []
-        while messages := self.sqs.receive_message(QueueUrl=self.jobs_url, MaxNumberOfMessages=10).get("Messages"):
+        while messages := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
             records = [{"messageId": message["MessageId"], "body": message["Body"]} for message in messages]
             answer = handler({"Records": records}, context or Time())
             for message in messages:
-                self.sqs.delete_message(QueueUrl=self.jobs_url, ReceiptHandle=message["ReceiptHandle"])
+                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             failed += [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
         return failed
 
@@ -250,6 +264,19 @@ def _reading_the_current_secret(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(backend, "get_secret_value", current)
 
 
+def _with_ids_of_tables(patch: pytest.MonkeyPatch) -> None:
+    """AWS gives each table an id that no other ever has: who sends asks for it."""
+    made = moto.dynamodb.models.table.Table
+    describe = made.describe
+
+    def described(self: Any, base_key: str = "TableDescription") -> Any:
+        answer = describe(self, base_key)
+        answer[base_key]["TableId"] = f"{self.name} of {self.created_at.isoformat()}"
+        return answer
+
+    patch.setattr(made, "describe", described)
+
+
 _loader = cache(botocore.loaders.create_loader)
 
 
@@ -280,6 +307,7 @@ def a_cloud() -> Iterator[Cloud]:
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         _made_light(patch)
         _reading_the_current_secret(patch)
+        _with_ids_of_tables(patch)
         patch.setattr(botocore.session, "get_session", _a_session)
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)

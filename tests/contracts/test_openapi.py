@@ -264,6 +264,8 @@ def test_the_page_has_every_resource_operation_field_and_status() -> None:
         "consent",
         "customers",
         "catalog",
+        "templates",
+        "messages",
         "sites",
         "jobs",
         "reference",
@@ -286,6 +288,8 @@ def test_the_commands_of_the_page_work_as_they_stand(cloud: Cloud) -> None:
     known = {"API": "", "KEY": shop.key, "WRITE_KEY": cloud.key(KeyKind.WRITE)}
     known["CUSTOMER"] = run(order, **known).json["customer_id"]
     known["JOB"] = run(export, **known).json["job_id"]
+    message = next(command for command in commands if '"$API/v1/messages" ' in command and "-d " in command)
+    known["MESSAGE"] = run(message, **known).json["message_id"]
     for command in commands:
         method = found[1] if (found := re.search(r"-X (\w+)", command)) else "POST" if " -d " in command else "GET"
         path = str(re.search(r'"\$API([^"?]*)', command)[1])  # type: ignore[index]  # each has one
