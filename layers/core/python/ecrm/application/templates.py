@@ -65,8 +65,8 @@ class Renderer(Protocol):
         """Make the mail of one of the template's variants. Raises Invalid where the values are not what it can be made from."""
         ...
 
-    def preview(self, template: Template, language: str, material: Material, *, by_sample: bool) -> Preview:
-        """Render, and say which values were missing. `by_sample` lends an order and links where there are none."""
+    def preview(self, template: Template, language: str, material: Material) -> Preview:
+        """Render with a sample order and links where there are none, and say which values were missing."""
         ...
 
 
@@ -146,15 +146,15 @@ class TryOut:
 
 
 def preview(wanted: TryOut, *, renderer: Renderer) -> Preview:
-    """Render a template as it would be sent, stored or not. Raises Invalid as saving it would."""
-    warnings = renderer.check(wanted.template)
+    """Render a template as it would be sent, stored or not. Raises Invalid as saving it would, as far as it is shown."""
     attributes = {**(known(wanted.profile.attributes) if wanted.profile else {}), **wanted.attributes}
     language = wanted.language
     if language is None:
         language = choose(wanted.template.variants, attributes.get("language"), wanted.site.languages)
     elif language not in wanted.template.variants:
         raise Invalid.at("/language", "unknown_language", "the template has no variant in this language")
+    shown = replace(wanted.template, variants={language: wanted.template.variants[language]})
+    warnings = renderer.check(shown)
     material = Material(site=wanted.site, attributes=attributes, order=wanted.order, data=wanted.data)
-    made = renderer.preview(wanted.template, language, material, by_sample=True)
-    own = f"/variants/{language}/"
-    return Preview(language, made.mail, [*(each for each in warnings if each.pointer.startswith(own)), *made.warnings])
+    made = renderer.preview(shown, language, material)
+    return replace(made, warnings=[*warnings, *made.warnings])

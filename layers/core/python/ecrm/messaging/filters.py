@@ -38,6 +38,10 @@ ARGUMENTS: Mapping[str, tuple[int, int]] = {
 URL = "url"
 """The filter that every value goes through which a link begins with; an author does not write it."""
 
+A_CALL = 200
+AN_ELEMENT = 16
+"""What a filter costs by itself, and an element of a list: the bytes that are written in the same time."""
+
 _AMOUNT = re.compile(r"-?\d{1,18}(\.\d{1,6})?", re.ASCII)
 _WEB = ("https://", "http://", "mailto:", "tel:", "sms:", "#")
 
@@ -58,7 +62,7 @@ class BadValue(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """`currency` is the one meant where none is named; `spend` is told the bytes of what is worked on."""
+    """`currency` is the one meant where none is named; `spend` is told what work costs, in bytes that could be written for it."""
 
     language: str
     zone: ZoneInfo
@@ -67,7 +71,28 @@ class Filters:
 
     @property
     def by_name(self) -> dict[str, Callable[..., Any]]:
-        return {name: _located(getattr(self, f"_{name}")) for name in (*ARGUMENTS, URL)}
+        return {name: self._located(getattr(self, f"_{name}")) for name in (*ARGUMENTS, URL)}
+
+    def _located(self, does: Callable[..., Any]) -> Callable[..., Any]:
+        """Let a filter be told the line that it stands on, which minijinja keeps to itself, and cost something by itself."""
+
+        def located(value: Any, *arguments: Any, line: int) -> Any:
+            try:
+                self.spend(A_CALL)
+                return does(value, *arguments)
+            except Invalid as wrong:
+                raise BadValue(wrong, line) from None
+
+        return located
+
+    def contains(self, value: Any, whole: Any) -> bool:
+        """Say whether a text is part of another, or a value one of a list's or a name of an object's."""
+        if isinstance(whole, str):
+            self.spend(len(whole) // 64)
+            return isinstance(value, str) and value in whole
+        if isinstance(whole, list):
+            self.spend(AN_ELEMENT * len(whole))
+        return isinstance(whole, list | dict) and not isinstance(value, list | dict) and value in whole
 
     @property
     def _ours(self) -> Language:
@@ -106,7 +131,7 @@ class Filters:
     def _date(self, value: Any, pattern: Any = None) -> str:
         found = self._instant(value)
         if found is None:
-            return written(value)
+            return self._text(value)
         if pattern is not None:
             return formats.by_pattern(found, str(pattern), self._ours)
         if not self._has_words:
@@ -158,10 +183,10 @@ class Filters:
         return text if len(text) <= most else f"{text[: max(0, most - 1)].rstrip()}…"
 
     def _join(self, value: Any, between: Any = ", ") -> str:
-        parts = [self._text(each) for each in value] if isinstance(value, list) else [self._text(value)]
-        separator = str(between)
-        self.spend(len(separator.encode()) * len(parts))
-        return separator.join(parts)
+        whole = value if isinstance(value, list) else [value]
+        separator = self._text(between)
+        self.spend((AN_ELEMENT + len(separator)) * len(whole))
+        return separator.join(self._text(each) for each in whole)
 
     def _first(self, value: Any) -> Any:
         return value[0] if isinstance(value, list | str) and value else None
@@ -183,34 +208,22 @@ class Filters:
         return text
 
     def _text(self, value: Any) -> str:
-        text = written(value)
-        self.spend(len(text))
-        return text
+        return written(value, self.spend)
 
 
-def _located(does: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a filter be told the line that it stands on, which minijinja keeps to itself."""
-
-    def located(value: Any, *arguments: Any, line: int) -> Any:
-        try:
-            return does(value, *arguments)
-        except Invalid as wrong:
-            raise BadValue(wrong, line) from None
-
-    return located
-
-
-def written(value: Any) -> str:
+def written(value: Any, spend: Callable[[int], object]) -> str:
     """Write a value as it stands in a mail where no filter says otherwise; an object writes nothing."""
     match value:
         case str():
+            spend(len(value))
             return value
         case bool():
             return "true" if value else "false"
         case int() | float():
             return str(value)
         case list():
-            return ", ".join(written(each) for each in value)
+            spend(AN_ELEMENT * len(value))
+            return ", ".join(written(each, spend) for each in value)
         case _:
             return ""
 

@@ -26,10 +26,10 @@ from .samples import LINKS, sample_order
 from .syntax import Mark, Piece, Use, assembled, read
 from .values import values_of
 
-MOST_WORK = 200_000
-"""Instructions of one part; that of an order with 200 lines takes about a tenth."""
+MOST_WORK = 20_000
+"""Instructions of one part; our own with an order of 200 lines takes a fifth."""
 MOST_WRITTEN = 1_000_000
-"""Bytes of one mail, and of what its filters work on."""
+"""Bytes of one mail together with what its filters work on, and what they cost by themselves."""
 CLIPPED = 102_000
 """Bytes of HTML from which on Gmail shows a mail in part, with a link to the rest."""
 MOST_FLAWS = 50
@@ -124,7 +124,7 @@ class _Desk:
         )
         return Environment(
             filters=filters.by_name,
-            globals={"_pay": self.meter.spend},
+            globals={"_pay": self.meter.spend, "_in": filters.contains},
             undefined_behavior="chainable",
             auto_escape_callback=lambda name: name == "html",
             finalizer=self._finalize,
@@ -135,9 +135,7 @@ class _Desk:
         )
 
     def _finalize(self, value: Any) -> str:
-        text = written(value)
-        self.meter.spend(len(text))
-        return text
+        return written(value, self.meter.spend)
 
 
 class Mails:
@@ -150,24 +148,30 @@ class Mails:
                 "/variants", Mark(1, "template_too_large", f"a template is at most {LARGEST} bytes in all its languages")
             )
             raise Invalid(flaw.detail, code=flaw.code, flaws=(flaw,))
-        flaws = [_flaw(pointer, mark) for pointer, mark in self._wrong(template)]
+        flaws: list[Flaw] = []
+        warnings: list[Warned] = []
+        for language in sorted(template.variants):
+            wrong, warned = self._check(template, language)
+            flaws += (_flaw(f"/variants/{language}/{part}", mark) for part, mark in wrong)
+            warnings += (Warned(f"/variants/{language}/{part}", mark.line, mark.code, mark.detail) for part, mark in warned)
         if flaws:
             raise Invalid(flaws[0].detail, code=flaws[0].code, flaws=tuple(flaws[:MOST_FLAWS]))
-        return [warned for language in sorted(template.variants) for warned in _warnings(template, language)]
+        return warnings
 
-    def _wrong(self, template: Template) -> Iterator[tuple[str, Mark]]:
-        for language, variant in sorted(template.variants.items()):
-            own: list[tuple[str, Mark]] = []
-            for name, part in _read_parts(variant):
-                own += [(f"/variants/{language}/{name}", mark) for mark in part.flaws]
-            if template.purpose is Purpose.MARKETING:
-                own += [(f"/variants/{language}/{name}", mark) for name, mark in _missing_of_marketing(variant)]
-            yield from own
-            if not own:
-                try:
-                    self.render(template, language, _sample(Material(site=_SAMPLE)))
-                except _PartFailed as failed:
-                    yield f"/variants/{language}/{failed.part}", failed.mark
+    def _check(self, template: Template, language: str) -> tuple[list[tuple[str, Mark]], list[tuple[str, Mark]]]:
+        """Give what is wrong with a variant, part by part, else what is odd; it is made once with sample values."""
+        variant = template.variants[language]
+        wrong = [(name, mark) for name, part in _read_parts(variant) for mark in part.flaws]
+        if template.purpose is Purpose.MARKETING:
+            wrong += _missing_of_marketing(variant)
+        if wrong:
+            return wrong, []
+        material = _sample(Material(site=_SAMPLE))
+        try:
+            made = self.render(template, language, material)
+        except _PartFailed as failed:
+            return [(failed.part, failed.mark)], []
+        return [], [*_oddities(variant, language, material, made.size_bytes)]
 
     def render(self, template: Template, language: str, material: Material) -> Rendered:
         variant = template.variants[language]
@@ -186,9 +190,10 @@ class Mails:
         text = fill("text", page.text_source if variant.text is None else _text_part(variant.text).source)
         return Rendered(subject=subject, preheader=preheader, html=made, text=text)
 
-    def preview(self, template: Template, language: str, material: Material, *, by_sample: bool) -> Preview:
-        mail = self.render(template, language, _sample(material) if by_sample else material)
-        values = values_of(_sample(material) if by_sample else material, language)
+    def preview(self, template: Template, language: str, material: Material) -> Preview:
+        lent = _sample(material)
+        mail = self.render(template, language, lent)
+        values = values_of(lent, language)
         pointer = f"/variants/{language}/"
         missing = [
             Warned(f"{pointer}{name}", use.line, "missing_value", f"nothing stands in {'.'.join(use.path)}")
@@ -268,21 +273,18 @@ def _last_line(source: str) -> int:
     return source.rstrip("\n").count("\n") + 1
 
 
-def _warnings(template: Template, language: str) -> Iterator[Warned]:
-    variant, pointer = template.variants[language], f"/variants/{language}/"
-    material = _sample(Material(site=_SAMPLE))
+def _oddities(variant: Variant, language: str, material: Material, size: int) -> Iterator[tuple[str, Mark]]:
     values = values_of(material, language) | {"preheader": ""}
     for name, part in _read_parts(variant):
         for use in dict.fromkeys(part.uses):
             if not _is_known(values, use.path):
-                yield Warned(f"{pointer}{name}", use.line, "unknown_variable", f"there is no {'.'.join(use.path)}")
+                yield name, Mark(use.line, "unknown_variable", f"there is no {'.'.join(use.path)}")
     page = _html_part(variant.html)
     if not page.has_direction and direction_of(language) == "rtl":
         detail = 'this language is written from the right: <html lang="{{ language.tag }}" dir="{{ language.direction }}">'
-        yield Warned(f"{pointer}html", 1, "no_direction", detail)
-    size = Mails().render(template, language, material).size_bytes
+        yield "html", Mark(1, "no_direction", detail)
     if size > CLIPPED:
-        yield Warned(f"{pointer}html", 1, "clipped", f"Gmail clips a mail of more than {CLIPPED} bytes, and this one has {size}")
+        yield "html", Mark(1, "clipped", f"Gmail clips a mail of more than {CLIPPED} bytes, and this one has {size}")
 
 
 def _is_known(values: Mapping[str, Any], path: tuple[str, ...]) -> bool:

@@ -2,7 +2,7 @@
 
 Minijinja renders; it does not say where a variable stands, takes whatever its authors thought of, and a chain of 20,000 operators
 overflows its stack. So a template is read here first: values, comparisons, `if`, `for` and the filters of `filters.py`, nothing
-that computes, assigns, includes or calls. A filter's arguments may stand after a colon (`| default: "friend"`); for minijinja
+that computes, assigns, includes or calls. `in` becomes a function, whose work can be counted. A filter's arguments may stand after a colon (`| default: "friend"`); for minijinja
 each is also told the line it stands on.
 
     print      {{ expression }}
@@ -306,7 +306,11 @@ class _Tag:
                 raise _Wrong("unknown_test", f"behind `is` stands one of {', '.join(sorted(TESTS))}")
             written.append(test)
         elif sign := self._comparison():
-            written += [sign, self._filtered()]
+            right = self._filtered()
+            if sign.endswith("in"):
+                written[-1] = f"{'not ' * (sign != 'in')}_in({written[-1]}, {right})"
+            else:
+                written += [sign, right]
         return " ".join(written)
 
     def _comparison(self) -> str | None:
