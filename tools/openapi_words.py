@@ -297,7 +297,7 @@ ANSWERS = {
     "delivered_at": "When the customer's mail server took it.",
     "delayed_at": "When that server first put it off.",
     "bounced_at": "When that server refused it.",
-    "bounce": "permanent, transient or undetermined.",
+    "bounce": "hard: there is no such mailbox; soft: not now; mail: not this mail.",
     "complained_at": "When the customer called it spam.",
     "rejected_at": "When the mail provider refused it after all.",
     "opened_at": "When it was first opened, by a person as far as one can tell.",

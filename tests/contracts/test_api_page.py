@@ -8,13 +8,16 @@ from typing import Any, TypeIs
 
 import pytest
 
+from ecrm.application import messages
 from ecrm.application import orders as use
+from ecrm.contracts import fields, products
 from ecrm.contracts import orders as wire
-from ecrm.contracts import products
+from ecrm.contracts.messages import LARGEST_DATA
 from ecrm.contracts.problems import _CODES
 from ecrm.contracts.statistics import CurrencyStatisticsBody, StatisticsBody
-from ecrm.domain import money, orders
+from ecrm.domain import money, orders, templates
 from ecrm.domain.api_keys import ALLOWED, KeyKind
+from ecrm.domain.messages import Status
 from ecrm.entry import cursors, http, json_body, problems
 from ecrm.store import products as store
 from tests.architecture.pages import CODE, section, table
@@ -28,9 +31,10 @@ TEXT = PAGE.read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NOT_OVER_HTTP = {
     *("key_not_found", "scope_not_allowed", "link_not_found"),
+    *("address_unfit", "header_unfit", "request_gone", "run_not_found", "template_purpose"),
     *("error", "conflict", "not_found", "already_exists", "limit_reached", "forbidden"),
 }
-"""Codes of the command line, of the customer's page, and of classes that are never raised without a code of their own."""
+"""Codes of the command line, the customer's page, mails that cannot be sent, and classes never raised without a code of their own."""
 TAKES_A_CODE = {"_Wrong": 0, "at": 1, "Flaw": 1, "Refusal": 1, "BadJson": 0, "PydanticCustomError": 0}
 """Calls whose argument at this place is a code."""
 
@@ -111,6 +115,11 @@ def test_every_status_of_an_order_is_explained_in_the_order_in_which_they_are_tr
     assert set(told) == {status.value for status in orders.Status}
 
 
+def test_every_status_of_a_message_is_explained() -> None:
+    told = {name for name, *_ in codes_of_a_table(table(section(PAGE, "Messages"), "status"))}
+    assert {status.value for status in Status} | {"delivered", "bounced", "complained", "rejected"} == told
+
+
 def test_every_event_is_explained() -> None:
     told = [name for name, *_ in codes_of_a_table(table(section(PAGE, "Orders"), "event"))]
     assert list(orders.FACTS) == told
@@ -140,6 +149,8 @@ LIMITS = {
     "a batch": (1024 * 1024 == http.LARGEST_BATCH and wire.MOST_IN_BATCH == 100, "1 MB, 100 elements"),
     "lines of an order": (orders.MOST_LINES == 200, "200"),
     "events of an order": (orders.MOST_FACTS == 200, "200"),
+    "`data` of a message": (LARGEST_DATA == 32 * 1024 and fields.DEEPEST == 20, "32 KB of JSON, 20 levels"),
+    "a template": (templates.LARGEST == 300_000, "300 KB"),
     "a product": (store.LARGEST == 64 * 1024 and products.MOST_LANGUAGES == 20, "64 KB; 20 languages"),
     "days of a list": (use.MOST_DAYS == 31, "31"),
     "items of a page": (4 * 1024 * 1024 == cursors.LARGEST_PAGE, "100, and 4 MB"),
@@ -162,6 +173,9 @@ def test_other_figures_of_the_page_are_those_of_the_code() -> None:
     assert f"1 to {http.LONGEST_IDEMPOTENCY_KEY} printable ASCII" in prose
     assert f"for {http.REPLAY_KEPT.total_seconds() / 3600:.0f} hours" in prose
     assert f"may be {use.AHEAD.total_seconds() / 3600:.0f} hours ahead" in prose
+    assert (messages.LINKS_AN_HOUR, messages.LINKS_A_DAY, messages.LINKS_AN_IP, messages.KEPT_FOR.days) == (3, 10, 20, 3)
+    assert "at most three links an hour and ten a day are mailed to one address, and at most twenty requests an hour" in prose
+    assert "more than three days old" in prose
     assert money.LARGEST == 10**12
     assert "at most 10¹²" in prose
     assert all(code in prose for code in money.WITHDRAWN)

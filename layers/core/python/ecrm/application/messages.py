@@ -87,7 +87,10 @@ class MessageRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderEvent:
-    """An event of an order, as far as a mail about it needs to know; `customer_id` is whose partition it stands in."""
+    """An event of an order, as far as a mail about it needs to know; `customer_id` is whose partition it stands in.
+
+    `named` has the parcel and the event by which the caller named them: the mail is about those, not about the latest.
+    """
 
     id: str
     type: str
@@ -96,6 +99,7 @@ class OrderEvent:
     site: str
     order_id: str
     backfill: bool
+    named: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +255,7 @@ def plan_order_mail(happened: OrderEvent, *, sends: Sends, customers: Customers,
         site=happened.site,
         customer_id=None,
         identifiers=(),
-        data={},
+        data=happened.named,
         language=None,
         source="orders",
         order_id=happened.order_id,

@@ -13,6 +13,7 @@ from . import observability
 _JOB = "JOB#"
 _CUSTOMER = "CUSTOMER#"
 _ORDER = "order."
+_NAMED = ("event_id", "shipment_id")
 
 
 def publish(
@@ -67,14 +68,16 @@ def _hand_on(
 
 
 def _order_event(image: Mapping[str, Any]) -> OrderEvent:
+    said = image["data"]["M"]
     return OrderEvent(
         id=image["id"]["S"],
         type=image["type"]["S"],
         occurred_at=from_text(image["occurred_at"]["S"]),
         customer_id=image["PK"]["S"].removeprefix(_CUSTOMER),
         site=image["site"]["S"],
-        order_id=image["data"]["M"]["order_id"]["S"],
+        order_id=said["order_id"]["S"],
         backfill=image.get("backfill", {}).get("BOOL", False),
+        named={name: said[name]["S"] for name in _NAMED if name in said},
     )
 
 
