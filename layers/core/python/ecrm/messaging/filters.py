@@ -38,7 +38,7 @@ ARGUMENTS: Mapping[str, tuple[int, int]] = {
 URL = "url"
 """The filter that every value goes through which a link begins with; an author does not write it."""
 
-A_CALL = 200
+A_CALL = 400
 AN_ELEMENT = 16
 """What a filter costs by itself, and an element of a list: the bytes that are written in the same time."""
 

@@ -2,8 +2,8 @@
 
 Minijinja renders; it does not say where a variable stands, takes whatever its authors thought of, and a chain of 20,000 operators
 overflows its stack. So a template is read here first: values, comparisons, `if`, `for` and the filters of `filters.py`, nothing
-that computes, assigns, includes or calls. `in` becomes a function, whose work can be counted. A filter's arguments may stand after a colon (`| default: "friend"`); for minijinja
-each is also told the line it stands on.
+that computes, assigns, includes or calls. A filter's arguments may stand after a colon (`| default: "friend"`). For minijinja
+each filter is also told the line it stands on, and `in` becomes a function, so that its work is counted.
 
     print      {{ expression }}
     block      {% if expression %} {% elif expression %} {% else %} {% endif %}
