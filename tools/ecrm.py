@@ -1,4 +1,4 @@
-"""The engineer's command: API keys, sites, links, and the statistics' rebuild and repair; on a laptop or on AWS.
+"""The engineer's command: API keys, sites, links, sending, and the statistics' rebuild and repair; on a laptop or on AWS.
 
 It works on the stack of `--stack NAME`, whose outputs name the table and the queue, or on those of the environment (TABLE_NAME,
 FAILURE_QUEUE_URL, LINK_SECRET_ID), with the AWS credentials of the environment.
@@ -18,12 +18,14 @@ from pydantic import ValidationError
 from ecrm import bootstrap as wired
 from ecrm.application.api_keys import create_key, revoke_key
 from ecrm.application.ports import Contended
+from ecrm.application.sending import arm, pause, read_sending, resume
 from ecrm.application.sites import put_site
 from ecrm.contracts.problems import invalid_from
 from ecrm.contracts.sites import PutSiteBody, SiteBody
 from ecrm.domain.api_keys import ApiKey, KeyKind, Scope
 from ecrm.domain.errors import EcrmError
 from ecrm.domain.instants import to_answer
+from ecrm.domain.messages import Policy
 from ecrm.store.keys import customer_id_of
 from ecrm.store.links import rotated
 
@@ -85,6 +87,7 @@ def put(asked: argparse.Namespace) -> None:
             "sender": asked.sender,
             "reply_to": asked.reply_to,
             "postal_address": asked.postal_address,
+            "mails": dict(pair.split("=", 1) for pair in asked.mails.split(",")) if asked.mails else {},
         }
     )
     site, _ = put_site(body.to_site(asked.site, wired.clock.now()), expected_version=None, sites=wired.sites())
@@ -115,6 +118,34 @@ def rotate(_asked: argparse.Namespace) -> None:
         print(f"links are made with key {key_id} from now on; old links keep working")
         return
     raise Contended("others rotate at the same time; nothing was rotated, try again")
+
+
+def status(_asked: argparse.Namespace) -> None:
+    sending, is_armed = read_sending(control=wired.sending_control())
+    print(f"this table is {'armed' if is_armed else 'not armed'}")
+    for policy in Policy:
+        pause = sending.paused.get(policy)
+        print(
+            f"{policy} mail {f'is paused since {to_answer(pause.since)} by {pause.by}: {pause.reason}' if pause else 'is sent'}"
+        )
+    if pace := wired.sending_control().pace():
+        print(f"SES takes {pace.rate:g} mails a second, as of {to_answer(pace.rated_at)}")
+
+
+def arm_table(_asked: argparse.Namespace) -> None:
+    """Let this table send, and no copy of it. Of a table that was restored from a backup, read docs/operations.md first."""
+    arm(control=wired.sending_control())
+    print("this table is armed")
+
+
+def pause_sending(asked: argparse.Namespace) -> None:
+    pause(Policy(asked.policy), reason=asked.reason, by="tools.ecrm", control=wired.sending_control(), clock=wired.clock)
+    print(f"{asked.policy} mail is paused within two seconds")
+
+
+def resume_sending(asked: argparse.Namespace) -> None:
+    resume(Policy(asked.policy), control=wired.sending_control())
+    print(f"{asked.policy} mail is sent again; what waits goes out within minutes")
 
 
 def rebuild(asked: argparse.Namespace) -> None:
@@ -215,9 +246,18 @@ def _parser() -> argparse.ArgumentParser:
         site.add_argument(name, required=True)
     for name in ("--sender", "--reply-to", "--postal-address"):
         site.add_argument(name)
+    site.add_argument("--mails", help="mails of orders, divided by commas: order.placed=order-confirmed,…")
 
     links = nouns.add_parser("links", help="links to public pages").add_subparsers(required=True)
     verb(links, "rotate", rotate, "make a new key the current one; old links keep working")
+
+    sending = nouns.add_parser("sending", help="whether mail is sent").add_subparsers(required=True)
+    verb(sending, "status", status, "say whether mail is sent, and why not")
+    verb(sending, "arm", arm_table, "let this table send")
+    stopped = verb(sending, "pause", pause_sending, "send no more mail of a kind, within two seconds")
+    stopped.add_argument("policy", choices=[*Policy])
+    stopped.add_argument("--reason", required=True, help="why: others will wonder")
+    verb(sending, "resume", resume_sending, "send it again").add_argument("policy", choices=[*Policy])
 
     stats = nouns.add_parser("stats", help="statistics").add_subparsers(required=True)
     verb(stats, "rebuild", rebuild, "recount every customer").add_argument("--dry-run", action="store_true")

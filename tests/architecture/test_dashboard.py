@@ -24,7 +24,7 @@ def metrics(stack: Stack) -> list[list[Any]]:
 
 
 def counted() -> set[str]:
-    """The metrics that the code counts: `creates=` of a route, and the first argument of `count`."""
+    """The metrics that the code counts: `creates=` of a route, the first argument of `count`, and the values of a `COUNTED`."""
     found: set[str] = set()
     for path in shipped():
         for node in ast.walk(tree(path)):
@@ -33,6 +33,8 @@ def counted() -> set[str]:
                     found.add(name)
                 case ast.Call(func=ast.Attribute(attr="count") | ast.Name(id="count"), args=[ast.Constant(value=str(name)), *_]):
                     found.add(name)
+                case ast.Assign(targets=[ast.Name(id="COUNTED")], value=ast.Dict(values=values)):
+                    found |= {value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)}
     return found
 
 

@@ -34,7 +34,7 @@ NOT_OVER_HTTP = {
     *("address_unfit", "header_unfit", "request_gone", "run_not_found", "template_purpose"),
     *("error", "conflict", "not_found", "already_exists", "limit_reached", "forbidden"),
 }
-"""Codes of the command line, the customer's page, mails that cannot be sent, and classes never raised without a code of their own."""
+"""Codes of the command line, the customer's page, mails that cannot be sent, and classes that never lack a code of their own."""
 TAKES_A_CODE = {"_Wrong": 0, "at": 1, "Flaw": 1, "Refusal": 1, "BadJson": 0, "PydanticCustomError": 0}
 """Calls whose argument at this place is a code."""
 
