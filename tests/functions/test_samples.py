@@ -11,10 +11,13 @@ import pytest
 from ecrm import bootstrap
 from ecrm.application.jobs import read_job
 from ecrm.application.orders import place_order
+from ecrm.application.ports import Standing
 from ecrm.contracts.orders import PlaceOrderBody
 from ecrm.contracts.topics import PutTopicBody
 from ecrm.domain.api_keys import ALLOWED, ApiKey, KeyKind
+from ecrm.domain.events import Event
 from ecrm.domain.jobs import Job, JobKind, JobState
+from ecrm.domain.messages import Policy, Send, claim, place_of
 from ecrm.domain.products import Product, Stated
 from ecrm.entry.http import digest_of
 from ecrm.entry.json_body import read_json
@@ -22,6 +25,7 @@ from tests.architecture.pages import code, table
 from tests.builders import a_topic
 from tests.cloud import Cloud, Time
 from tests.functions.api import EXAMPLE_ORDER, ROOT
+from tests.notices import RUN
 
 EVENTS = ROOT / "events"
 CUSTOMER = "019aa2c6f0b07d3e8c1f5a9b2d4e6f80"
@@ -60,6 +64,23 @@ def open_as_described() -> None:
         clock=bootstrap.clock,
         ids=TheirIds(),
     )
+
+
+def a_message_that_was_sent() -> None:
+    """The message that the notices are about: nobody knows yet what became of it."""
+    planned = Send(
+        run_id=RUN,
+        shard=0,
+        customer_id=CUSTOMER,
+        policy=Policy.TRANSACTIONAL,
+        site="de",
+        template="order-confirmed",
+        planned_at=WHEN,
+        requested_at=WHEN,
+    )
+    requested = Event("message:1", "message.requested", WHEN, WHEN, "de", CUSTOMER, "test", place_of(planned, 1))
+    assert bootstrap.sends().add(planned, requested, Standing(CUSTOMER), None)
+    assert bootstrap.sends().write(claim(planned, WHEN)) is None
 
 
 def run(name: str) -> Any:
@@ -109,6 +130,16 @@ def test_a_message_of_the_queue_has_the_outcome_that_the_table_says(cloud: Cloud
     failed = [] if TABLE[name] == "done" else [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}]
     assert {"batchItemFailures": failed} == run(name)
     assert (JobState.DONE if TABLE[name] == "done" else JobState.QUEUED) is read_job(JOB, jobs=bootstrap.jobs()).state
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("record_delivery/")])
+def test_a_notice_has_the_outcome_that_the_table_says(cloud: Cloud, name: str) -> None:
+    open_as_described()
+    a_message_that_was_sent()
+    before = cloud.items()
+    failed = [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}] if TABLE[name] == "failed" else []
+    assert {"batchItemFailures": failed} == run(name)
+    assert (TABLE[name] == "recorded") == (before != cloud.items())
 
 
 def test_the_table_and_the_folder_hold_the_same_events() -> None:

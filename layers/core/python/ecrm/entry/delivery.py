@@ -29,7 +29,7 @@ def consume(event: Mapping[str, Any], use: Callable[[Notice], Outcome]) -> dict[
     failed: list[dict[str, str]] = []
     counted: Counter[str] = Counter()
     for record in event["Records"]:
-        ids: dict[str, Any] = {"message": record["messageId"]}
+        ids: dict[str, Any] = {"record": record["messageId"]}
         try:
             notice = read_notice(record["body"])
             if isinstance(notice, Ignored):
