@@ -30,16 +30,17 @@ type Page = tuple[str, int]
 
 @dataclass
 class Moving:
-    """A clock that moves a little whenever somebody looks at it, and as far as somebody moves it."""
+    """A clock that moves a little whenever somebody looks at it, and as far as somebody moves it, slowed down by `slow`."""
 
     at: datetime
+    slow: float = 1.0
 
     def now(self) -> datetime:
         self.at += timedelta(milliseconds=1)
         return self.at
 
     def wait(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
+        self.at += timedelta(seconds=seconds / self.slow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,10 @@ AWKWARD = Mood(lose=0.12, swallow=0.06, throttle=0.12, refuse=0.05)
 
 @dataclass
 class Provider:
-    """`replies` has what it answered to each attempt, whether anybody got to know it or not."""
+    """`replies` has what it answered to each attempt, whether anybody got to know it or not.
+
+    `meanwhile` is what happens to everybody else while a reply is on its way, or a mail.
+    """
 
     clock: Moving
     random: Random
@@ -80,21 +84,22 @@ class Provider:
     mood: Mood = KIND
     taken: list[Taken] = field(default_factory=list)
     replies: dict[tuple[str, str], list[Reply]] = field(default_factory=dict)
+    meanwhile: Callable[[], object] = lambda: None
 
     def send(self, mail: Mail) -> Reply:
-        tags = mail.tags
         try:
             self.pause(Moment.BEFORE, "provider")
         except Unavailable:
             return self._told(mail, NotSent("connect"))
+        self.meanwhile()
         reply = self._answer(mail)
         if isinstance(reply, Ambiguous) and self.mood.again:
             reply = self._answer(mail)
+        self.meanwhile()
         try:
             self.pause(Moment.AFTER, "provider")
         except Unavailable:
             reply = Ambiguous("lost")
-        assert tags["attempt"]
         return self._told(mail, reply)
 
     def _told(self, mail: Mail, reply: Reply) -> Reply:

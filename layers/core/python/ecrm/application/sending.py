@@ -69,6 +69,8 @@ PAUSED_AGAIN = timedelta(minutes=1)
 """Before a page is looked at again that must not be sent."""
 PLANNED_AGAIN = timedelta(minutes=15)
 """Before a page is asked for again whose message was handed to the queue."""
+PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6)
+"""Between tries to write what the provider answered."""
 MOST_WAITING = 200
 """Pages that one round takes of each shard of the worklist."""
 TRANSACTIONAL = "transactional"
@@ -116,11 +118,12 @@ class Worked:
 
 @dataclass(slots=True)
 class Settled:
-    """How many pages were looked at, how many failed, and what became of the doubts in them."""
+    """How many pages were looked at, how many failed, what became of the doubts in them, and what holds what is planned."""
 
     pages: int = 0
     failed: int = 0
     statuses: Counter[Status] = field(default_factory=Counter)
+    held: Counter[Hold] = field(default_factory=Counter)
 
 
 class Sender:
@@ -292,12 +295,21 @@ class Sender:
         def outcome(seen: Send, at: datetime) -> Send:
             return resolve(seen, claimed.attempt, reply, at)
 
-        after = changed(claimed, outcome, sends=self._sends, customers=self._customers, now=now)
+        after = self._written(claimed, outcome, now)
         if isinstance(reply, Ambiguous):
             worked.has_opened_breaker |= self._doubt(flow_of(claimed), now)
         if isinstance(reply, NotSent):
             raise Held(Hold.NOT_NOW, now + NOT_NOW)
         return after
+
+    def _written(self, claimed: Send, outcome: Callable[[Send, datetime], Send], now: datetime) -> Send:
+        """Write an outcome, which nobody else knows: a table that is busy is asked again for some seconds."""
+        for pause_seconds in PAUSES_SECONDS:
+            try:
+                return changed(claimed, outcome, sends=self._sends, customers=self._customers, now=now)
+            except Unavailable:
+                self._wait(pause_seconds)
+        return changed(claimed, outcome, sends=self._sends, customers=self._customers, now=now)
 
     def _doubt(self, flow: str, now: datetime) -> bool:
         """Count an ambiguous reply of a flow; says whether that has opened its breaker."""
@@ -399,7 +411,7 @@ def settle_due(
             break
         done.pages += 1
         try:
-            done.statuses += settle(waiting, sends=sends, control=control, queue=queue, customers=customers, clock=clock)
+            settle(waiting, done, sends=sends, control=control, queue=queue, customers=customers, clock=clock)
         except Unavailable:
             done.failed += 1
         except Exception as error:  # noqa: BLE001 (poison, whatever it is, is not in the way of others)
@@ -412,16 +424,16 @@ def settle_due(
 
 def settle(
     waiting: Waiting,
+    done: Settled,
     *,
     sends: Sends,
     control: SendingControl,
     queue: MessageQueue,
     customers: Customers,
     clock: Clock,
-) -> Counter[Status]:
-    """End the doubts of a page whose time is over, and ask for it again where something is planned; gives what has changed."""
+) -> None:
+    """End the doubts of a page whose time is over, and ask for it again where something is planned."""
     now = clock.now()
-    statuses: Counter[Status] = Counter()
     due: datetime | None = None
     planned: Send | None = None
     for entry in sends.page(waiting.run_id, waiting.shard):
@@ -429,19 +441,20 @@ def settle(
             continue
         send = changed(entry, _settled, sends=sends, customers=customers, now=now)
         if send.status is not entry.status:
-            statuses[send.status] += 1
+            done.statuses[send.status] += 1
         if send.status is Status.PLANNED:
             planned = send
         else:
             due = _sooner(due, due_at(send, now))
     if planned is not None:
         permission = control.permission(flow_of(planned), planned.run_id if planned.policy is Policy.MARKETING else None)
-        is_held = _hold(planned.policy, permission, control.table_id()) is not None
-        if not is_held:
+        hold = _hold(planned.policy, permission, control.table_id())
+        if hold is None:
             queue.send(waiting.run_id, waiting.shard)
-        due = _sooner(due, now + (PAUSED_AGAIN if is_held else PLANNED_AGAIN))
+        else:
+            done.held[hold] += 1
+        due = _sooner(due, now + (PLANNED_AGAIN if hold is None else PAUSED_AGAIN))
     sends.put_off(waiting, due)
-    return statuses
 
 
 def _settled(send: Send, now: datetime) -> Send:
