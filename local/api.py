@@ -47,21 +47,26 @@ class Api:
         """Return the body of an expected status, 201 if none is named. The same body is safe to repeat."""
         return self._expected(self.call("POST", path, body), *(expected or (201,)))
 
-    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Reply:
-        """Call until there is an answer that stays the same if asked again."""
+    def put(self, path: str, body: dict[str, Any], *expected: int) -> dict[str, Any]:
+        """Return the body of an expected status, 200 if none is named."""
+        return self._expected(self.call("PUT", path, body), *(expected or (200,)))
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None, **headers: str) -> Reply:
+        """Call until there is an answer that stays the same if asked again. `Idempotency_Key="…"` is a header."""
         for pause in [2**attempt / 10 for attempt in range(TRIES - 1)]:
             try:
-                reply = self._once(method, path, body)
+                reply = self._once(method, path, body, headers)
             except (HTTPException, OSError):
                 self._connection.close()
             else:
                 if reply.status not in COME_AGAIN:
                     return reply
             time.sleep(pause)
-        return self._once(method, path, body)
+        return self._once(method, path, body, headers)
 
-    def _once(self, method: str, path: str, body: dict[str, Any] | None) -> Reply:
+    def _once(self, method: str, path: str, body: dict[str, Any] | None, more: dict[str, str]) -> Reply:
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        headers |= {name.replace("_", "-"): value for name, value in more.items()}
         content = None if body is None else json.dumps(body).encode()
         self._connection.request(method, self._path + path, content, headers)
         response = self._connection.getresponse()

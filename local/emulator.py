@@ -10,6 +10,7 @@ Of a mail that SES took it forgets headers, tags, configuration set and reply-to
 it and keeps no mail over a restart. Here they are kept and checked (`local/ses.py`), `/_local/mailbox` shows them and reports
 what is asked for, and `POST /_local/ses/faults` makes the next calls of SendEmail fail, each once.
 It lets nobody's policy name what SendEmail uses: AWS asks for the sender's identity and for the configuration set.
+It keeps a template's parameter as the text that it is, and cannot compare the MaximumConcurrency that one gives to anything.
 It does not say which process runs which function: `GET /_local/status` does, so that tests can kill one at work.
 """
 
@@ -57,6 +58,7 @@ enforce = iam_evaluator.enforce
 resolve = iam_evaluator._resolve_condition_key
 execute = apigateway._handle_execute_in_scope
 answer_ses = ses_v2.handle_request
+concurrency_of = lambda_svc._sqs_esm_concurrency
 name_resource = iam_actions._ses_v2_resource_arn
 configuration_set: ContextVar[str] = ContextVar("configuration_set", default="")
 """The ARN of the one that the current call of SendEmail names."""
@@ -117,6 +119,12 @@ def _name_resource(method: str, path: str, body: bytes, region: str, account: st
     name = request.get("ConfigurationSetName")
     configuration_set.set(f"arn:aws:ses:{region}:{account}:configuration-set/{name}" if name else "")
     return f"arn:aws:ses:{region}:{account}:identity/{identity}"
+
+
+def _concurrency_of(mapping: dict[str, Any], *more: Any) -> Any:
+    scaling = mapping.get("ScalingConfig") or {}
+    scaling |= {name: int(value) for name, value in scaling.items()}
+    return concurrency_of(mapping, *more)
 
 
 class _Options(str):
@@ -239,14 +247,15 @@ async def _reply(
     await send({"type": "http.response.body", "body": content})
 
 
-def _workers() -> dict[str, list[int]]:
-    """The processes that run a function just now, by the function's name."""
-    busy: dict[str, list[int]] = {}
+def _workers() -> dict[str, dict[str, list[int]]]:
+    """The processes that there are of each function: those that are `busy` with a call just now, and the `idle` ones."""
+    found: dict[str, dict[str, list[int]]] = {}
     for worker in [worker for pool in list(lambda_runtime._workers.values()) for worker in pool]:
+        of_function = found.setdefault(worker.func_name, {"busy": [], "idle": []})
         process = worker._proc
-        if worker.in_use and process is not None:
-            busy.setdefault(worker.func_name, []).append(process.pid)
-    return busy
+        if process is not None and process.poll() is None:
+            of_function["busy" if worker.in_use else "idle"].append(process.pid)
+    return found
 
 
 def _calls() -> dict[str, list[str]]:
@@ -336,6 +345,7 @@ if __name__ == "__main__":
         iam_evaluator._resolve_condition_key = _resolve
         iam_actions._ses_v2_resource_arn = _name_resource
         apigateway._handle_execute_in_scope = _execute
+        lambda_svc._sqs_esm_concurrency = _concurrency_of
         ses_v2.handle_request = _answer_ses
         ministack.app = app
         ministack.main()

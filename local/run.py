@@ -12,12 +12,16 @@ from urllib.parse import urlsplit
 from local.api import Api
 from local.demo.cdnow import Sums, purchases
 from local.demo.load import Loaded, load, sum_statistics
+from local.demo.mails import MAILS, TEMPLATE, THANKS, Reader, readers
 from local.demo.story import tell
 from local.demo.visitor import Tellers, visit
 from local.down import drain
+from local.mail import number_of, report, wait_for_mails
+from local.ses import Mail
 from local.stack import Stack, give_up
-from local.up import step, up
+from local.up import SITE, put_site, step, up
 
+HTTP_ACCEPTED = 202
 FEW = 12
 """Requests a second up to which each one gets a line of its own."""
 LANGUAGES = {"en": "English", "fa": "Persian", "zh": "Chinese"}
@@ -36,6 +40,7 @@ def main() -> None:
     order = walk_one_order(api)
     check_statistics(stack, api, loaded)
     follow_a_visitor(stack, facts)
+    send_mails(stack, facts)
     say_where_to_look(facts, order)
     say_what_the_customer_sees(api, facts["api_url"], order["order_id"])
     if os.environ.get("ONCE") != "1":
@@ -102,6 +107,47 @@ def follow_a_visitor(stack: Stack, facts: dict[str, Any]) -> None:
             print(f"  {event['occurred_at'][11:19]}  {event['type']}")
         counted = call_centre.get(f"/v1/customers/{customer_id}/stats")
         print(f"statistics    {counted['orders']} order, {sum(counted['visits'].values())} visit, {', '.join(counted['events'])}")
+
+
+def send_mails(stack: Stack, facts: dict[str, Any]) -> None:
+    """Let two customers read of their orders in their languages; then a mail to one of them bounces."""
+    heading(f"Mails, to be looked at in the mailbox: {facts['mailbox_url']}")
+    put_site(stack, SITE, "--mails", ",".join(f"{event}={template}" for event, template in MAILS.items()))
+    with Api(facts["api_url"], facts["staff_key"]) as marketing:
+        marketing.put(f"/v1/templates/{THANKS}", TEMPLATE, 200, 201)
+    with Api(facts["api_url"], facts["server_key"]) as shop:
+        theirs = list(readers(shop))
+        if left := drain(stack):
+            give_up(f"the mails do not get on: {left}")
+        mails = wait_for_mails(stack, *(reader.email for reader in theirs))
+        for mail in mails:
+            print(f"{facts['mailbox_url']}/{number_of(stack, mail)}  {mail['To'][0]:<30}  {mail['Subject']}")
+        bounced, delivered = theirs[-1], theirs[0]
+        first = {reader: next(mail for mail in mails if mail["To"] == [reader.email]) for reader in theirs}
+        report(stack, number_of(stack, first[delivered]), "deliver")
+        report(stack, number_of(stack, first[bounced]), "bounce")
+        if left := drain(stack):
+            give_up(f"what SES reports does not get on: {left}")
+        heading(f"The mail to {bounced.email} bounces for good, the one to {delivered.email} arrives")
+        for reader in theirs:
+            tell_of_a_reader(shop, reader, first[reader])
+    with Api(facts["api_url"], facts["staff_key"]) as call_centre:
+        print(f"the timeline of {bounced.email}:")
+        for event in reversed(call_centre.get(f"/v1/customers/{bounced.customer_id}/timeline?limit=100")["data"]):
+            print(f"  {event['occurred_at'][11:19]}  {event['type']}")
+
+
+def tell_of_a_reader(shop: Api, reader: Reader, mail: Mail) -> None:
+    """Say what became of a mail, of its address, and of the next message to it."""
+    tags = {tag["Name"]: tag["Value"] for tag in mail["EmailTags"]}
+    message = shop.get(f"/v1/messages/{tags['run']}")
+    address = {"channel": "email", "address": reader.email}
+    suppression = shop.post("/v1/suppressions/lookup", address, 200)
+    asked = {"template": THANKS, "customer": {"customer_id": reader.customer_id}, "data": {"order": reader.order_id}}
+    answer = shop.call("POST", "/v1/messages", asked)
+    said = "taken" if answer.status == HTTP_ACCEPTED else f"refused: {answer.body['code']}"
+    grounds = ", ".join(ground["reason"] for ground in suppression["grounds"]) or "none"
+    print(f"{reader.email:<32}{message['status']:<11}grounds against the address: {grounds:<13}the next message is {said}")
 
 
 def say_where_to_look(facts: dict[str, Any], order: dict[str, Any]) -> None:

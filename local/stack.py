@@ -86,7 +86,8 @@ class Stack:
     def status(self, after: int = -1) -> dict[str, Any] | None:
         """What local/emulator.py tells; None if nothing answers.
 
-        `backlog` by function, `requests` after a number, and `calls` that each role was allowed since the start.
+        `backlog` by function, `requests` after a number, `calls` that each role was allowed since the start, and the processes
+        of the functions, `workers`.
         """
         connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:

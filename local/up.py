@@ -23,6 +23,8 @@ from local.tool import tool
 TOOLS = ROOT / ".venv-tools" / "bin"
 INPUTS = ("template.yaml", "samconfig.toml", "requirements/runtime.txt", "functions", "layers")
 SITE = "demo"
+DOMAIN = "demo.example.com"
+"""Where the laptop's sites send from."""
 KINDS = ("write", "server", "staff")
 
 
@@ -172,21 +174,40 @@ def facts_of(stack: Stack, outputs: dict[str, str]) -> dict[str, Any]:
     }
     if "server_key" in before:
         return facts | {f"{kind}_key": before[f"{kind}_key"] for kind in KINDS}
-    with step(f"Made the site {SITE} and its keys"):
+    with step(f"Made the site {SITE} and its keys, and armed sending"):
         return facts | make_keys(stack)
 
 
 def make_keys(stack: Stack) -> dict[str, str]:
-    """Define a site and make a key of each kind for it."""
-    about = ("--brand", "Demo", "--languages", "en", "--time-zone", "UTC", "--currency", "USD")
-    tool(stack, "sites", "put", SITE, *about)
-
-    def make_key(kind: str) -> str:
-        made = tool(stack, "keys", "create", "--kind", kind, "--site", SITE, "--name", "laptop", "--json")
-        return str(json.loads(made)["secret"])
-
+    """Verify a domain, define a site that sends from it, arm sending, and make a key of each kind."""
+    boto3.client("sesv2", **stack.client_settings()).create_email_identity(EmailIdentity=DOMAIN)
+    put_site(stack, SITE)
+    tool(stack, "sending", "arm")
     with ThreadPoolExecutor() as pool:
-        return {f"{kind}_key": secret for kind, secret in zip(KINDS, pool.map(make_key, KINDS), strict=True)}
+        return {
+            f"{kind}_key": secret
+            for kind, secret in zip(KINDS, pool.map(lambda kind: make_key(stack, SITE, kind), KINDS), strict=True)
+        }
+
+
+def put_site(stack: Stack, site: str, *about: str) -> None:
+    """Define a site of three languages, or define it anew."""
+    speaks = ("--brand", site.title(), "--languages", "en,fa,zh", "--time-zone", "UTC", "--currency", "USD")
+    writes = (
+        "--sender",
+        f"shop@{DOMAIN}",
+        "--reply-to",
+        f"help@{DOMAIN}",
+        "--postal-address",
+        "Demo, 1 Example Street, Exampletown",
+    )
+    tool(stack, "sites", "put", site, *speaks, *writes, *about)
+
+
+def make_key(stack: Stack, site: str, kind: str) -> str:
+    """Make a key and return its secret."""
+    made = tool(stack, "keys", "create", "--kind", kind, "--site", site, "--name", "laptop", "--json")
+    return str(json.loads(made)["secret"])
 
 
 @contextlib.contextmanager

@@ -9,11 +9,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from local.api import Api
+from local.demo.mails import MAILS
 from local.stack import ROOT, Stack
+from local.up import make_key, put_site
 
+LETTERS = "letters"
+"""A site that writes to its customers; the others do not."""
+NOTE = {
+    "purpose": "transactional",
+    "variants": {"en": {"subject": "A note", "html": '<p>{{ data.words }} <a href="https://example.com/more">more</a></p>'}},
+}
+NEWS = {"purpose": "marketing", "topic": "letters", "variants": {"en": {"subject": "News", "html": "<p>News</p>"}}}
 PORT = int(os.environ.get("JOURNEY_PORT", "4591"))
 
 
@@ -71,3 +81,27 @@ def api(connect: Callable[[], Api]) -> Iterator[Api]:
     """A connection with the server key."""
     with connect() as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def connect_shop(stack: Stack, facts: dict[str, Any]) -> Callable[[], Api]:
+    """A new connection of a site that writes after every step of an order, and has two templates of its own."""
+    put_site(stack, LETTERS, "--mails", ",".join(f"{event}={template}" for event, template in MAILS.items()))
+    secret = make_key(stack, LETTERS, "server")
+    topic = {"names": {"en": "Letters"}, "channels": ["email"], "double_opt_in": False}
+    with Api(facts["api_url"], facts["staff_key"]) as staff:
+        staff.put("/v1/topics/letters", topic, 200, 201)
+        staff.put("/v1/templates/note", NOTE, 200, 201)
+        staff.put("/v1/templates/news", NEWS, 200, 201)
+    return lambda: Api(facts["api_url"], secret)
+
+
+@pytest.fixture(scope="session")
+def shop(connect_shop: Callable[[], Api]) -> Iterator[Api]:
+    with connect_shop() as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def table(stack: Stack, facts: dict[str, Any]) -> Any:
+    return boto3.resource("dynamodb", **stack.client_settings()).Table(facts["table"])

@@ -11,15 +11,19 @@ from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
+from local import mail
 from local.api import Api
 from local.demo.cdnow import Sums, purchases
 from local.demo.load import load, sum_statistics
 from local.down import drain
 from local.run import status_pages
+from local.ses import Mail
 from local.stack import ROOT, Stack
-from local.up import wait_until
+from local.up import DOMAIN, wait_until
 from tests.journey.conftest import PORT, make, started
 
 numbers = count(1)
@@ -47,6 +51,20 @@ def orders_counted(stack: Stack, api: Api, customer_id: str) -> int:
     return orders
 
 
+def hand_in(stack: Stack, to: str, **changes: Any) -> Mail:
+    """Give SES a mail as the account's owner; return what the mailbox has of it."""
+    simple = {"Subject": {"Data": "سلام"}, "Body": {"Text": {"Data": "سلام"}, "Html": {"Data": "<p dir=rtl>سلام</p>"}}}
+    request = {
+        "FromEmailAddress": f"shop@{DOMAIN}",
+        "Destination": {"ToAddresses": [to]},
+        "Content": {"Simple": simple},
+        "EmailTags": [{"Name": "send_id", "Value": "x"}],
+    }
+    message_id = boto3.client("sesv2", **stack.client_settings()).send_email(**request | changes)["MessageId"]
+    (taken,) = [each for each in mail.mails(stack) if each["MessageId"] == message_id]
+    return taken
+
+
 @pytest.fixture(scope="module")
 def other() -> Iterator[Stack]:
     yield started(PORT + 1)
@@ -71,9 +89,11 @@ def test_up_again_says_so_and_deploys_nothing(stack: Stack, facts: dict[str, Any
 
 def test_after_down_and_up_the_orders_are_there_and_new_ones_are_counted(stack: Stack, api: Api) -> None:
     order_id, customer_id = place(api, "keeps-its-orders")
+    mails = [*mail.mails(stack), hand_in(stack, "keeps-its-mails@example.org")]
     make("down", stack.port)
     assert not stack.is_running()
     make("up", stack.port)
+    assert mail.mails(stack) == mails
     assert api.get(f"/v1/orders/{order_id}")["customer_id"] == customer_id
     assert orders_counted(stack, api, customer_id) == 1
     for _ in range(5):
@@ -142,6 +162,26 @@ def test_the_pages_that_the_demo_names_open_in_their_languages(api: Api, facts: 
         "fa": (200, ['<html lang="fa" dir="rtl">'], True),
         "zh": (200, ['<html lang="zh-Hans" dir="ltr">'], True),
     }
+
+
+def test_the_mailbox_shows_a_mail_that_ses_took_and_not_one_that_aws_would_refuse(stack: Stack, facts: dict[str, Any]) -> None:
+    hand_in(stack, "reads-it@example.org")
+    refused = {"EmailTags": [{"Name": "send id", "Value": "x"}]}
+    with pytest.raises(ClientError, match="EmailTags"):
+        hand_in(stack, "never-gets-it@example.org", **refused)
+    number = len(mail.mails(stack))
+    pages = {}
+    connection, at = HTTPConnection("127.0.0.1", stack.port, timeout=60), urlsplit(facts["mailbox_url"]).path
+    for path in ("", f"/{number}", f"/{number}/html"):
+        connection.request("GET", at + path)
+        answer = connection.getresponse()
+        pages[path] = (answer.status, "default-src 'none'" in answer.headers["content-security-policy"], answer.read().decode())
+    connection.close()
+    assert {path: page[:2] for path, page in pages.items()} == dict.fromkeys(pages, (200, True))
+    assert "reads-it@example.org" in pages[""][2]
+    assert "never-gets-it@example.org" not in pages[""][2]
+    assert "<p dir=rtl>سلام</p>" in pages[f"/{number}/html"][2]
+    assert "reads-it@example.org" in make("mail", stack.port)
 
 
 def test_a_page_opened_at_the_links_own_host_is_told_of_like_every_request(stack: Stack, api: Api) -> None:

@@ -16,6 +16,7 @@ from local.stack import STACK_NAME, Stack
 from local.tool import tool
 from tests.architecture.test_policies import GRANTS, QUEUE, STREAM
 from tests.builders import an_event, an_order
+from tests.journey.test_mail import exchange
 from tests.journey.test_profile import fetched, wait_for_job
 
 SARA = {"user_id": "u-sara", "email": "sara.lindqvist@example.com", "phone": "+46701234567"}
@@ -198,7 +199,13 @@ def test_a_function_may_do_only_what_its_role_says(stack: Stack, facts: dict[str
         reader.put_item(TableName=facts["table"], Item=key)
 
 
-@pytest.mark.usefixtures("poisoned")
+@pytest.fixture
+def mail_exchanged(stack: Stack, table: Any, shop: Api, staff: Api, facts: dict[str, Any]) -> None:
+    """Mails were asked for, sent, doubted, settled and reported on."""
+    exchange(stack, table, shop, staff, facts)
+
+
+@pytest.mark.usefixtures("poisoned", "mail_exchanged")
 def test_every_grant_is_used_on_the_journey(
     stack: Stack, api: Api, staff: Api, facts: dict[str, Any], place: Callable[..., Any]
 ) -> None:
@@ -209,8 +216,8 @@ def test_every_grant_is_used_on_the_journey(
     order = place({"user_id": "u-grants"})
     staff.get("/v1/orders?from=2026-11-20&to=2026-11-20")
     staff.get("/v1/sites")
-    brand = {"brand": "Demo", "languages": ["en"], "time_zone": "UTC", "currency": "USD"}
-    assert staff.call("PUT", "/v1/sites/demo", brand).status == 200
+    brand = {"brand": "Grants", "languages": ["en"], "time_zone": "UTC", "currency": "USD"}
+    staff.put("/v1/sites/grants", brand, 200, 201)
     api.get(f"/v1/customers/{order['customer_id']}/orders")
     test_a_customer_follows_the_link_to_the_status_page(api, place)
     with Api(facts["api_url"], facts["write_key"]) as browser:
