@@ -17,6 +17,8 @@ from .ports import Contended, Pace, SendingControl, SendingQuota
 WINDOW = timedelta(seconds=5)
 LANES = 5
 """As many as workers run at once by default."""
+WORTH_A_LANE = timedelta(milliseconds=20)
+"""Who would have to wait longer than this leases one more lane."""
 RATED_FOR = timedelta(hours=1)
 ATTEMPTS = 24
 
@@ -54,7 +56,7 @@ class Lease:
         while True:
             self._lanes = [lane for lane in self._lanes if lane.at(now)]
             lane = min(self._lanes, key=lambda lane: lane.next, default=None)
-            if lane is None or (lane.next > now and self._has_more_lanes(now)):
+            if lane is None or (lane.next > now + WORTH_A_LANE and self._has_more_lanes(now)):
                 self._lease(now)
                 continue
             slot = lane.next
