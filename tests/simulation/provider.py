@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
+from ecrm.application.delivery import record_notice
 from ecrm.application.ports import Mail
-from ecrm.application.sending import Sender, changed, settle_due
+from ecrm.application.sending import Sender, settle_due
 from ecrm.domain.customers import Customer
+from ecrm.domain.delivery import Notice, What
 from ecrm.domain.errors import Invalid, Unavailable
 from ecrm.domain.instants import from_text
 from ecrm.domain.messages import (
@@ -19,7 +21,6 @@ from ecrm.domain.messages import (
     Reply,
     Send,
     mailbox_of,
-    proven,
 )
 from tests.simulation.company import Company
 from tests.simulation.table import Moment
@@ -45,11 +46,12 @@ class Moving:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One acceptance: whose send, by which attempt, when."""
+    """One acceptance: whose send, by which attempt, when, to which address."""
 
     send: tuple[str, int, str]
     attempt: int
     at: datetime
+    to: str
 
     @property
     def message_id(self) -> str:
@@ -114,9 +116,9 @@ class Provider:
             return Refused("MessageRejected")
         if (draw := draw - mood.refuse) < mood.swallow:
             return Ambiguous("500")
-        taken = Taken(
-            (mail.tags["run"], int(mail.tags["shard"]), mail.tags["customer"]), int(mail.tags["attempt"]), self.clock.now()
-        )
+        tags = mail.tags
+        send = (tags["run"], int(tags["shard"]), tags["customer"])
+        taken = Taken(send, int(tags["attempt"]), self.clock.now(), mail.to)
         self.taken.append(taken)
         return Ambiguous("lost") if draw - mood.swallow < mood.lose else Accepted(taken.message_id)
 
@@ -215,16 +217,32 @@ class PostOffice:
             is_late=lambda: False,
         )
 
-    def notify(self, taken: Taken) -> None:
-        """Let the provider tell that it took a mail."""
-        entry = self.company.sends.find(*taken.send)
-        assert entry is not None
-        changed(
-            entry,
-            lambda seen, now: proven(seen, taken.attempt, taken.message_id, now),
-            sends=self.company.sends,
-            customers=self.company.customers,
-            now=self.clock.now(),
+    def notify(self, taken: Taken, what: What = What.DELIVERED) -> None:
+        """Let the provider tell what became of a mail."""
+        run_id, shard, customer_id = taken.send
+        notice = Notice(
+            what=what,
+            at=taken.at + timedelta(seconds=2),
+            sent_at=taken.at,
+            message_id=taken.message_id,
+            run_id=run_id,
+            shard=shard,
+            customer_id=customer_id,
+            attempt=taken.attempt,
+            address=taken.to,
+            cause=what,
+        )
+        company = self.company
+        record_notice(
+            notice,
+            sends=company.sends,
+            suppressions=company.suppressions,
+            consents=company.consents,
+            customers=company.customers,
+            topics=company.topics,
+            timeline=company.timeline,
+            requests=company.requests,
+            clock=self.clock,
         )
 
     def come_to_rest(self, *, rounds: int = 60) -> None:

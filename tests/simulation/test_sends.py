@@ -17,6 +17,7 @@ import pytest
 from ecrm.application.sending import arm, pause, resume
 from ecrm.application.suppressions import SuppressAddress, suppress_address
 from ecrm.domain.consent import Channel, State
+from ecrm.domain.delivery import What
 from ecrm.domain.messages import (
     DOUBTED_FOR,
     LOST_AFTER,
@@ -122,8 +123,13 @@ class Race:
                     self.office.notify(taken)
             self.office.clock.wait(30)
 
+    def complain(self) -> None:
+        """Complain of what was taken so far; if that is nothing, of nothing."""
+        for taken in tuple(self.office.provider.taken)[:1]:
+            self.office.notify(taken, What.COMPLAINED)
+
     def suppress(self) -> None:
-        command = SuppressAddress(address=ADDRESS, reason=Reason.COMPLAINT, at=None, note=None, source="test")
+        command = SuppressAddress(address=ADDRESSES["c1"], reason=Reason.MANUAL, at=None, note=None, source="test")
         company = self.office.company
         clock = Stopped(self.office.clock.now())
         suppress_address(command, None, suppressions=company.suppressions, requests=company.requests, clock=clock)
@@ -152,10 +158,12 @@ class Race:
         self.schedule.table.put(Put(item | {"state": RunState.CANCELLED}, None, "cancelled"))
 
 
-ADDRESS = Address(Channel.EMAIL, "sara@example.com")
+ADDRESSES = {customer_id: Address(Channel.EMAIL, f"{name}@example.com") for customer_id, name in PEOPLE.items()}
+SUPPRESSIONS = {keys.suppression(address, b"for tests only"): customer_id for customer_id, address in ADDRESSES.items()}
 OTHERS: dict[str, Callable[[Race], object]] = {
     "time": lambda race: race.time_passes((20, 130, 400, 960)),
     "notices": Race.notices,
+    "complain": Race.complain,
     "suppress": Race.suppress,
     "unsubscribe": Race.unsubscribe,
     "erase": Race.erase,
@@ -176,7 +184,6 @@ class Ledger:
     @classmethod
     def of(cls, race: Race) -> "Ledger":
         ledger = cls({}, {}, {}, race)
-        suppression = keys.suppression(ADDRESS, b"for tests only")
         for at, change in enumerate(race.schedule.table.stream):
             if change.new is None:
                 continue
@@ -184,10 +191,13 @@ class Ledger:
                 new = send_of(from_wire(change.new))
                 old = send_of(from_wire(change.old)) if change.old else None
                 ledger.steps.setdefault(new.send_id, []).append((at, old, new))
-            elif change.key == suppression or (change.key.sk == keys.PROFILE and "erased_at" in change.new):
-                ledger.denied.setdefault("c1", []).append(at)
+                continue
+            if change.key in SUPPRESSIONS and change.new["active"]["BOOL"]:
+                ledger.denied.setdefault(SUPPRESSIONS[change.key], []).append(at)
+            elif change.key.sk == keys.PROFILE and "erased_at" in change.new:
+                ledger.denied.setdefault(keys.customer_id_of(change.key.pk), []).append(at)
             elif change.new["type"]["S"] == "consent" and not change.new["addresses"]["L"]:
-                ledger.denied.setdefault("c1 news", []).append(at)
+                ledger.denied.setdefault(f"{keys.customer_id_of(change.key.pk)} news", []).append(at)
         for taken in race.office.provider.taken:
             ledger.taken.setdefault(send_id(taken.send[0], taken.send[2]), []).append(taken)
         return ledger
