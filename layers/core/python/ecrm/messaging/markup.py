@@ -15,7 +15,11 @@ _MARK = re.compile(r"\x02(\d+)\n*\x03")
 _NO_PLACE = frozenset({"script", "iframe", "object", "embed", "applet", "base", "frame", "frameset", "portal"})
 _ADDRESSES = frozenset({"href", "src", "action", "formaction", "background", "poster", "cite", "xlink:href"})
 _STATIC_ADDRESS = re.compile(r"https?://[^\s]|mailto:|tel:|sms:|#", re.IGNORECASE)
-_UNQUOTED = re.compile(r"=\s*[^\s\"'>]*\x02")
+_UNQUOTED = re.compile(r"=[ \t\r\n\f]*+[^\s\"'=>]*+\x02")
+_TAG = re.compile(r"</?[A-Za-z](?:[^\"'<>]|\"[^\"]*+\"|'[^']*+')*+>")
+_STRAY = re.compile(r"<(?![A-Za-z/!?])")
+LONGEST_TAG = 5_000
+"""Characters of one tag of HTML."""
 _SILENT = frozenset({"head", "style", "title", "template"})
 _VOID = frozenset({"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
 _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
@@ -35,8 +39,12 @@ class Markup:
         marked = "".join(
             piece.source if piece.kind == "text" else f"\x02{at}{'\n' * piece.lines}\x03" for at, piece in enumerate(pieces)
         )
-        reader.feed(marked)
-        reader.close()
+        open_at = _left_open(marked)
+        if open_at is None:
+            reader.feed(_STRAY.sub("&lt;", marked))
+            reader.close()
+        else:
+            reader.flaw("not_closed", "what begins here with < has no end", marked.count("\n", 0, open_at) + 1)
         for found in re.finditer(r"</?\x02", marked):
             reader.flaw("value_in_tag", "a value cannot name a tag", marked.count("\n", 0, found.start()) + 1)
         self.flaws: tuple[Mark, ...] = tuple(reader.flaws)
@@ -45,6 +53,25 @@ class Markup:
         self.has_page = reader.has_page
         self.has_direction = reader.has_direction or not reader.has_page
         self.text: Sequence[Piece] = reader.text.pieces
+
+
+def _left_open(marked: str) -> int | None:
+    """Find a tag or comment without an end, over which Python's parser takes time with the square of the length."""
+    at = marked.find("<")
+    while at >= 0:
+        if marked.startswith("<!--", at):
+            end = marked.find("-->", at + 4)
+        elif marked[at + 1 : at + 2] in ("!", "?"):
+            end = marked.find(">", at)
+        elif marked[at + 1 : at + 2] == "/" or marked[at + 1 : at + 2].isalpha():
+            tag = _TAG.match(marked, at)
+            end = tag.end() - 1 if tag and tag.end() - at <= LONGEST_TAG else -1
+        else:
+            end = at
+        if end < 0:
+            return at
+        at = marked.find("<", end + 1)
+    return None
 
 
 class _Reader(HTMLParser):

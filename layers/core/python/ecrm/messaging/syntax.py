@@ -134,7 +134,7 @@ class _Reader:
                 self._tag(opening)
             except _Wrong as wrong:
                 self._flaw(line, wrong.code, wrong.detail)
-                if not self._skip(start):
+                if wrong.code == "not_closed" or not self._skip(start):
                     return self._found
         self._text(len(self._source))
         for block in self._blocks:
