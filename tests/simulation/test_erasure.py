@@ -9,18 +9,26 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache, partial
+from random import Random
 from typing import Any
 
 import pytest
 
 from ecrm.application.behaviour import Said
-from ecrm.application.identity import Authority
+from ecrm.application.identity import Authority, root
+from ecrm.application.ports import Standing
+from ecrm.application.sending import arm
 from ecrm.domain.consent import State
+from ecrm.domain.delivery import What
 from ecrm.domain.errors import EcrmError
+from ecrm.domain.events import Event
+from ecrm.domain.messages import Policy, Run, place_of
 from ecrm.store.keys import customer_partition
-from ecrm.store.table import Action, Check, Item
+from ecrm.store.messages import run_item, send_item
+from ecrm.store.table import Action, Check, Item, Put
 from tests.builders import NOON
-from tests.simulation.company import CLAIM, VOUCHER, Company, Counted, person
+from tests.simulation.company import CLAIM, NEWS, VOUCHER, Company, Counted, person
+from tests.simulation.provider import Moving, PostOffice, Taken, planned
 from tests.simulation.schedule import ROUGH, Schedule, hold
 from tests.simulation.table import MemoryTable
 from tests.unit.facts import some_lines
@@ -32,6 +40,7 @@ USER, EMAIL, BROWSER = {"user_id": f"{SARA}-1"}, {"email": f"{SARA}@example.com"
 VIOLAS = {"anonymous_id": f"{VIOLA}-browser"}
 LINES = tuple(replace(line, name=f"for {SARA}") for line in some_lines())
 ROOT, ABSORBED, VISITOR = "c1", "c2", "c3"
+MAILED = ((ABSORBED, "m1"), (ABSORBED, "m2"), (ROOT, "r1"), (ABSORBED, "r1"))
 TOMBSTONE = {"PK", "SK", "type", "v", "version", "created_at", "identifiers", "erased_at"}
 
 type Writer = Callable[[Company], object]
@@ -56,7 +65,50 @@ def order(order_id: str, **named: str) -> Writer:
     return lambda company: company.place(person(**named), order_id, EARLIER, NOW, LINES)
 
 
+def send(run_id: str) -> Writer:
+    """Send a page of a roster; the clocks of the company have moved on since the erasure was asked for."""
+    return lambda company: office(company).work((run_id, 0))
+
+
+def notices(what: What) -> Writer:
+    """Let the provider tell of every mail that it may have taken, whoever knows of it."""
+
+    def tell(company: Company) -> None:
+        for customer_id, run_id in MAILED:
+            entry = company.sends.find(run_id, 0, customer_id)
+            if entry is not None and entry.attempt:
+                office(company).notify(Taken((run_id, 0, customer_id), entry.attempt, NOW, EMAIL["email"]), what)
+
+    return tell
+
+
+def ask_for_a_message(run_id: str) -> Writer:
+    def ask(company: Company) -> None:
+        customer = root(ABSORBED, customers=company.customers)
+        send = replace(planned(run_id, ABSORBED, Policy.TRANSACTIONAL, NOW), requested_at=NOW)
+        said = {**place_of(send, 0), "data": {"name": SARA}}
+        requested = Event(f"message:{run_id}:requested", "message.requested", NOW, NOW, "de", ABSORBED, "key:1", said)
+        company.sends.add(send, requested, Standing(customer.customer_id, found=customer), None)
+
+    return ask
+
+
+def office(company: Company) -> PostOffice:
+    return PostOffice(company, Moving(LATER), Random(1))
+
+
+def settle(company: Company) -> None:
+    office(company).settle()
+
+
 WRITERS: dict[str, Writer] = {
+    "message": ask_for_a_message("m2"),
+    "sender": send("m1"),
+    "sender of a campaign": send("r1"),
+    "delivery": notices(What.DELIVERED),
+    "complaint": notices(What.COMPLAINED),
+    "open": notices(What.OPENED),
+    "settling": settle,
     "order": order("A-2", **USER, **EMAIL),
     "order by an address and a new telephone": order("A-3", **EMAIL, phone=f"{SARA}-phone"),
     "order event": lambda company: company.pay("A-1", f"by {SARA}", EARLIER, NOW),
@@ -95,6 +147,12 @@ def before() -> MemoryTable:
     company.consent(ROOT, State.GRANTED, EARLIER, NOW)
     company.contact(ROOT, "call-0", f"{SARA} called", EARLIER, NOW)
     company.recount(ROOT)
+    arm(control=company.control)
+    ask_for_a_message("m1")(company)
+    run = Run(run_id="r1", policy=Policy.MARKETING, site="de", template="news", topic=NEWS)
+    table.put(Put(run_item(run), None, "planned"))
+    for customer_id in (ROOT, ABSORBED):
+        table.put(Put(send_item(planned("r1", customer_id, Policy.MARKETING, EARLIER, NEWS)), None, "planned"))
     known = {customer_id: company.customers.find(customer_id) for customer_id in (ROOT, ABSORBED, VISITOR)}
     assert {ROOT: (ABSORBED,), ABSORBED: (), VISITOR: ()} == {name: found and found.absorbed for name, found in known.items()}
     return table
@@ -157,7 +215,7 @@ class Unguarded(MemoryTable):
         super().write(action for action in actions if not isinstance(action, Check))
 
 
-@pytest.mark.parametrize("writer", ["track", "contact", "consent", "order"])
+@pytest.mark.parametrize("writer", ["track", "contact", "consent", "order", "message"])
 def test_without_its_check_each_writer_would_bring_somebody_back(writer: str) -> None:
     unguarded = before().fork(kind=Unguarded)
     assert any(left_of(raced(seed, unguarded, (writer,)).table.items()) for seed in range(500))
