@@ -67,7 +67,11 @@ def a_request(
         "rawPath": path,
         "rawQueryString": query,
         "headers": dict(headers),
-        "requestContext": {"http": {"method": method, "path": path}, "requestId": "request-1", "stage": "$default"},
+        "requestContext": {
+            "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},
+            "requestId": "request-1",
+            "stage": "$default",
+        },
         "body": body,
         "isBase64Encoded": False,
     }

@@ -150,6 +150,6 @@ def tapped(fault: Fault = no_fault) -> Iterator[list[str]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.endpoint, "time", SimpleNamespace(time=time.time, sleep=lambda _: None))
-        patch.setattr(bootstrap, "time", SimpleNamespace(sleep=lambda _: None))
+        patch.setattr(bootstrap, "time", SimpleNamespace(sleep=lambda _: None, monotonic=time.monotonic))
         patch.setattr(BotocoreStubber, "__call__", tap)
         yield calls

@@ -179,6 +179,7 @@ FIELDS = {
     "RequestMessageBody.customer": "To whom: by `customer_id`, or by identifiers, which make a customer where nobody has them.",
     "RequestMessageBody.language": "BCP 47 tag; without it, the customer's own, else the site's first.",
     "data": "What the template calls `data`: at most 32 KB of JSON.",
+    "RequestMessageBody.order_id": "What the template calls `order`; one of the customer's, on this site.",
     "AddresseeBody.customer_id": "Ours.",
     "FindOrderBody.order_id": "As it stands in the order's mails.",
     "FindOrderBody.email": "The address that the order was placed with; the link goes there and nowhere else.",
@@ -531,7 +532,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "a draft": {"template": _TEMPLATE},
     },
     "request_message": {
-        "by identifier": {"template": "order-confirmed", "customer": {"user_id": "u-77"}, "data": {"gift": True}},
+        "about an order": {"template": "order-confirmed", "customer": {"user_id": "u-77"}, "order_id": "A-1001"},
+        "with data of its own": {
+            "template": "confirm-address",
+            "customer": {"email": "sara@example.com"},
+            "data": {"plan": "gold"},
+        },
     },
     "put_sending": {
         "pause": {"marketing": {"paused": True, "reason": "wrong prices in the autumn mail"}},

@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -26,9 +26,11 @@ from ecrm.application.ports import AttributeBook
 from ecrm.domain import attributes, products
 from ecrm.domain.consent import fold
 from ecrm.domain.errors import Unavailable
+from ecrm.domain.messages import Status
 from ecrm.domain.suppressions import anonymous, with_ground
 from ecrm.store import keys
 from ecrm.store.consent import consent_item, consent_of
+from ecrm.store.messages import send_item, send_of
 from ecrm.store.products import product_item, product_of
 from ecrm.store.profiles import book_item, book_of
 from ecrm.store.suppressions import suppression_item, suppression_of
@@ -76,6 +78,16 @@ RULES: Mapping[str, Rule] = {
     "job_listing": Rule.NEVER,
     "contact": Rule.ADDED,
     "product": Rule.JOINED,
+    "template": Rule.NEWER,
+    "template_version": Rule.ADDED,
+    "run": Rule.NEWER,
+    "send": Rule.LATER,  # and never as one that is still to be sent: what was sent since the backup would be sent again
+    "page": Rule.NEVER,
+    "budget": Rule.LATER,
+    "sending": Rule.NEVER,  # which table may send is said of the live one
+    "pace": Rule.NEVER,
+    "breaker": Rule.NEVER,
+    "limit": Rule.NEVER,
 }
 """What is done with each kind of item; a test holds the kinds equal to those of store/keys.py."""
 
@@ -99,10 +111,18 @@ def _joined_suppression(side: Item, live: Item) -> Item:
 
 
 def _added(kind: str, item: Item) -> Item:
-    """Give what is written where nothing is. Whose an address is cannot be told, so it comes back as that of somebody erased."""
-    if kind != "suppression":
+    """Give what is written where nothing is.
+
+    Whose an address is cannot be told, so it comes back as that of somebody erased. What became of a message that was still to be
+    sent, or in doubt, cannot be told, either.
+    """
+    if kind not in ("suppression", "send"):
         return item
     said = from_wire(item)
+    if kind == "send":
+        send = send_of(said)
+        ended = replace(send, status=Status.UNKNOWN_FINAL, reason="restored", settled_at=datetime.now(UTC))
+        return to_wire(send_item(ended)) if send.is_open else item
     kept = anonymous(suppression_of(said))
     return to_wire(suppression_item(keys.Key(said["PK"], said["SK"]), kept, datetime.now(UTC), said["version"]))
 
@@ -280,6 +300,8 @@ def _people_of(kind: str, item: Item) -> list[Item]:
         customer_ids = [customer_id["S"] for customer_id in named]
     elif kind in ("identity", "order_pointer", "order_listing"):
         customer_ids = [item["customer_id"]["S"]] if "customer_id" in item else []
+    elif kind == "send":
+        customer_ids = [item["SK"]["S"]]
     elif item["PK"]["S"].startswith(keys.customer_partition("")):
         customer_ids = [keys.customer_id_of(item["PK"]["S"])]
     else:
@@ -311,7 +333,8 @@ def _order_of(kind: str, item: Item) -> _Order | None:
 
 
 _KINDS = {
-    kind: tuple(re.compile(re.sub(r"<\w+>", ".+", re.escape(part))) for part in shape) for kind, shape in keys.SHAPES.items()
+    kind: tuple(re.compile(re.sub(r"<\w+>", ".+", re.escape(part))) for part in shape)
+    for kind, shape in sorted(keys.SHAPES.items(), key=lambda each: "<" in each[1][1])  # a page's PAGE is no customer's id
 }
 
 

@@ -65,7 +65,10 @@ def gateway(environ: dict[str, Any], start_response: Callable[[str, list[tuple[s
         "rawPath": path,
         "rawQueryString": environ["QUERY_STRING"],
         "headers": headers,
-        "requestContext": {"http": {"method": environ["REQUEST_METHOD"], "path": path}, "requestId": "fuzz"},
+        "requestContext": {
+            "http": {"method": environ["REQUEST_METHOD"], "path": path, "sourceIp": "192.0.2.1"},
+            "requestId": "fuzz",
+        },
         "isBase64Encoded": is_base64,
     } | ({"body": body} if body else {})
     answer = handler_at(path)(event, None)

@@ -380,6 +380,7 @@ def request_message(command: "RequestMessage", request: "Request | None") -> "Me
         templates=templates(),
         ready_made=ready_made,
         suppressions=suppressions(),
+        orders=orders(),
         clock=clock,
         ids=ids,
     )

@@ -19,7 +19,7 @@ from ecrm.domain.templates import Purpose as TemplatePurpose
 from ecrm.domain.templates import choose
 
 from .identity import Authority, Person, follow, root, whose
-from .orders import OrderView, read_order
+from .orders import OrderView, find_order, read_order
 from .ports import (
     AlreadyAnswered,
     Clock,
@@ -122,13 +122,14 @@ def request_message(
     templates: Templates,
     ready_made: ReadyMade,
     suppressions: Suppressions,
+    orders: Orders,
     clock: Clock,
     ids: AllIds,
 ) -> MessageRequested:
     """Ask for a message; it is sent after this. 6 write units for a known customer, 2 more with an Idempotency-Key.
 
     Raises Invalid where it can never be sent: no such template, not a transactional one, a site without a sender, a customer
-    without an address; NotFound, Erased; Conflict where the address is suppressed.
+    without an address, somebody else's order; NotFound, Erased; Conflict where the address is suppressed.
     """
     now = clock.now()
     for attempt in range(ATTEMPTS):
@@ -137,6 +138,7 @@ def request_message(
         _check(command, sites=sites, templates=templates, ready_made=ready_made)
         customer, standing = _addressee(command, attempt, customers=customers, now=now, ids=ids)
         _refuse_unreachable(customer, suppressions, now)
+        _refuse_others_order(command, customer, orders)
         send, requested = _message(ids.message_id(now), command, customer.customer_id, now)
         try:
             if sends.add(send, requested, standing, request):
@@ -193,6 +195,13 @@ def _refuse_unreachable(customer: Customer, suppressions: Suppressions, now: dat
         raise Invalid.at("/customer", "no_address", "the customer has no e-mail address that a server has vouched for")
     if suppressions.find(Address(Channel.EMAIL, mailbox))[0].is_active(now):
         raise Conflict("nothing is sent to the customer's address: it is suppressed", code="address_suppressed")
+
+
+def _refuse_others_order(command: RequestMessage, customer: Customer, orders: Orders) -> None:
+    if command.order_id is None:
+        return
+    if find_order(command.site, command.order_id, orders, consistent=True).customer_id not in customer.partitions:
+        raise Invalid.at("/order_id", "not_their_order", "the order is somebody else's")
 
 
 def _message(message_id: str, command: RequestMessage, customer_id: str, now: datetime) -> tuple[Send, Event]:

@@ -51,6 +51,7 @@ class RequestMessageBody(Body):
     customer: AddresseeBody
     data: Annotated[dict[str, Any], AfterValidator(storable), AfterValidator(_small_enough)] = Field(default_factory=dict)
     language: Language | None = None
+    order_id: OrderId | None = None
     site: SiteId | None = None
 
     def to_command(self, site: str, source: str) -> RequestMessage:
@@ -65,6 +66,7 @@ class RequestMessageBody(Body):
             identifiers=() if self.customer.customer_id else self.customer.to_identifiers(site),
             data=self.data,
             language=self.language,
+            order_id=self.order_id,
             source=source,
         )
 

@@ -214,7 +214,7 @@ class HttpApi:
             request=request,
             now=now,
             correlation_id=correlation_id,
-            ip=event["requestContext"]["http"].get("sourceIp", ""),
+            ip=event["requestContext"]["http"]["sourceIp"],
         )
         reply = route.does(call)
         if route.creates and reply.counted:
