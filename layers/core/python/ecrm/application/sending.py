@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil
 
 from ecrm.domain.customers import Customer
 from ecrm.domain.errors import EcrmError, Erased, NotFound, Unavailable
@@ -191,7 +192,7 @@ class Sender:
             self._sends.come_back(run_id, shard, held.until)
             return
         seconds = (held.until - self._clock.now()).total_seconds()
-        self._queue.send(run_id, shard, max(0, int(seconds)))
+        self._queue.send(run_id, shard, max(0, ceil(seconds)))
 
     def _worked(self, send: Send, is_late: Callable[[], bool], worked: Worked) -> Send:
         if send.status is Status.CLAIMED:
