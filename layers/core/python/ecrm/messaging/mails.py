@@ -29,7 +29,7 @@ from .values import values_of
 MOST_WORK = 16_000
 """Instructions of one part; our own with an order of 200 lines takes a quarter."""
 MOST_WRITTEN = 1_000_000
-"""Bytes of one mail together with what its filters work on, and what they cost by themselves."""
+"""Bytes of one part together with what its filters work on, and what they cost by themselves."""
 CLIPPED = 102_000
 """Bytes of HTML from which on Gmail shows a mail in part, with a link to the rest."""
 MOST_FLAWS = 50
@@ -95,14 +95,14 @@ def _written_in(pieces: Sequence[Piece], places: frozenset[int]) -> Iterator[str
 
 @dataclass(slots=True)
 class _Meter:
-    """How much of a mail may still be written."""
+    """How much of a part may still be written."""
 
     left: int = MOST_WRITTEN
 
     def spend(self, size: int) -> str:
         self.left -= size
         if self.left < 0:
-            raise Invalid(f"a mail is at most {MOST_WRITTEN} bytes", code="mail_too_large")
+            raise Invalid(f"a part of a mail is at most {MOST_WRITTEN} bytes", code="mail_too_large")
         return ""
 
 
@@ -175,10 +175,8 @@ class Mails:
 
     def render(self, template: Template, language: str, material: Material) -> Rendered:
         variant = template.variants[language]
-        desk = _Desk(language, material)
-        environment = desk.environment()
         values = values_of(material, language)
-        fill = _filling(environment, values)
+        fill = _filling(_Desk(language, material), values)
         values["preheader"] = preheader = _one_line(fill("preheader", _text_part(variant.preheader).source))
         subject = _one_line(fill("subject", _text_part(variant.subject).source))
         page = _html_part(variant.html)
@@ -194,12 +192,11 @@ class Mails:
         lent = _sample(material)
         mail = self.render(template, language, lent)
         values = values_of(lent, language)
-        pointer = f"/variants/{language}/"
         missing = [
-            Warned(f"{pointer}{name}", use.line, "missing_value", f"nothing stands in {'.'.join(use.path)}")
+            Warned(f"/variants/{language}/{name}", use.line, "missing_value", f"nothing stands in {'.'.join(use.path)}")
             for name, part in _read_parts(template.variants[language])
-            for use in dict.fromkeys(part.uses)
-            if use.is_printed and use.path[0] in ("customer", "data", "order", "site") and not _found(values, use.path)
+            for use in _unguarded(part.uses)
+            if use.path[0] in ("customer", "data", "order", "site") and not _found(values, use.path)
         ]
         return Preview(language, mail, missing)
 
@@ -213,8 +210,11 @@ class _PartFailed(Invalid):
         self.mark = mark
 
 
-def _filling(environment: Environment, values: Mapping[str, Any]) -> Callable[[str, str], str]:
+def _filling(desk: _Desk, values: Mapping[str, Any]) -> Callable[[str, str], str]:
+    environment = desk.environment()
+
     def fill(name: str, source: str) -> str:
+        desk.meter.left = MOST_WRITTEN
         try:
             return environment.render_str(source, name, **values)
         except TemplateError as error:
@@ -285,6 +285,12 @@ def _oddities(variant: Variant, language: str, material: Material, size: int) ->
         yield "html", Mark(1, "no_direction", detail)
     if size > CLIPPED:
         yield "html", Mark(1, "clipped", f"Gmail clips a mail of more than {CLIPPED} bytes, and this one has {size}")
+
+
+def _unguarded(uses: Sequence[Use]) -> Iterator[Use]:
+    """Give what is printed by a template that nowhere asks whether it is there, or says what stands in its place."""
+    guarded = {use.path for use in uses if not use.is_printed}
+    return (use for use in dict.fromkeys(uses) if use.is_printed and use.path not in guarded)
 
 
 def _is_known(values: Mapping[str, Any], path: tuple[str, ...]) -> bool:

@@ -15,7 +15,7 @@ _MARK = re.compile(r"\x02(\d+)\n*\x03")
 _NO_PLACE = frozenset({"script", "iframe", "object", "embed", "applet", "base", "frame", "frameset", "portal"})
 _ADDRESSES = frozenset({"href", "src", "action", "formaction", "background", "poster", "cite", "xlink:href"})
 _STATIC_ADDRESS = re.compile(r"https?://[^\s]|mailto:|tel:|sms:|#", re.IGNORECASE)
-_UNQUOTED = re.compile(r"=[ \t\r\n\f]*+[^\s\"'=>]*+\x02")
+_UNQUOTED = re.compile(r"=[ \t\r\n\f]*+[^\s\"'=>\x02]*+\x02")
 _TAG = re.compile(r"</?[A-Za-z](?:[^\"'<>]|\"[^\"]*+\"|'[^']*+')*+>")
 _STRAY = re.compile(r"<(?![A-Za-z/!?])")
 LONGEST_TAG = 5_000

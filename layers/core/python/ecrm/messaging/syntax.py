@@ -36,6 +36,7 @@ _ENDRAW = re.compile(r"\{%-?\s*endraw\s*-?%\}")
 _COMPARISONS = frozenset({"==", "!=", "<", ">", "<=", ">=", "in"})
 _CONSTANTS = frozenset({"true", "false", "none"})
 _WORDS = _CONSTANTS | {"and", "or", "not", "in", "is", "if", "else"}
+_STATEMENTS = frozenset({"if", "elif", "else", "endif", "for", "endfor", "raw"})
 TESTS = frozenset({"defined", "none"})
 MOST_REPEATED = 1_000
 
@@ -206,6 +207,8 @@ class _Reader:
         rest = self._source[at:].lstrip()
         if not rest:
             raise _Wrong("not_closed", f"this tag has no {closing}")
+        if opening[1] == "%" and tokens and tokens[0][1] not in _STATEMENTS:
+            raise _no_statement(tokens[0][1])
         raise _Wrong("syntax", f"{rest[0]!r} cannot stand here")
 
     def _raw(self, end: int) -> None:
@@ -238,7 +241,7 @@ class _Reader:
                 self._blocks.pop()
                 return ""
             case _:
-                raise _Wrong("unknown_statement", f"there is no statement {word!r}; there are if, for and raw")
+                raise _no_statement(word)
 
     def _use(self, tag: "_Tag", *, is_print: bool) -> None:
         local = {name for block in self._blocks for name in block.names}
@@ -418,6 +421,10 @@ class _Tag:
     def _close(self, closing: str) -> None:
         if not self.next("sign", closing):
             raise _Wrong("syntax", f"{closing!r} is missing")
+
+
+def _no_statement(word: str) -> _Wrong:
+    return _Wrong("unknown_statement", f"there is no statement {word!r}; there are if, for and raw")
 
 
 def _unquoted(text: str) -> str:

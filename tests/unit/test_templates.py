@@ -1,0 +1,390 @@
+"""Templates: what an author may write, what is told to them with its line, and what a mail then says."""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ecrm.application.templates import Material, Rendered
+from ecrm.domain.errors import Invalid
+from ecrm.domain.sites import Site
+from ecrm.domain.templates import Purpose, Template, Variant, choose, direction_of
+from ecrm.messaging.mails import CLIPPED, MOST_WORK, Mails
+from ecrm.messaging.samples import LINKS, sample_order
+from tests.builders import NOON
+
+MAILS = Mails()
+SITE = Site(
+    site="de",
+    brand="Blue Note",
+    languages=("de", "en"),
+    time_zone="Europe/Berlin",
+    currency="EUR",
+    postal_address="Ringstraße 1, Berlin",
+    updated_at=NOON,
+)
+
+
+def a_template(html: str = "<p>Hello</p>", *, language: str = "en", purpose: str = "transactional", **said: Any) -> Template:
+    variant = Variant(**{"subject": "News", "html": html} | said)
+    return Template(template="welcome", purpose=Purpose(purpose), variants={language: variant})
+
+
+def made(template: Template, *, customer: Mapping[str, Any] = {}, data: Mapping[str, Any] = {}) -> Rendered:
+    material = Material(site=SITE, attributes=customer, order=sample_order(SITE), data=data, links=LINKS)
+    return MAILS.render(template, next(iter(template.variants)), material)
+
+
+def written(html: str, *, language: str = "en", **values: Any) -> str:
+    """What an expression writes, as text."""
+    return made(a_template(text=html, language=language), **values).text
+
+
+def flaws_of(template: Template) -> list[tuple[str, str, str]]:
+    with pytest.raises(Invalid) as refused:
+        MAILS.check(template)
+    return [(flaw.pointer, flaw.code, flaw.detail.partition(":")[0]) for flaw in refused.value.flaws]
+
+
+EXPRESSIONS: dict[str, str] = {
+    "{{ customer.first_name }}": "Sara",
+    '{{ customer.nickname | default: "friend" }}': "friend",
+    '{{ customer.nickname | default("friend") }}': "friend",
+    '{{ customer.empty | default: "friend" }}': "friend",
+    '{{ customer.first_name | default: "friend" | upper }}': "SARA",
+    "{{ nobody.knows.this }}": "",
+    "{{ customer.none }}|{{ customer.yes }}|{{ customer.tags }}|{{ customer.address }}": "|true|a, b|",
+    '{{ customer["first_name"] }}': "Sara",
+    "{{ data.price | money }}": "12.50 EUR",
+    '{{ 1250 | money: "JPY" }}': "1,250 JPY",
+    '{{ "12.5" | money: "USD" }}': "12.50 USD",
+    "{{ order.total_minor | money: order.currency }}": "55.80 EUR",
+    "{{ 1234567 | number }}": "1,234,567",
+    "{{ data.decimal | number }}": "1,234.5",
+    "{{ order.placed_at | date }}": "20 November 2026",
+    "{{ order.placed_at | datetime }}": "20 November 2026, 10:30",
+    '{{ "2026-11-20" | date: "%d.%m.%Y" }}': "20.11.2026",
+    '{{ "--11-20" | date }}': "--11-20",
+    '{{ 1 }} {{ 1 | plural: "item", "items" }}': "1 item",
+    '{{ 2 }} {{ 2 | plural: "item", "items" }}': "2 items",
+    '{{ "ÅSA" | lower | capitalize }}': "Åsa",
+    '{{ "a long sentence" | truncate: 7 }}': "a long…",
+    '{{ customer.tags | join: " and " }}': "a and b",
+    "{{ customer.tags | first }}{{ customer.tags | last }}{{ customer.tags | length }}": "ab2",
+    '{{ "a b&c/d" | url_encode }}': "a%20b%26c%2Fd",
+    '{% if "a" in customer.tags and customer.yes %}yes{% else %}no{% endif %}': "yes",
+    '{% if "z" not in customer.tags %}yes{% endif %}': "yes",
+    "{% if customer.nickname is not defined %}yes{% endif %}": "yes",
+    "{% if order.total_minor >= 5000 %}big{% elif order.total_minor %}small{% endif %}": "big",
+    "{% for line in order.lines %}{{ loop.index }} {{ line.sku }};{% endfor %}": "1 CD-5;2 LP-1;",
+    "{% for star in range(3) %}*{% endfor %}": "***",
+    "{% raw %}{{ 7 }}{% endraw %}{ {{ 7 }}": "{{ 7 }}{ 7",
+    "a {#- nothing -#} b": "ab",
+    "{{ language.tag }} {{ language.direction }}": "en ltr",
+}
+
+
+@pytest.mark.parametrize("source", EXPRESSIONS)
+def test_an_expression_writes_what_a_marketer_expects(source: str) -> None:
+    customer = {"first_name": "Sara", "empty": " ", "none": None, "yes": True, "tags": ["a", "b"], "address": {"city": "Berlin"}}
+    data = {"price": 1250, "decimal": Decimal("1234.5")}
+    assert EXPRESSIONS[source] == written(source, customer=customer, data=data)
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("en", "1,250.00 EUR · 1,234 · 20 November 2026 · 20 November 2026, 10:30 · 2026/11/20"),
+        ("fa", "۱٬۲۵۰٫۰۰ یورو · ۱٬۲۳۴ · ۲۹ آبان ۱۴۰۵ · ۲۹ آبان ۱۴۰۵، ۱۰:۳۰ · ۱۴۰۵/۰۸/۲۹"),
+        ("zh-Hans", "1,250.00 欧元 · 1,234 · 2026年11月20日 · 2026年11月20日 10:30 · 2026/11/20"),
+        ("de", "1,250.00 EUR · 1,234 · 2026-11-20 · 2026-11-20 10:30 · 2026/11/20"),
+    ],
+)
+def test_values_are_written_in_the_digits_and_calendar_of_the_language(language: str, expected: str) -> None:
+    at = "order.placed_at"
+    source = f"{{{{ 125000 | money }}}} · {{{{ 1234 | number }}}} · {{{{ {at} | date }}}} · {{{{ {at} | datetime }}}} · "
+    source += f'{{{{ {at} | date: "%Y/%m/%d" }}}}'
+    assert expected == written(source, language=language)
+
+
+WRONG: dict[str, tuple[str, int]] = {
+    "\n{{ customer.first_name": ("not_closed", 2),
+    "\n\n{% if customer.vip %}": ("not_closed", 3),
+    "{% endfor %}": ("syntax", 1),
+    "{% else %}": ("syntax", 1),
+    "{% if %}x{% endif %}": ("syntax", 1),
+    "{{ 7 * 7 }}": ("syntax", 1),
+    "{{ a }}\n{{ 7 - 7 }}": ("syntax", 2),
+    "\n{{ customer.first_name | nosuch }}": ("unknown_filter", 2),
+    "{{ x | safe }}": ("unknown_filter", 1),
+    "{{ x | default }}": ("filter_arguments", 1),
+    "{{ x is callable }}": ("unknown_test", 1),
+    "{% set x = 1 %}": ("unknown_statement", 1),
+    "{% include 'x' %}": ("unknown_statement", 1),
+    "{% macro x() %}{% endmacro %}": ("unknown_statement", 1),
+    "{% autoescape false %}{% endautoescape %}": ("unknown_statement", 1),
+    "{{ ''.__class__ }}": ("syntax", 1),
+    "\n{{ customer.__init__ }}": ("attribute_escape", 2),
+    "{{ customer['__class__'] }}": ("attribute_escape", 1),
+    "{{ _pay(1) }}": ("attribute_escape", 1),
+    "{{ debug() }}": ("unknown_function", 1),
+    "{{ customer.keys() }}": ("unknown_function", 1),
+    "{{ range(1001) }}": ("loop_too_long", 1),
+    "{{ x" + "[0]" * 10_000 + " }}": ("tag_too_long", 1),
+    "{{ " + "(" * 90 + "1" + ")" * 90 + " }}": ("too_deep", 1),
+    "{% if 1 %}" * 21 + "{% endif %}" * 21: ("too_deep", 1),
+    "{{ x }}" * 1_001: ("too_many_tags", 1),
+    "\n{{ 1.5 | money }}": ("bad_value", 2),
+    '{{ 1 | money: "eur" }}': ("bad_value", 1),
+    '{{ "x" | number }}': ("bad_value", 1),
+    "<p>\n<script>alert(1)</script></p>": ("script", 2),
+    "<p onclick='x()'>": ("script", 1),
+    "<p {% if a %}onclick='x()'{% endif %}>": ("script", 1),
+    "<iframe src='https://example.com'></iframe>": ("script", 1),
+    '<meta http-equiv="refresh" content="0">': ("script", 1),
+    "<p>\n\n<a href='javascript:alert(1)'>x</a>": ("unsafe_link", 3),
+    "<a href=' JAVA&#115;cript:alert(1)'>x</a>": ("unsafe_link", 1),
+    "<img src='data:image/png;base64,AA'>": ("unsafe_link", 1),
+    "<a href='java{{ data.x }}'>x</a>": ("bad_link", 1),
+    "<a href='/orders'>x</a>": ("bad_link", 1),
+    "<a href={{ data.url }}>x</a>": ("value_unquoted", 1),
+    "<a {{ data.attribute }}>x</a>": ("value_in_tag", 1),
+    "<{{ data.tag }}>": ("value_in_tag", 1),
+    "<p>\n<a href='https://example.com'": ("not_closed", 2),
+    "<!-- ": ("not_closed", 1),
+    "x" * 300_001: ("template_too_large", 1),
+}
+
+
+@pytest.mark.parametrize("html", WRONG, ids=lambda html: html[:40])
+def test_what_can_never_be_right_is_told_with_its_line(html: str) -> None:
+    code, line = WRONG[html]
+    pointer = "/variants" if code == "template_too_large" else "/variants/en/html"
+    assert (pointer, code, f"line {line}") in flaws_of(a_template(html))
+
+
+def test_every_flaw_of_every_part_is_told() -> None:
+    wrong = a_template("{{ a | x }}\n{{ a | y }}", subject="{{ b | z }}", preheader="{% x %}", text="\n{{ }}")
+    assert [
+        ("/variants/en/subject", "unknown_filter", "line 1"),
+        ("/variants/en/preheader", "unknown_statement", "line 1"),
+        ("/variants/en/html", "unknown_filter", "line 1"),
+        ("/variants/en/html", "unknown_filter", "line 2"),
+        ("/variants/en/text", "syntax", "line 2"),
+    ] == flaws_of(wrong)
+
+
+UNSUBSCRIBE = '<a href="{{ links.unsubscribe }}">Unsubscribe</a>'
+ADDRESS = "{{ site.postal_address }}"
+MARKETING: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
+    "complete": ({"html": UNSUBSCRIBE + ADDRESS}, []),
+    "nothing": (
+        {"html": "<p>Buy\nnow</p>"},
+        [("html", "missing_unsubscribe", "line 2"), ("html", "missing_postal_address", "line 2")],
+    ),
+    "words instead of a link": ({"html": "{{ links.unsubscribe }}" + ADDRESS}, [("html", "missing_unsubscribe", "line 1")]),
+    "a link on a condition": (
+        {"html": "{% if customer.x %}" + UNSUBSCRIBE + "{% endif %}" + ADDRESS},
+        [("html", "missing_unsubscribe", "line 1")],
+    ),
+    "an address on a condition": (
+        {"html": UNSUBSCRIBE + "{% for x in data.l %}" + ADDRESS + "{% endfor %}"},
+        [("html", "missing_postal_address", "line 1")],
+    ),
+    "a text without": (
+        {"html": UNSUBSCRIBE + ADDRESS, "text": "Buy"},
+        [("text", "missing_unsubscribe", "line 1"), ("text", "missing_postal_address", "line 1")],
+    ),
+    "a text with": ({"html": UNSUBSCRIBE + ADDRESS, "text": "{{ links.unsubscribe }} " + ADDRESS}, []),
+}
+
+
+@pytest.mark.parametrize("what", MARKETING)
+def test_a_marketing_mail_says_how_to_unsubscribe_and_where_it_comes_from(what: str) -> None:
+    said, expected = MARKETING[what]
+    template = a_template(purpose="marketing", **said)
+    if expected:
+        assert [(f"/variants/en/{part}", code, line) for part, code, line in expected] == flaws_of(template)
+    else:
+        assert [] == MAILS.check(template)
+
+
+def test_what_is_only_odd_is_a_warning() -> None:
+    html = f"<html><body>{{{{ foo.bar }}}}\n{{{{ order.totl }}}}{{% if site.x %}}{{% endif %}}{'x' * CLIPPED}</body></html>"
+    warned = [(each.line, each.code, each.pointer) for each in MAILS.check(a_template(html, language="fa"))]
+    pointer = "/variants/fa/html"
+    assert [
+        (1, "unknown_variable", pointer),
+        (2, "unknown_variable", pointer),
+        (2, "unknown_variable", pointer),
+        (1, "no_direction", pointer),
+        (1, "clipped", pointer),
+    ] == warned
+
+
+def test_a_preview_says_which_values_were_missing_and_have_no_default() -> None:
+    html = "{{ customer.a }}\n{{ customer.b | default: 'x' }}{% if customer.c %}{% endif %}{{ data.d.e }}{{ customer.there }}"
+    material = Material(site=SITE, attributes={"there": "yes"})
+    preview = MAILS.preview(a_template(html), "en", material)
+    assert [(1, "nothing stands in customer.a"), (2, "nothing stands in data.d.e")] == [
+        (each.line, each.detail) for each in preview.warnings
+    ]
+
+
+R, E = "{% for a in range(1000) %}{% for b in range(1000) %}{% for c in range(1000) %}", "{% endfor %}" * 3
+BOMBS = {
+    "a loop in a loop in a loop": R + "x" + E,
+    "one that prints": R + "{{ a }}" + E,
+    "one that writes much": R + "x" * 50_000 + E,
+    "one with filters": R + "{{ data.big | upper | lower }}" + E,
+    "one over every letter": "{% for a in data.big %}{% for b in data.big %}{{ a }}{% endfor %}{% endfor %}",
+    "one with dates": R + "{{ '2026-11-20T18:03:11Z' | datetime }}" + E,
+    "one that compares": R + "{% if data.big == data.big2 %}{% endif %}" + E,
+    "one that searches": R + "{% if 'x' in data.big %}{% endif %}" + E,
+    "one that searches a list": R + "{% if data.big in data.list %}{% endif %}" + E,
+    "one that joins": R + "{{ data.list | join: data.big }}" + E,
+    "one that prints a list": R + "{{ data.list }}" + E,
+}
+
+
+@pytest.mark.parametrize("what", BOMBS)
+def test_a_bomb_is_over_before_anybody_waits_for_it(what: str) -> None:
+    data = {"big": "z" * 64_000, "big2": "z" * 63_999 + "y", "list": list(range(5_000))}
+    bomb = a_template(BOMBS[what])
+    with pytest.raises(Invalid) as first:
+        made(bomb, data=data)
+    assert first.value.code in {"loop_too_long", "mail_too_large"}
+    started = time.process_time()
+    with pytest.raises(Invalid):
+        made(bomb, data=data)
+    assert time.process_time() - started < 0.2
+
+
+@pytest.mark.parametrize(
+    "unit", ["<", "<a ", "</", "<!--", "<?", "<a b==", '<a b="', "{{ ", "{% raw %}", "<p hidden>", "&#1", "\x02"]
+)
+def test_no_template_is_read_in_the_square_of_its_length(unit: str) -> None:
+    started = time.process_time()
+    with suppress(Invalid):
+        MAILS.check(a_template(unit * (200_000 // len(unit))))
+    assert time.process_time() - started < 3
+
+
+HOSTILE = {
+    "{{7*7}}": "{{7*7}}",
+    "{% raw %}": "{% raw %}",
+    "<script>alert(1)</script>": "&lt;script&gt;alert(1)&lt;/script&gt;",
+    '"><img src=x onerror=alert(1)>': "&quot;&gt;&lt;img src=x onerror=alert(1)&gt;",
+    "' onmouseover='x": "&#x27; onmouseover=&#x27;x",
+    "&#x2f; & &amp;": "&amp;#x2f; &amp; &amp;amp;",
+}
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_value_is_never_evaluated_and_is_escaped_in_html(value: str) -> None:
+    mail = made(
+        a_template('<p title="{{ data.x }}">{{ data.x }}</p>', subject="{{ data.x }}", preheader="{{ data.x }}"),
+        data={"x": value},
+    )
+    escaped = HOSTILE[value]
+    assert f'<p title="{escaped}">{escaped}</p>' in mail.html
+    assert (value, value, f"{value}\n") == (mail.subject, mail.preheader, mail.text)
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", " java\tscript:x", "data:text/html,x", "vbscript:x", "file:///etc", "//x.y", "x"]
+)
+def test_a_link_that_a_value_begins_leads_to_the_web_or_the_mail_is_not_made(url: str) -> None:
+    template = a_template('<p>\n<a href="{% if data.y %}{{ data.y }}{% else %}{{ data.url }}{% endif %}">x</a></p>')
+    with pytest.raises(Invalid, match="html, line 2: a link of the mail begins with something other") as refused:
+        made(template, data={"url": url})
+    assert "unsafe_link" == refused.value.code
+    assert '<a href="https://example.com/?a=1&amp;b=2">' in made(template, data={"url": "https://example.com/?a=1&b=2"}).html
+
+
+def test_a_subject_is_one_line_whatever_its_values_are() -> None:
+    mail = made(a_template(subject="Hello\n{{ data.x }}", preheader=" {{ data.x }} "), data={"x": "a\r\nBcc: b"})
+    assert ("Hello a  Bcc: b", "a  Bcc: b") == (mail.subject, mail.preheader)
+
+
+def test_a_text_is_derived_with_lines_links_and_without_what_is_not_seen() -> None:
+    html = """<html><head><title>No</title><style>p { color: red }</style></head><body>
+<div style="display:none">hidden {% if data.x %}no{% endif %}</div>
+<h1>Your   order</h1><p>Hello {{ customer.first_name }},<br>it is <b>here</b>.</p>
+<table>{% for line in order.lines %}<tr><td>{{ line.sku }}</td><td>{% if loop.first %}<i>new</i>{% else %}old{% endif %}</td></tr>
+{% endfor %}</table><ul><li>One</li><li>Two</li></ul><hr>
+<p><a href="{{ links.order_status }}">See it</a> or <a href="https://example.com">https://example.com</a>,
+<a href="mailto:a@example.com">write</a> <img src="https://example.com/a.png" alt="Logo"> &lt;3 {a}</p><!-- no --></body>"""
+    expected = f"""Your order
+
+Hello Sara <b>,
+it is here.
+
+CD-5  new
+LP-1  old
+
+- One
+- Two
+
+––––––––––––––––––––
+
+See it: {LINKS["order_status"]} or https://example.com, write Logo <3 {{a}}
+"""
+    assert expected == made(a_template(html), customer={"first_name": "Sara <b>"}).text
+
+
+def test_a_fragment_becomes_a_page_in_its_direction_with_its_preheader_hidden() -> None:
+    html = made(a_template("<p>سلام</p>", language="fa", preheader="a & b")).html
+    assert '<html lang="fa" dir="rtl">' in html
+    assert '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">a &amp; b' in html
+
+
+def test_a_preheader_that_the_author_places_is_not_placed_again() -> None:
+    assert 1 == made(a_template("<html><body>{{ preheader }}</body></html>", preheader="Now")).html.count("Now")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "site", "expected"),
+    [
+        ("fa", ("en",), "fa"),
+        ("zh-Hant-TW", ("en",), "zh-Hant"),
+        ("zh-TW", ("en",), "zh-Hant"),
+        ("pt-BR", ("fa", "en"), "fa"),
+        (None, ("xx", "en-GB"), "en"),
+        (None, (), "en"),
+        ("xx", ("yy",), "en"),
+    ],
+)
+def test_a_variant_is_the_customers_then_the_sites_then_any(wanted: str | None, site: tuple[str, ...], expected: str) -> None:
+    assert expected == choose(("fa", "zh-Hant", "en"), wanted, site)
+
+
+@pytest.mark.parametrize(
+    ("language", "direction"),
+    [
+        ("fa", "rtl"),
+        ("fa-IR", "rtl"),
+        ("ar", "rtl"),
+        ("he", "rtl"),
+        ("en", "ltr"),
+        ("zh-Hans", "ltr"),
+        ("az-Arab", "rtl"),
+        ("ur-Latn", "ltr"),
+    ],
+)
+def test_a_language_is_written_its_way(language: str, direction: str) -> None:
+    assert direction == direction_of(language)
+
+
+def test_the_largest_order_takes_a_part_of_the_work_that_a_mail_may_take() -> None:
+    assert MOST_WORK >= 16_000
+    order = sample_order(SITE)
+    lines = tuple(replace(order.lines[0], line_id=str(at)) for at in range(200))
+    state = replace(order.state, lines={line.line_id: order.state.lines["1"] for line in lines})
+    material = Material(site=SITE, order=replace(order, lines=lines, state=state), links=LINKS)
+    wordy = "{% for line in order.lines %}" + "{% if line.notes %}-{% endif %}{{ line.name | upper | trim }}" * 4 + "{% endfor %}"
+    assert 200 * 4 == MAILS.render(a_template(wordy), "en", material).html.count("KIND OF BLUE")
