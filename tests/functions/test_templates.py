@@ -28,7 +28,7 @@ def get(shop: Shop, path: str) -> Answer:
 
 
 def preview(shop: Shop, **body: Any) -> Answer:
-    return shop.call("POST", "/v1/templates/preview", body, key=shop.cloud.key(KeyKind.STAFF))
+    return shop.call("POST", "/v1/templates/preview", body, key=shop.cloud.key(KeyKind.STAFF, sites="*"))
 
 
 def test_every_version_of_a_template_stays_as_it_was_written(shop: Shop) -> None:
