@@ -1,5 +1,6 @@
 """Templates: what an author may write, what is told to them with its line, and what a mail then says."""
 
+import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,8 +14,12 @@ from ecrm.application.templates import Material, Rendered
 from ecrm.domain.errors import Invalid
 from ecrm.domain.sites import Site
 from ecrm.domain.templates import Purpose, Template, Variant, choose, direction_of
+from ecrm.messaging.filters import ARGUMENTS
 from ecrm.messaging.mails import CLIPPED, MOST_WORK, Mails
 from ecrm.messaging.samples import LINKS, sample_order
+from ecrm.messaging.values import values_of
+from tests.architecture.pages import code, table
+from tests.architecture.sources import ROOT
 from tests.builders import NOON
 
 MAILS = Mails()
@@ -388,3 +393,19 @@ def test_the_largest_order_takes_a_part_of_the_work_that_a_mail_may_take() -> No
     material = Material(site=SITE, order=replace(order, lines=lines, state=state), links=LINKS)
     wordy = "{% for line in order.lines %}" + "{% if line.notes %}-{% endif %}{{ line.name | upper | trim }}" * 4 + "{% endfor %}"
     assert 200 * 4 == MAILS.render(a_template(wordy), "en", material).html.count("KIND OF BLUE")
+
+
+PAGE = (ROOT / "docs/templates.md").read_text(encoding="utf-8")
+
+
+def test_every_filter_is_on_the_page_and_writes_what_the_page_says() -> None:
+    rows = [(code(name), code(example), result) for name, example, result in table(PAGE, "filter", "example", "writes")]
+    assert ARGUMENTS.keys() == {name for name, _, _ in rows}
+    assert [result for _, _, result in rows] == [written(example) for _, example, _ in rows]
+
+
+def test_every_value_is_on_the_page() -> None:
+    values = values_of(Material(site=SITE, order=sample_order(SITE), links=LINKS), "en")
+    named = {found for row in table(PAGE, "value", "what it is") for found in re.findall(r"`(\w+\.\w+)`", row[0])}
+    fixed = {f"{root}.{name}" for root in ("site", "order", "links", "language") for name in values[root]}
+    assert fixed == named
