@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ecrm.domain.api_keys import KeyKind
+from ecrm.domain.errors import Unavailable
 from publish_events.handler import handler as publish
 from tests.builders import a_record, a_site, an_event
 from tests.cloud import Cloud
@@ -125,15 +126,22 @@ def test_redelivery_in_any_order_plans_each_mail_once(shop: Shop, seed: int) -> 
 
 @pytest.mark.parametrize("fault", [kill_before, kill_after, fail], ids=["killed before", "killed after", "out of reach"])
 def test_a_planner_that_dies_at_any_call_plans_each_mail_once_in_the_end(shop: Shop, fault: Any) -> None:
-    order_id = place(shop)
-    records = [a_record(item) for item in shop.cloud.items("EVENT#") if item["type"]["S"] == "order.placed"]
+    orders = [place(shop)]
+    batch = placed(shop, orders[0])
     with tapped() as calls:
-        publish({"Records": records}, None)
+        publish(batch, None)
     for call in range(len(calls)):
-        with tapped(at(call, fault)):
-            with suppress(Kill, Exception):  # whatever it dies of, Lambda brings the batch again
-                publish({"Records": records}, None)
-    assert 1 == len(subjects(shop, order_id))
+        orders.append(place(shop))
+        batch = placed(shop, orders[-1])
+        with tapped(at(call, fault)), suppress(Kill, Unavailable):  # Lambda brings the batch again
+            publish(batch, None)
+    assert [1] * len(orders) == [len(subjects(shop, orders[0]))] + [planned(shop, order_id) for order_id in orders[1:]]
+
+
+def placed(shop: Shop, order_id: str) -> dict[str, Any]:
+    """The batch that tells of an order's placing."""
+    told = [item for item in shop.cloud.items("EVENT#") if item["type"]["S"] == "order.placed"]
+    return {"Records": [a_record(item) for item in told if item["data"]["M"]["order_id"]["S"] == order_id]}
 
 
 def test_a_poison_event_is_parked_by_its_key_and_the_others_are_worked_on(shop: Shop) -> None:

@@ -25,6 +25,8 @@ from tests.architecture.pages import code, table
 from tests.builders import a_topic
 from tests.cloud import Cloud, Time
 from tests.functions.api import EXAMPLE_ORDER, ROOT
+from tests.functions.conftest import Logs
+from tests.functions.mail import ses
 from tests.notices import RUN
 
 EVENTS = ROOT / "events"
@@ -66,8 +68,7 @@ def open_as_described() -> None:
     )
 
 
-def a_message_that_was_sent() -> None:
-    """The message that the notices are about: nobody knows yet what became of it."""
+def a_planned_message() -> Send:
     planned = Send(
         run_id=RUN,
         shard=0,
@@ -78,8 +79,15 @@ def a_message_that_was_sent() -> None:
         planned_at=WHEN,
         requested_at=WHEN,
     )
-    requested = Event("message:1", "message.requested", WHEN, WHEN, "de", CUSTOMER, "test", place_of(planned, 1))
+    said = {**place_of(planned, 1), "template": planned.template, "data": {}, "order_id": "A-1001"}
+    requested = Event(f"message:{RUN}:requested", "message.requested", WHEN, WHEN, "de", CUSTOMER, "test", said)
     assert bootstrap.sends().add(planned, requested, Standing(CUSTOMER), None)
+    return planned
+
+
+def a_message_that_was_sent() -> None:
+    """The message that the notices are about: nobody knows yet what became of it."""
+    planned = a_planned_message()
     assert bootstrap.sends().write(claim(planned, WHEN)) is None
 
 
@@ -97,11 +105,15 @@ def at(body: Any, path: str) -> str:
 @pytest.mark.parametrize("name", [name for name in TABLE if "_api/" in name])
 def test_a_request_is_answered_as_the_table_says(cloud: Cloud, name: str) -> None:
     open_as_described()
+    a_message_that_was_sent()
+    cloud.arm()
     cloud.project()
     answer = run(name)
     status, *claims = TABLE[name].split()
     assert int(status) == answer["statusCode"], answer["body"]
     said = dict(claim.split("=") for claim in claims)
+    if not said:
+        return
     assert said == {path: at(json.loads(answer["body"]), path) for path in said}
 
 
@@ -118,9 +130,31 @@ def test_a_batch_of_the_stream_has_the_outcome_that_the_table_says(cloud: Cloud,
 @pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("publish_events/")])
 def test_a_batch_of_the_outbox_has_the_outcome_that_the_table_says(cloud: Cloud, name: str) -> None:
     assert {"batchItemFailures": []} == run(name)
-    found = cloud.sqs.receive_message(QueueUrl=cloud.jobs_url).get("Messages", ())
+    urls = (cloud.jobs_url, cloud.messages_url)
+    found = [message for url in urls for message in cloud.sqs.receive_message(QueueUrl=url).get("Messages", ())]
     sent = [json.loads(message["Body"]) for message in found]
-    assert {"published": [{"type": "job", "v": 1, "job_id": JOB}], "nothing": []}[TABLE[name]] == sent
+    page = {"type": "page", "v": 1, "run_id": RUN, "shard": 0}
+    expected = {"published": [{"type": "job", "v": 1, "job_id": JOB}], "handed on": [page]}
+    assert expected.get(TABLE[name], []) == sent
+    assert (TABLE[name] == "parked") == bool(cloud.parked())
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("send_messages/")])
+def test_a_page_has_the_outcome_that_the_table_says(cloud: Cloud, name: str) -> None:
+    open_as_described()
+    cloud.arm()
+    a_planned_message()
+    failed = [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}] if TABLE[name] == "failed" else []
+    with ses() as provider:
+        assert {"batchItemFailures": failed} == run(name)
+    assert (TABLE[name] == "sent") == bool(provider.mails)
+
+
+def test_a_moment_of_the_schedule_settles_what_is_due(cloud: Cloud, logs: Logs) -> None:
+    assert ["settled"] == [outcome for name, outcome in TABLE.items() if name.startswith("settle_sends/")]
+    cloud.arm()
+    run("settle_sends/five_minutes")
+    assert '"message":"settled"' in logs.take()
 
 
 @pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("run_jobs/")])
