@@ -23,7 +23,7 @@ def normal(name: str) -> str:
 
 
 # Known to type checkers alone, and never imported when the code runs.
-STUBS = {"mypy_boto3_dynamodb", "mypy_boto3_s3", "mypy_boto3_secretsmanager", "mypy_boto3_sqs"}
+STUBS = {"mypy_boto3_dynamodb", "mypy_boto3_s3", "mypy_boto3_secretsmanager", "mypy_boto3_sesv2", "mypy_boto3_sqs"}
 
 
 @pytest.mark.parametrize("path", shipped(), ids=lambda path: str(path.relative_to(ROOT)))
