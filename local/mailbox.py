@@ -32,7 +32,8 @@ a { color: #0b4f9c } a:focus-visible, button:focus-visible { outline: 3px solid 
 h1 { font-size: 1.4rem; overflow-wrap: anywhere } h2 { font-size: 1.1rem; margin-block: 1.5rem .5rem }
 table { border-collapse: collapse; width: 100% } caption { text-align: start; padding-block: .5rem; color: #555 }
 th, td { text-align: start; vertical-align: top; padding: .35rem .6rem; border-block-end: 1px solid #ddd }
-td { overflow-wrap: anywhere } table.facts th { width: 12rem } table.mails td { overflow-wrap: break-word }
+td { overflow-wrap: anywhere } table.facts { table-layout: fixed } table.facts th { width: 12rem }
+table.mails td { overflow-wrap: break-word }
 .at { white-space: nowrap } a[aria-current] { color: #1a1a1a; font-weight: 600; text-decoration: none }
 th { font-weight: 600 } thead th { border-block-end: 2px solid #888; white-space: nowrap }
 form { display: inline-block; margin: 0 .4rem .4rem 0 }
