@@ -16,7 +16,7 @@ from ecrm.domain.orders import Amended, Fact, Line, LineTerms, Order, ShipmentSt
 from . import keys, replays
 from .customers import DynamoCustomers
 from .events import event_data, put_event
-from .table import Action, Item, Put, Table
+from .table import Action, Item, Put, Table, put_as_seen
 
 LARGEST = 350_000
 """Bytes of JSON that an order item may have; DynamoDB holds 400 KB and counts a little differently."""
@@ -84,20 +84,20 @@ class DynamoOrders:
         raise Contended("the customer changed meanwhile")
 
     def append(self, order: Order, fact: Fact, event: Event, request: Request | None) -> Order | None:
-        as_seen = "order as it was seen"
+        why = "order as it was seen"
         item = _item(domain.with_fact(order, fact))
         if len(json.dumps(item, ensure_ascii=False).encode()) > LARGEST:
             raise RuleBroken("the order's events say more than an order can hold", code="order_too_large")
         actions: list[Action] = [
-            Put(item, "version = :seen", as_seen, {":seen": order.version}),
+            put_as_seen(item, order.version, why),
             put_event(event, why="event is new"),
             *replays.puts(request, event.received_at),
         ]
         refused = replays.write(self._table, actions, request)
         if refused is None:
             return None
-        if refused.get(as_seen):
-            return order_of(refused[as_seen])
+        if refused.get(why):
+            return order_of(refused[why])
         raise Contended("the event was written meanwhile")
 
     def of_customer(self, customer_id: str) -> tuple[Order, ...]:

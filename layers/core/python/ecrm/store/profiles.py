@@ -12,7 +12,7 @@ from ecrm.domain.instants import from_text, to_text
 from . import keys, replays
 from .customers import DynamoCustomers
 from .events import put_event
-from .table import Action, Item, Put, Table
+from .table import Action, Item, Put, Table, put_as_seen
 
 
 class DynamoProfiles:
@@ -46,10 +46,7 @@ class DynamoProfiles:
 
 def _put(customer_id: str, book: AttributeBook) -> Put:
     item = book_item(customer_id, replace(book, version=book.version + 1))
-    why = "attributes as they were seen"
-    if book.version == 0:
-        return Put(item, "attribute_not_exists(PK)", why)
-    return Put(item, "version = :seen", why, {":seen": book.version})
+    return put_as_seen(item, book.version, "attributes as they were seen")
 
 
 def book_item(customer_id: str, book: AttributeBook) -> Item:
