@@ -138,6 +138,8 @@ def _orders(shop: Shop) -> Iterator[Units]:
     yield shop.counted("status change")
     shop.ask("POST", "/v1/orders/A-2/events", an_event("packed"), key="two")
     yield shop.counted("status change, Idempotency-Key")
+    shop.ask("GET", "/v1/orders/A-2", None, status=200)
+    yield shop.counted("order read")
     shop.project("order.packed")
     yield shop.counted(ORDER_COUNTED)
     shop.project("order.packed")

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from ecrm.contracts import fields
 from ecrm.contracts.jobs import JOB_ID, JobBody
-from ecrm.contracts.orders import BatchBody, OrderEventBody, PlaceOrderBody
+from ecrm.contracts.orders import BatchBody, OrderBody, OrderEventBody, PlaceOrderBody
 from ecrm.contracts.problems import ProblemBody
 from ecrm.contracts.products import ProductsBatchBody
 from ecrm.contracts.profiles import KeptCustomerBody
@@ -200,7 +200,7 @@ def _refusals(route: Route) -> set[int]:
         found |= {401, 403, 500, 503}
     if "{" in route.path:
         found |= {404}
-    if "{customer_id}" in route.path or route.answer is KeptCustomerBody:
+    if "{customer_id}" in route.path or "{order_id}" in route.path or route.answer in (KeptCustomerBody, OrderBody):
         found |= {410}
     if route.body is not None:
         found |= {413, 415}

@@ -15,12 +15,13 @@ import pytest
 
 from ecrm.application.behaviour import Said
 from ecrm.application.identity import Authority
+from ecrm.application.orders import list_orders, read_order
 from ecrm.domain.consent import State
 from ecrm.domain.errors import EcrmError
 from ecrm.store.keys import customer_partition
 from ecrm.store.table import Action, Check, Item
 from tests.builders import NOON
-from tests.simulation.company import CLAIM, VOUCHER, Company, Counted, person
+from tests.simulation.company import CLAIM, SITE, VOUCHER, Company, Counted, person
 from tests.simulation.schedule import ROUGH, Schedule, hold
 from tests.simulation.table import MemoryTable
 from tests.unit.facts import some_lines
@@ -100,9 +101,10 @@ def before() -> MemoryTable:
     return table
 
 
-def erase(company: Company, schedule: Schedule) -> None:
+def erase(company: Company, schedule: Schedule, *, answered: Callable[[], object] = lambda: None) -> None:
     """Ask for the erasure, and work on its job until it is done; it may be done by two at once."""
     company.erase(ROOT, ERASED_AT)
+    answered()
     (job,) = {change.key.pk.removeprefix("JOB#") for change in schedule.table.stream if change.key.sk == "JOB"}
     company.work(job, ERASED_AT, at_once=schedule.random.choice((1, 100, 100)))
 
@@ -148,6 +150,38 @@ def test_erasure_wins_every_race(part: int) -> None:
         assert [] == left_of(raced(seed).table.items())
 
     hold(check, range(part, 10_000, 4))
+
+
+def told_after(seed: int) -> list[str]:
+    """Ask for a person's order, and for the list of its day, while they are erased; gives what is told after the answer."""
+    schedule = Schedule(seed, ROUGH, table=before())
+    company = Company(schedule.table, Counted(10))
+    said: list[str] = []
+    told: list[str] = []
+
+    def ask() -> None:
+        erase(company, schedule, answered=partial(said.append, "erased"))
+        said.append("deleted")
+
+    def read() -> None:
+        day = EARLIER.date()
+        while "deleted" not in said:
+            is_erased = "erased" in said
+            code = refusal(partial(read_order, SITE, "A-1", orders=company.orders))
+            page = list_orders(SITE, first=day, last=day, status=None, after=None, limit=10, orders=company.orders)
+            if is_erased:
+                told.extend(["the order"] if code is None else [])
+                told.extend(f"{view.order.order_id} in the list" for view in page.items)
+
+    schedule.run({"erasure": ask, "reader": read})
+    return told
+
+
+def test_once_an_erasure_is_answered_nobody_reads_an_order_of_the_person() -> None:
+    def check(seed: int) -> None:
+        assert [] == told_after(seed)
+
+    hold(check, range(500))
 
 
 class Unguarded(MemoryTable):

@@ -144,8 +144,9 @@ def record_order_event(
 ) -> Recorded:
     """Add a fact to an order once: the same event id and body again gives the order as it is.
 
-    Raises NotFound; AlreadyExists where the event id belongs to another body; Conflict where the fact can never become
-    right. 6 write units, 4 without an Idempotency-Key. The view has no lines.
+    Raises NotFound, Erased; AlreadyExists where the event id belongs to another body; Conflict where the fact can never become
+    right. 6 write units, 4 without an Idempotency-Key. The view has no lines. While an erasure is worked on a fact may still be
+    taken; it is deleted with its order.
     """
     now = clock.now()
     _refuse_future(command.occurred_at, now, "/occurred_at")
@@ -218,7 +219,7 @@ def _remembered(view: OrderView, request: Request | None, requests: Requests, no
 
 
 def read_order(site: str, order_id: str, *, orders: Orders) -> OrderView:
-    """Read an order with its lines, strongly consistent. Raises NotFound."""
+    """Read an order with its lines, strongly consistent. Raises NotFound, Erased. 3.5 read units."""
     order = find_order(site, order_id, orders, consistent=True)
     state = domain.fold(order)
     return OrderView(order, state, orders.lines_of(order, state.amended_by))
@@ -289,7 +290,10 @@ def _newest_first(order: Order) -> str:
 
 
 def find_order(site: str, order_id: str, orders: Orders, *, consistent: bool = False) -> Order:
-    """Find an order without its lines. Raises NotFound."""
+    """Find an order without its lines. Raises NotFound, Erased.
+
+    An older state, for a third of the units, may still be found while its customer's erasure is worked on.
+    """
     order = orders.find(site, order_id, consistent=consistent)
     if order is None and not consistent:
         order = orders.find(site, order_id, consistent=True)  # an eventually consistent read may miss an order just placed

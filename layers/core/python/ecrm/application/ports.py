@@ -129,7 +129,9 @@ class Ids(Protocol):
 
 
 class Orders(Protocol):
-    def find(self, site: str, order_id: str, *, consistent: bool = False) -> Order | None: ...
+    def find(self, site: str, order_id: str, *, consistent: bool = False) -> Order | None:
+        """Give an order; raises Erased. Read strongly consistent, as soon as its customer's erasure is answered."""
+        ...
 
     def lines_of(self, order: Order, amended_by: Amended | None) -> tuple[Line, ...]: ...
 
@@ -156,7 +158,7 @@ class Orders(Protocol):
         ...
 
     def placed_on(self, site: str, day: date, *, after: str | None, limit: int) -> Page[Order]:
-        """Give a site's orders placed on a UTC day that can be read, newest first."""
+        """Give a site's orders placed on a UTC day that can be read, newest first, without those of the erased."""
         ...
 
 

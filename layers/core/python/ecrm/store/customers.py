@@ -41,6 +41,11 @@ class DynamoCustomers:
         item = self._table.get(keys.profile(customer_id), consistent=consistent)
         return _customer_of(item) if item else None
 
+    def erased(self, customer_ids: Iterable[str]) -> frozenset[str]:
+        """Choose those who were erased, strongly consistent; one read unit for each customer."""
+        items = self._table.get_many(map(keys.profile, customer_ids), consistent=True)
+        return frozenset(keys.customer_id_of(item["PK"]) for item in items if "erased_at" in item)
+
     def write(self, claim: Claim, request: Request | None, now: datetime) -> None:
         standing = Standing(claim.customer.customer_id, claim)
         if replays.write(self._table, (*self.puts(standing), *replays.puts(request, now)), request) is not None:

@@ -32,7 +32,10 @@ class DynamoOrders:
         if pointer is None:
             return None
         _refuse_erased(pointer)
-        item = self._table.get(keys.order(pointer["customer_id"], site, order_id), consistent=consistent)
+        customer_id = pointer["customer_id"]
+        if consistent:
+            _refuse_erased(self._table.get(keys.profile(customer_id), consistent=True) or {})
+        item = self._table.get(keys.order(customer_id, site, order_id), consistent=consistent)
         return order_of(item) if item else None
 
     def lines_of(self, order: Order, amended_by: Amended | None) -> tuple[Line, ...]:
@@ -117,7 +120,10 @@ class DynamoOrders:
         ]
         merged = heapq.merge(*shards, key=lambda row: row["SK"], reverse=True)
         rows = [row for row, _ in zip(merged, range(limit), strict=False)]
-        wanted = [keys.order(row["customer_id"], site, row["SK"].partition("#")[2]) for row in rows]
+        erased = self._customers.erased(row["customer_id"] for row in rows)
+        wanted = [
+            keys.order(row["customer_id"], site, row["SK"].partition("#")[2]) for row in rows if row["customer_id"] not in erased
+        ]
         items = self._table.get_many(wanted)
         if len(items) < len(wanted):  # the list's row may be seen before the order itself
             items = self._table.get_many(wanted, consistent=True)
@@ -126,8 +132,9 @@ class DynamoOrders:
         return Page(tuple(orders), rows[-1]["SK"] if len(rows) == limit else None, unreadable)
 
 
-def _refuse_erased(pointer: Item) -> None:
-    if "erased_at" in pointer:
+def _refuse_erased(item: Item) -> None:
+    """Raise Erased for a tombstone: of an order's pointer, or of the profile in whose partition the order is."""
+    if "erased_at" in item:
         raise Erased("the customer of this order was erased")
 
 
