@@ -5,9 +5,9 @@ to be the same person says VIOLA.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any
 
@@ -18,8 +18,9 @@ from ecrm.application.identity import Authority
 from ecrm.application.orders import list_orders, read_order
 from ecrm.domain.consent import State
 from ecrm.domain.errors import EcrmError
-from ecrm.store.keys import customer_partition
-from ecrm.store.table import Action, Check, Item
+from ecrm.store.erasure import DynamoErasure
+from ecrm.store.keys import ATTRIBUTES, customer_partition
+from ecrm.store.table import Action, Check, Item, Put
 from tests.builders import NOON
 from tests.simulation.company import CLAIM, SITE, VOUCHER, Company, Counted, person
 from tests.simulation.schedule import ROUGH, Schedule, hold
@@ -73,6 +74,8 @@ WRITERS: dict[str, Writer] = {
     "put customer's new address": lambda company: company.put(
         person(**USER, email=f"{SARA}@example.org"), {"first_name": SARA * 2}, EARLIER, NOW
     ),
+    "update": lambda company: company.update(ROOT, {"city": SARA}, EARLIER, NOW),
+    "update by absorbed id": lambda company: company.update(ABSORBED, {"pet": SARA}, EARLIER, NOW),
     "contact": lambda company: company.contact(ROOT, "call-1", f"{SARA} called", EARLIER, NOW),
     "contact by absorbed id": lambda company: company.contact(ABSORBED, "call-2", f"{SARA} called", EARLIER, NOW),
     "consent": lambda company: company.consent(ROOT, State.DENIED, EARLIER, NOW),
@@ -109,10 +112,16 @@ def erase(company: Company, schedule: Schedule, *, answered: Callable[[], object
     company.work(job, ERASED_AT, at_once=schedule.random.choice((1, 100, 100)))
 
 
-def raced(seed: int, table: MemoryTable | None = None, writers: Collection[str] = WRITERS) -> Schedule:
+def raced(
+    seed: int,
+    table: MemoryTable | None = None,
+    writers: Collection[str] = WRITERS,
+    erasure: type[DynamoErasure] = DynamoErasure,
+) -> Schedule:
     """Erase, while up to three others write; then let everybody say again what they said."""
     schedule = Schedule(seed, ROUGH, table=table or before())
     company = Company(schedule.table, Counted(10))
+    company.erasure = erasure(schedule.table, company.suppressions)
     names = schedule.random.sample(sorted(writers), schedule.random.randint(1, min(3, len(writers))))
     calls: dict[str, Callable[[], object]] = {name: partial(WRITERS[name], company) for name in names}
     schedule.run({"erasure": partial(erase, company, schedule)} | calls)
@@ -195,3 +204,37 @@ class Unguarded(MemoryTable):
 def test_without_its_check_each_writer_would_bring_somebody_back(writer: str) -> None:
     unguarded = before().fork(kind=Unguarded)
     assert any(left_of(raced(seed, unguarded, (writer,)).table.items()) for seed in range(500))
+
+
+class Unversioned(MemoryTable):
+    """A table that writes attributes whatever has become of them."""
+
+    def write(self, actions: Iterable[Action]) -> None:
+        super().write(
+            replace(action, condition=None, values=None)
+            if isinstance(action, Put) and action.item["SK"] == ATTRIBUTES
+            else action
+            for action in actions
+        )
+
+
+class AttributesLast(DynamoErasure):
+    """An erasure that deletes attributes when it has found nothing else any more."""
+
+    def forget_attributes(self, partitions: Iterable[str]) -> None:
+        pass
+
+    def items(self, partitions: Iterable[str]) -> Iterator[Item]:
+        return (item for item in super().items(partitions) if item["SK"] != ATTRIBUTES)
+
+    def close(self, addressed: Iterable[str], partitions: Iterable[str], *, at: datetime, source: str) -> None:
+        super().forget_attributes(partitions)
+        super().close(addressed, partitions, at=at, source=source)
+
+
+@pytest.mark.parametrize(("kind", "erasure"), [(Unversioned, DynamoErasure), (MemoryTable, AttributesLast)])
+def test_attributes_go_first_and_for_good_or_their_change_would_bring_somebody_back(
+    kind: type[MemoryTable], erasure: type[DynamoErasure]
+) -> None:
+    table = before().fork(kind=kind)
+    assert any(left_of(raced(seed, table, ("update",), erasure).table.items()) for seed in range(500))

@@ -2,7 +2,8 @@
 
 The order matters. Statistics are counted while the orders are still there; what is to be deleted is counted before it is
 deleted, so that a job which dies and goes on counts nothing twice; the partitions are gone over until nothing is found, because
-an order's event may still come in until the order itself is deleted; files come last, when no export can begin any more.
+an order's event may still come in until the order itself is deleted, and a change of attributes until they are, which is why
+these go first; files come last, when no export can begin any more.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -38,6 +39,7 @@ def erase(
     if job.position == "counting":
         yield (job := progressed(job, "deleting", erasure.count(job.partitions, job.addressed)))
     if job.position == "deleting":
+        erasure.forget_attributes(job.partitions)
         while some := tuple(islice(erasure.items(job.partitions), AT_ONCE)):
             erasure.delete(some, job.requested_at)
             if is_late():

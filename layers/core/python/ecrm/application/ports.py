@@ -418,6 +418,10 @@ class Erasure(Protocol):
         """Give whatever is stored of a person beside the tombstones of their profiles."""
         ...
 
+    def forget_attributes(self, partitions: tuple[str, ...]) -> None:
+        """Let no change of attributes come in any more: it is held to them alone, not to the profile."""
+        ...
+
     def delete(self, items: Iterable[Mapping[str, Any]], at: datetime) -> None: ...
 
     def close(self, addressed: tuple[str, ...], partitions: tuple[str, ...], *, at: datetime, source: str) -> None:

@@ -32,6 +32,10 @@ class DynamoErasure:
         counted["profiles"] = len(tuple(partitions))
         return counted
 
+    def forget_attributes(self, partitions: Iterable[str]) -> None:
+        """Delete what changes of attributes are held to, so that none can come in any more."""
+        self._table.remove_many(map(keys.attributes, partitions))
+
     def delete(self, items: Iterable[Mapping[str, Any]], at: datetime) -> None:
         """Delete items; an order's pointer becomes a tombstone and its list row goes first, because the order names them."""
         items = tuple(items)
