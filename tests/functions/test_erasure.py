@@ -12,6 +12,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from ecrm import bootstrap
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.instants import to_answer
@@ -39,6 +41,12 @@ CANARIES = [f"{word} {number}" for number in range(4) for word in WORDS]
 USER_ID, DEVICE, EMAIL, PHONE = "canary-user-77", "canary-device-77", "canary.77@xn--kanarie-s2a.example", "+4930777777177"
 IDENTIFIERS = (USER_ID, DEVICE, EMAIL, PHONE)
 ALL = (*CANARIES, *IDENTIFIERS)
+
+REFUND = {"is": "refunded", "at": "2026-11-20T13:00:00.000000Z", "event_id": "r", "digest": "r", "amount_minor": "a text"}
+UNREADABLE: tuple[dict[str, Any], ...] = (
+    {"terms": {"S": "none"}},
+    {"facts": {"L": [{"M": {name: {"S": value} for name, value in REFUND.items()}}]}},
+)
 
 
 def send(cloud: Cloud, path: str, body: Any, method: str = "POST", kind: KeyKind = KeyKind.SERVER) -> Answer:
@@ -203,6 +211,18 @@ def test_nobody_reads_an_order_once_its_customers_erasure_is_answered(cloud: Clo
     cloud.work()
     assert [] == found_in(json.dumps(cloud.items(), ensure_ascii=False))
     assert {"PROFILE"} == {item["SK"]["S"] for item in cloud.items() if item["PK"]["S"].startswith("CUSTOMER#")}
+
+
+@pytest.mark.parametrize("change", UNREADABLE, ids=["unreadable", "does not fold"])
+def test_an_order_that_makes_no_sense_holds_no_erasure_up_and_moves_no_sum(cloud: Cloud, change: dict[str, Any]) -> None:
+    customer_id = planted(cloud)
+    before = sums(cloud)
+    (order,) = cloud.items("ORDER#de#A-1001")
+    cloud.dynamodb.put_item(TableName="table", Item=order | change)
+    send(cloud, f"/v1/customers/{customer_id}/erasure-jobs", None)
+    cloud.work()
+    assert before == sums(cloud)
+    assert [] == found_in(json.dumps(cloud.items(), ensure_ascii=False))
 
 
 def test_what_is_told_late_stays_refused_and_what_happens_later_begins_a_new_history(cloud: Cloud) -> None:

@@ -13,6 +13,7 @@ from itertools import islice
 from ecrm.domain.jobs import ENDED, Job, progressed
 from ecrm.domain.statistics import NOTHING, count
 
+from .orders import folded
 from .ports import Contended, Erasure, ExportFiles, Orders, Statistics
 
 EXPORTS_KEPT = timedelta(days=9)
@@ -60,7 +61,9 @@ def keep_amounts(job: Job, *, orders: Orders, statistics: Statistics) -> None:
     for _ in range(ATTEMPTS):
         row, seen = statistics.find(customer_id) or (NOTHING, 0)
         pages = [orders.placed_by(partition) for partition in job.partitions]
-        counted = row if any(page.unreadable for page in pages) else count(order for page in pages for order in page.items)
+        unreadable = [one for page in pages for one in page.unreadable]
+        readable = [order for order, _ in folded((order for page in pages for order in page.items), unreadable)]
+        counted = row if unreadable else count(readable)
         try:
             statistics.keep(customer_id, counted, seen=seen)
         except Contended:

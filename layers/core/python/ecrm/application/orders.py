@@ -24,6 +24,7 @@ from .ports import (
     Request,
     Requests,
     Unreadable,
+    sifted,
 )
 
 AHEAD = timedelta(hours=24)
@@ -243,7 +244,7 @@ def list_orders(
         page = orders.placed_on(site, day, after=position, limit=READ_AT_ONCE if status else limit)
         read += len(page.items) + len(page.unreadable)
         unreadable += page.unreadable
-        for order, state in _folded(page.items, unreadable):
+        for order, state in folded(page.items, unreadable):
             if status in (None, state.status):
                 found.append(OrderView(order, state, position=f"{day}|{domain.position(order)}"))
                 if len(found) == limit:
@@ -252,15 +253,14 @@ def list_orders(
     return Page(tuple(found), f"{day}|{position or ''}" if first <= day <= last else None, tuple(unreadable))
 
 
-def _folded(orders: Iterable[Order], unreadable: list[Unreadable]) -> Iterator[tuple[Order, OrderState]]:
+def folded(orders: Iterable[Order], unreadable: list[Unreadable]) -> Iterator[tuple[Order, OrderState]]:
     """Fold each order; one whose facts make no sense joins those that could not be read."""
-    for order in orders:
-        try:
-            state = domain.fold(order)
-        except Exception as error:  # noqa: BLE001 (corrupt, however it is: it must not hide the others)
-            unreadable.append(Unreadable(order.customer_id, order.site, order.order_id, error))
-        else:
-            yield order, state
+    return sifted(orders, lambda order: (order, domain.fold(order)), ids_of, unreadable)
+
+
+def ids_of(order: Order) -> dict[str, str]:
+    """Name an order, for the log."""
+    return {"customer_id": order.customer_id, "site": order.site, "order_id": order.order_id}
 
 
 def is_position(text: str) -> bool:
@@ -281,7 +281,7 @@ def list_customers_orders(customer_ids: tuple[str, ...], *, after: str | None, l
     unreadable = [one for page in pages for one in page.unreadable]
     newest = sorted((order for page in pages for order in page.items), key=_newest_first, reverse=True)
     rest = [order for order in newest if after is None or _newest_first(order) < after]
-    views = [OrderView(order, state, position=_newest_first(order)) for order, state in _folded(rest[:limit], unreadable)]
+    views = [OrderView(order, state, position=_newest_first(order)) for order, state in folded(rest[:limit], unreadable)]
     return Page(tuple(views), _newest_first(rest[limit - 1]) if len(rest) > limit else None, tuple(unreadable))
 
 

@@ -1,6 +1,6 @@
 """What the use cases need of the world, named by role; adapters and their doubles implement these."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -83,12 +83,23 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An order that is stored and makes no sense: its ids, and what reading it raised."""
+    """Something that is stored and makes no sense: its ids by their names, and what reading it raised."""
 
-    customer_id: str
-    site: str
-    order_id: str
+    ids: Mapping[str, str]
     error: Exception
+
+
+def sifted[T, R](
+    stored: Iterable[T], read: Callable[[T], R], ids: Callable[[T], Mapping[str, str]], unreadable: list[Unreadable]
+) -> Iterator[R]:
+    """Read what is stored, one by one; what is corrupt, however it is, joins `unreadable`, for it must not hide the others."""
+    for one in stored:
+        try:
+            found = read(one)
+        except Exception as error:  # noqa: BLE001 (whatever a corrupt one raises)
+            unreadable.append(Unreadable(ids(one), error))
+        else:
+            yield found
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
 
-from ecrm.application.ports import Contended, Page, Request, Standing, Unreadable
+from ecrm.application.ports import Contended, Page, Request, Standing, Unreadable, sifted
 from ecrm.domain import orders as domain
 from ecrm.domain.errors import Erased, RuleBroken
 from ecrm.domain.events import Event
@@ -107,8 +107,9 @@ class DynamoOrders:
         return tuple(map(order_of, self._items_of(customer_id)))
 
     def placed_by(self, customer_id: str) -> Page[Order]:
-        orders, unreadable = _sifted(self._items_of(customer_id))
-        return Page(tuple(orders), None, unreadable)
+        unreadable: list[Unreadable] = []
+        orders = tuple(sifted(self._items_of(customer_id), order_of, _ids, unreadable))
+        return Page(orders, None, tuple(unreadable))
 
     def _items_of(self, customer_id: str) -> Iterable[Item]:
         return self._table.query(keys.customer_partition(customer_id), prefix=keys.ORDER_PREFIX, consistent=True)
@@ -127,9 +128,9 @@ class DynamoOrders:
         items = self._table.get_many(wanted)
         if len(items) < len(wanted):  # the list's row may be seen before the order itself
             items = self._table.get_many(wanted, consistent=True)
-        orders, unreadable = _sifted(items)
-        orders.sort(key=domain.position, reverse=True)
-        return Page(tuple(orders), rows[-1]["SK"] if len(rows) == limit else None, unreadable)
+        unreadable: list[Unreadable] = []
+        orders = sorted(sifted(items, order_of, _ids, unreadable), key=domain.position, reverse=True)
+        return Page(tuple(orders), rows[-1]["SK"] if len(rows) == limit else None, tuple(unreadable))
 
 
 def _refuse_erased(item: Item) -> None:
@@ -157,17 +158,6 @@ def _item(order: Order) -> Item:
     if order.facts:
         item["facts"] = [_fact(fact) for fact in order.facts]
     return item
-
-
-def _sifted(items: Iterable[Item]) -> tuple[list[Order], tuple[Unreadable, ...]]:
-    orders: list[Order] = []
-    unreadable: list[Unreadable] = []
-    for item in items:
-        try:
-            orders.append(order_of(item))
-        except Exception as error:  # noqa: BLE001 (one that is corrupt, however it is, must not hide the others)
-            unreadable.append(Unreadable(**_ids(item), error=error))
-    return orders, tuple(unreadable)
 
 
 def _ids(item: Item) -> dict[str, str]:

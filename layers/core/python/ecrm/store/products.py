@@ -3,7 +3,7 @@
 import heapq
 import json
 
-from ecrm.application.ports import Page
+from ecrm.application.ports import Page, Unreadable, sifted
 from ecrm.domain.errors import RuleBroken
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.products import Product, Stated
@@ -39,8 +39,10 @@ class DynamoProducts:
             self._table.query(keys.products_partition(shard), after=after, limit=limit) for shard in range(keys.PRODUCT_SHARDS)
         ]
         merged = heapq.merge(*shards, key=lambda item: item["SK"])
-        products = tuple(product_of(item) for item, _ in zip(merged, range(limit), strict=False))
-        return Page(products, products[-1].sku if len(products) == limit else None)
+        items = [item for item, _ in zip(merged, range(limit), strict=False)]
+        unreadable: list[Unreadable] = []
+        products = tuple(sifted(items, product_of, lambda item: {"sku": item["SK"]}, unreadable))
+        return Page(products, items[-1]["SK"] if len(items) == limit else None, tuple(unreadable))
 
 
 def product_item(product: Product) -> Item:
