@@ -153,12 +153,12 @@ def left_of(items: Iterable[Item]) -> list[str]:
     return found + [f"not erased: {pk}" for pk in sorted(missing)]
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(8))
 def test_erasure_wins_every_race(part: int) -> None:
     def check(seed: int) -> None:
         assert [] == left_of(raced(seed).table.items())
 
-    hold(check, range(part, 10_000, 4))
+    hold(check, range(part, 10_000, 8))
 
 
 def told_after(seed: int) -> list[str]:
