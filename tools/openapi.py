@@ -27,7 +27,7 @@ from ecrm.contracts.topics import TopicBody
 from ecrm.entry.http import Route
 from ecrm.entry.problems import TITLES
 from tools.openapi_page import page
-from tools.openapi_words import ABOUT, ANSWERS, EXAMPLES, FIELDS, PROBLEMS, QUERY, answer_examples
+from tools.openapi_words import ABOUT, ANSWERS, EXAMPLES, FIELDS, FOR_BROWSERS, PROBLEMS, QUERY, answer_examples
 
 type Json = dict[str, Any]
 
@@ -46,6 +46,10 @@ HEADERS: dict[str, Json] = {
     "Retry-After": {"description": "Seconds to wait before trying again.", "schema": {"type": "string", "pattern": r"^\d+$"}},
     "Allow": {"description": "The methods that this path has.", "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "How to say who you are.", "schema": {"type": "string", "const": "Bearer"}},
+    "Access-Control-Allow-Origin": {
+        "description": "Pages of any origin may read this.",
+        "schema": {"type": "string", "const": "*"},
+    },
     "X-Correlation-Id": {"description": "Names this request in our logs.", "schema": {"type": "string"}},
 }
 PARAMETERS: dict[str, Json] = {
@@ -127,6 +131,8 @@ def _operation(resource: str, route: Route, examples: dict[str, Any]) -> Json:
     operation: Json = {"operationId": name, "tags": [resource], "summary": summary.rstrip(".")}
     if route.alias:
         rest = f"{rest} Also at {route.alias}.".lstrip()
+    if route.tracks:
+        rest = f"{rest} {FOR_BROWSERS}".lstrip()
     if rest:
         operation["description"] = rest
     if route.scope is None:
@@ -148,7 +154,8 @@ def _operation(resource: str, route: Route, examples: dict[str, Any]) -> Json:
                     "schema": {"$ref": SCHEMAS + _name(route.body)},
                     "examples": {title: {"value": value} for title, value in EXAMPLES[name].items()},
                 }
-            },
+            }
+            | (_as_plain_text(route) if route.tracks else {}),
         }
         operation["x-largest-body-bytes"] = route.largest
     operation["responses"] = {
@@ -156,6 +163,12 @@ def _operation(resource: str, route: Route, examples: dict[str, Any]) -> Json:
         **{str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(_refusals(route))},
     }
     return operation
+
+
+def _as_plain_text(route: Route) -> Json:
+    """The same JSON as text, which a browser sends without asking first."""
+    json_inside = {"contentMediaType": "application/json", "contentSchema": {"$ref": SCHEMAS + _name(route.body)}}
+    return {"text/plain": {"schema": {"type": "string"} | json_inside}}
 
 
 def _parameters(route: Route) -> Iterator[Json]:
@@ -226,6 +239,7 @@ def _answer(route: Route, status: int, example: Any) -> Json:
         words, names = {200: "As it is now."}, ["Idempotent-Replayed"]
     else:
         words, names = {200: "What was asked for."}, ["ETag"] if route.answer in DEFINITIONS else []
+    names += ["Access-Control-Allow-Origin"] if route.tracks else []
     content: Json = {"schema": {"$ref": SCHEMAS + _name(route.answer)}}
     if route.answer in (str, dict):
         content = {"schema": {"type": "string" if route.answer is str else "object"}}
