@@ -83,7 +83,7 @@ ROADS = {
     "profile updates": ("profile update, one attribute by customer id", None, 1),
 }
 """What is priced: the operation, the one that counts it, and how many share a request."""
-FUNCTIONS = {"orders": "orders_api", "customers": "customers_api", "topics": "consent_api"}
+FUNCTIONS = {"orders": "orders_api", "customers": "customers_api", "topics": "consent_api", "products": "catalog_api"}
 """The function behind the first word of a path; all others are Segment's."""
 PAGE = {
     "page": {
@@ -121,10 +121,12 @@ def measure() -> Iterator[Units]:
             shop.ask("POST", "/v1/orders", an_order(order_id="warm", customer={"user_id": "warm"}))
             shop.ask("PUT", "/v1/topics/news", a_topic(), kind=KeyKind.STAFF)
             shop.ask("GET", "/v1/customers/0", None, kind=KeyKind.STAFF, status=404)
+            shop.ask("GET", "/v1/products/warm", None, status=404)
             meter.reset()
             yield from _orders(shop)
             yield from _behaviour(shop)
             yield from _profiles(shop)
+            yield from _products(shop)
 
 
 def _orders(shop: Shop) -> Iterator[Units]:
@@ -138,6 +140,8 @@ def _orders(shop: Shop) -> Iterator[Units]:
     yield shop.counted("status change")
     shop.ask("POST", "/v1/orders/A-2/events", an_event("packed"), key="two")
     yield shop.counted("status change, Idempotency-Key")
+    shop.ask("GET", "/v1/orders/A-2", None, status=200)
+    yield shop.counted("order read")
     shop.project("order.packed")
     yield shop.counted(ORDER_COUNTED)
     shop.project("order.packed")
@@ -182,6 +186,24 @@ def _profiles(shop: Shop) -> Iterator[Units]:
     yield shop.counted("consent change")
     shop.ask("POST", f"{at}/contacts", CONTACT)
     yield shop.counted("contact recorded")
+
+
+def _products(shop: Shop) -> Iterator[Units]:
+    product = {
+        "name": "Blue",
+        "category": "Records",
+        "price": {"amount": "9.00", "currency": "EUR"},
+        "updated_at": "2026-11-20T12:00:00Z",
+    }
+    cheaper = {"price": {"amount": "8.00", "currency": "EUR"}, "updated_at": "2026-11-20T13:00:00Z"}
+    shop.ask("PUT", "/v1/products/CD-5", product)
+    yield shop.counted("product upsert, new product")
+    shop.ask("PUT", "/v1/products/CD-5", cheaper, status=200)
+    yield shop.counted("product upsert, one field")
+    shop.ask("PUT", "/v1/products/CD-5", cheaper, status=200)
+    yield shop.counted("the same product upserted again")
+    shop.ask("GET", "/v1/products/CD-5", None, status=200)
+    yield shop.counted("product read")
 
 
 def main() -> None:

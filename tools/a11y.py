@@ -10,7 +10,6 @@ import argparse
 import html
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -216,14 +215,19 @@ def _flaws(told: Mapping[str, Any], width: int) -> list[str]:
     return flaws
 
 
+def _browser() -> str:
+    found = subprocess.run([Path(__file__).parents[1] / "local" / "find-browser"], stdout=subprocess.PIPE, text=True, check=False)
+    if found.returncode:
+        sys.exit(found.returncode)  # it has said what is missing
+    return found.stdout.strip()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="a11y", description=__doc__)
     parser.add_argument("axe", type=Path, help="axe.min.js")
     parser.add_argument("--shots", type=Path, help="a folder for screenshots")
     asked = parser.parse_args()
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        sys.exit("a11y: there is no chromium")
+    chromium = _browser()
     pages = every_page()
     failed = 0
     with served(pages, asked.axe.read_text(encoding="utf-8")) as url:

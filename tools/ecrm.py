@@ -149,10 +149,10 @@ def resume_sending(asked: argparse.Namespace) -> None:
 
 
 def rebuild(asked: argparse.Namespace) -> None:
-    """Recount every customer from the facts; `--dry-run` only says whose row differs."""
+    """Recount everybody from the facts, with all whom they absorbed; `--dry-run` only says whose row differs."""
     differing = failed = 0
     for customers, customer_id in enumerate(wired.customers().all_ids(), start=1):
-        differs = _recounted(customer_id, dry_run=asked.dry_run)
+        differs = _recounted(customer_id, dry_run=asked.dry_run, is_absorbed=_is_absorbed)
         failed += differs is None
         if differs:
             differing += 1
@@ -164,10 +164,15 @@ def rebuild(asked: argparse.Namespace) -> None:
         sys.exit(1)
 
 
-def _recounted(customer_id: str, *, dry_run: bool = False) -> bool | None:
+def _is_absorbed(customer_id: str) -> bool:
+    customer = wired.customers().find(customer_id)
+    return customer is not None and customer.merged_into is not None
+
+
+def _recounted(customer_id: str, *, dry_run: bool = False, is_absorbed: Callable[[str], bool] = lambda _: False) -> bool | None:
     """Say whether the row differed; None, with a complaint, where the customer cannot be counted."""
     try:
-        return wired.recount(customer_id, dry_run=dry_run)
+        return not is_absorbed(customer_id) and wired.recount(customer_id, dry_run=dry_run)
     except Exception as error:  # noqa: BLE001 (poison, or a busy table: the others are counted all the same)
         print(f"{customer_id} cannot be counted: {type(error).__name__}", file=sys.stderr)
         return None

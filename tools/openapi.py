@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from ecrm.contracts import fields
 from ecrm.contracts.jobs import JOB_ID, JobBody
 from ecrm.contracts.messages import MESSAGE_ID, MessageBody, RequestMessageBody, SendingBody, SoughtBody
-from ecrm.contracts.orders import BatchBody, OrderEventBody, PlaceOrderBody
+from ecrm.contracts.orders import BatchBody, OrderBody, OrderEventBody, PlaceOrderBody
 from ecrm.contracts.problems import ProblemBody
 from ecrm.contracts.products import ProductsBatchBody
 from ecrm.contracts.profiles import KeptCustomerBody
@@ -29,7 +29,7 @@ from ecrm.contracts.topics import TopicBody
 from ecrm.entry.http import FORM, Route
 from ecrm.entry.problems import TITLES
 from tools.openapi_page import page
-from tools.openapi_words import ABOUT, ANSWERS, EXAMPLES, FIELDS, PROBLEMS, QUERY, answer_examples
+from tools.openapi_words import ABOUT, ANSWERS, EXAMPLES, FIELDS, FOR_BROWSERS, PROBLEMS, QUERY, answer_examples
 
 type Json = dict[str, Any]
 
@@ -51,6 +51,10 @@ HEADERS: dict[str, Json] = {
     "Retry-After": {"description": "Seconds to wait before trying again.", "schema": {"type": "string", "pattern": r"^\d+$"}},
     "Allow": {"description": "The methods that this path has.", "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "How to say who you are.", "schema": {"type": "string", "const": "Bearer"}},
+    "Access-Control-Allow-Origin": {
+        "description": "Pages of any origin may read this.",
+        "schema": {"type": "string", "const": "*"},
+    },
     "X-Correlation-Id": {"description": "Names this request in our logs.", "schema": {"type": "string"}},
 }
 PARAMETERS: dict[str, Json] = {
@@ -142,6 +146,8 @@ def _operation(resource: str, route: Route, examples: dict[str, Any]) -> Json:
     operation: Json = {"operationId": name, "tags": [resource], "summary": summary.rstrip(".")}
     if route.alias:
         rest = f"{rest} Also at {route.alias}.".lstrip()
+    if route.tracks:
+        rest = f"{rest} {FOR_BROWSERS}".lstrip()
     if rest:
         operation["description"] = rest
     if route.scope is None:
@@ -164,7 +170,8 @@ def _operation(resource: str, route: Route, examples: dict[str, Any]) -> Json:
                     "examples": {title: {"value": value} for title, value in EXAMPLES[name].items()},
                 }
                 for kind in ("application/json", *((FORM,) if route.takes_forms else ()))
-            },
+            }
+            | (_as_plain_text(route) if route.tracks else {}),
         }
         operation["x-largest-body-bytes"] = route.largest
     operation["responses"] = {
@@ -172,6 +179,12 @@ def _operation(resource: str, route: Route, examples: dict[str, Any]) -> Json:
         **{str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(_refusals(route))},
     }
     return operation
+
+
+def _as_plain_text(route: Route) -> Json:
+    """The same JSON as text, which a browser sends without asking first."""
+    json_inside = {"contentMediaType": "application/json", "contentSchema": {"$ref": SCHEMAS + _name(route.body)}}
+    return {"text/plain": {"schema": {"type": "string"} | json_inside}}
 
 
 def _parameters(route: Route) -> Iterator[Json]:
@@ -220,7 +233,9 @@ def _refusals(route: Route) -> set[int]:
         found |= {500, 503}
     if "{" in route.path or route.body in ABOUT_A_CUSTOMER:
         found |= {404}
-    if "{customer_id}" in route.path or route.answer is KeptCustomerBody or route.body in ABOUT_A_CUSTOMER:
+    about_an_order = "{order_id}" in route.path or route.answer is OrderBody
+    about_a_customer = "{customer_id}" in route.path or route.answer is KeptCustomerBody or route.body in ABOUT_A_CUSTOMER
+    if about_a_customer or about_an_order:
         found |= {410}
     if route.body is not None:
         found |= {413, 415}
@@ -235,6 +250,7 @@ def _refusals(route: Route) -> set[int]:
 
 def _answer(route: Route, status: int, example: Any) -> Json:
     words, names = _words(route)
+    names += ["Access-Control-Allow-Origin"] if route.tracks else []
     content: Json = {"schema": {"$ref": SCHEMAS + _name(route.answer)}}
     if route.answer in (str, dict):
         content = {"schema": {"type": "string" if route.answer is str else "object"}}

@@ -49,6 +49,10 @@ Every request needs a key: `Authorization: Bearer <key>`, or Basic with the key 
 unknown query parameters are refused. HEAD answers as GET without the body; OPTIONS tells a path's methods. Every answer \
 carries `X-Correlation-Id`, which names the request in our logs. `docs/api.md` explains the rest."""
 
+FOR_BROWSERS = (
+    "Pages of any origin may call it: OPTIONS answers a preflight, and every answer carries `Access-Control-Allow-Origin: *`."
+)
+
 PROBLEMS = {
     400: "The request cannot be read: the body's syntax, the query string, Idempotency-Key or a precondition.",
     401: "No valid key: missing, malformed, unknown, revoked or expired; the answer does not say which.",

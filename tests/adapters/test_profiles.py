@@ -2,10 +2,8 @@
 
 import json
 import re
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +16,10 @@ from ecrm import bootstrap
 from ecrm.application.profiles import ApplyTraits, apply_traits, read_profile
 from ecrm.domain.attributes import known
 from orders_api.handler import handler as orders
+from tests.adapters.races import CALLERS, Race
 from tests.builders import NOON, an_order
-from tests.cloud import Answer, Cloud, forget, one_call_at_a_time
-from tests.faults import CRASHES, Deliver, Fault, Kept, Kill, Sent, at, tapped
+from tests.cloud import Answer, Cloud, forget
+from tests.faults import CRASHES, Fault, Kept, Kill, at, tapped
 
 NOON_TEXT = "2026-11-20T12:00:00Z"
 SARA = {"user_id": "u-1", "email": "sara@example.com", "traits": {"plan": "gold"}, "language": "de", "occurred_at": NOON_TEXT}
@@ -377,45 +376,6 @@ def test_a_crash_at_any_call_and_a_retry_leave_what_one_quiet_request_leaves(clo
 
 
 # ── races ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-CALLERS = 16
-
-
-class Race:
-    """Sixteen callers at once; before their first write all wait until each has read."""
-
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._pool = pool
-        self._all_have_read = threading.Barrier(CALLERS)
-        self._mine = threading.local()
-
-    def wait_for_all(self, sent: Sent, deliver: Deliver) -> Any:
-        if sent.operation == "TransactWriteItems" and getattr(self._mine, "must_wait", False):
-            self._mine.must_wait = False
-            self._all_have_read.wait(30)
-        return deliver()
-
-    def run(self, does: Callable[[int], Answer]) -> list[Answer]:
-        """Let each caller do it until it is answered otherwise than with "come back"."""
-
-        def call(number: int) -> Answer:
-            self._mine.must_wait = True
-            for _ in range(CALLERS):
-                answer = does(number)
-                if answer.status != 503:
-                    return answer
-                assert "contended" == answer.json["code"]
-            raise AssertionError("told to come back more often than there are others")
-
-        return list(self._pool.map(call, range(CALLERS)))
-
-
-@pytest.fixture
-def race() -> Iterator[Race]:
-    with one_call_at_a_time(), ThreadPoolExecutor(CALLERS) as pool:
-        made = Race(pool)
-        with tapped(made.wait_for_all):
-            yield made
 
 
 def test_sixteen_who_say_different_things_of_one_customer_are_all_heard(cloud: Cloud, race: Race) -> None:

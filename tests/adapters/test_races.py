@@ -1,14 +1,10 @@
 """Races of sixteen callers: whoever is first, each effect is there once.
 
-moto takes one call at a time; what may be between two calls of a request is whatever the others do. In every second round
-all sixteen wait before their first write until all have read, which is the worst that can happen. The two tests of one key
-and body make the 200 rounds of O4.
+In every second round all sixteen wait before their first write until all have read. The two tests of one key and body make the
+200 rounds of O4: three times 40 and two times 40.
 """
 
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -16,48 +12,10 @@ import pytest
 
 from customers_api.handler import handler as customers
 from orders_api.handler import handler
+from tests.adapters.races import CALLERS, Race
 from tests.builders import an_event, an_order
-from tests.cloud import Answer, Cloud, one_call_at_a_time
-from tests.faults import Deliver, Kept, Sent, tapped
-
-CALLERS = 16
-
-
-class Race:
-    """Sixteen callers who do something at once."""
-
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._pool = pool
-        self._all_have_read = threading.Barrier(CALLERS)
-        self._mine = threading.local()
-
-    def wait_for_all(self, sent: Sent, deliver: Deliver) -> Any:
-        if sent.operation == "TransactWriteItems" and getattr(self._mine, "must_wait", False):
-            self._mine.must_wait = False
-            self._all_have_read.wait(30)
-        return deliver()
-
-    def run(self, does: Callable[[int], Answer], *, together: bool) -> list[Answer]:
-        """Let each caller do it until it is answered otherwise than with "come back"; gives the last answers."""
-
-        def call(number: int) -> Answer:
-            self._mine.must_wait = together
-            for _ in range(CALLERS):
-                answer = does(number)
-                if answer.status != 503:
-                    return answer
-                assert "contended" == answer.json["code"]
-            raise AssertionError("told to come back more often than there are others")
-
-        return list(self._pool.map(call, range(CALLERS)))
-
-
-@pytest.fixture
-def race() -> Iterator[Race]:
-    with one_call_at_a_time(), ThreadPoolExecutor(CALLERS) as pool:
-        made = Race(pool)
-        with tapped(made.wait_for_all):
-            yield made
+from tests.cloud import Answer, Cloud
+from tests.faults import Kept
 
 
 def told(answers: list[Answer]) -> Counter[tuple[int, bool]]:
@@ -81,10 +39,11 @@ ONE_ORDER = Counter(
 )
 
 
-def test_one_key_and_order_sent_by_sixteen_has_one_effect_in_each_of_120_rounds(cloud: Cloud, race: Race) -> None:
+@pytest.mark.parametrize("_part", range(3))
+def test_one_key_and_order_sent_by_sixteen_has_one_effect_in_each_of_40_rounds(cloud: Cloud, race: Race, _part: int) -> None:
     cloud.key()
     kept = Kept()
-    for at in range(120):
+    for at in range(40):
         kept.restore()
         answers = race.run(lambda _: send(cloud, "/v1/orders", an_order(), "once"), together=at % 2 == 0)
         assert {(201, False): 1, (201, True): 15} == told(answers)
@@ -92,10 +51,11 @@ def test_one_key_and_order_sent_by_sixteen_has_one_effect_in_each_of_120_rounds(
         assert ONE_ORDER + Counter(replay=1) == kinds(cloud)
 
 
-def test_one_key_and_event_sent_by_sixteen_has_one_effect_in_each_of_80_rounds(cloud: Cloud, race: Race) -> None:
+@pytest.mark.parametrize("_part", range(2))
+def test_one_key_and_event_sent_by_sixteen_has_one_effect_in_each_of_40_rounds(cloud: Cloud, race: Race, _part: int) -> None:
     assert 201 == send(cloud, "/v1/orders", an_order()).status
     kept = Kept()
-    for at in range(80):
+    for at in range(40):
         kept.restore()
         answers = race.run(lambda _: send(cloud, "/v1/orders/A-1001/events", an_event("paid"), "once"), together=at % 2 == 0)
         assert {(201, False): 1, (201, True): 15} == told(answers)

@@ -12,6 +12,7 @@ BUDGETS = {
     "status change, Idempotency-Key": 7,
     "behaviour event, known customer": 5,
     "behaviour event, known visitor, from a browser": 5,
+    "profile update, one attribute by customer id": 5,
 }
 """PERFORMANCE: write and read units together. docs/benchmarks.md says what is above its budget, and why."""
 

@@ -10,12 +10,16 @@ import json
 from collections import Counter
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
 
 from ecrm import bootstrap
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.instants import to_answer
 from ingest_api.handler import handler as ingest
-from tests.builders import an_event, an_order
+from public_api.handler import handler as public
+from tests.builders import a_request, an_event, an_order
 from tests.cloud import Answer, Cloud
 from tests.functions.api import handler_at
 from tests.functions.conftest import Logs
@@ -37,6 +41,12 @@ CANARIES = [f"{word} {number}" for number in range(4) for word in WORDS]
 USER_ID, DEVICE, EMAIL, PHONE = "canary-user-77", "canary-device-77", "canary.77@xn--kanarie-s2a.example", "+4930777777177"
 IDENTIFIERS = (USER_ID, DEVICE, EMAIL, PHONE)
 ALL = (*CANARIES, *IDENTIFIERS)
+
+REFUND = {"is": "refunded", "at": "2026-11-20T13:00:00.000000Z", "event_id": "r", "digest": "r", "amount_minor": "a text"}
+UNREADABLE: tuple[dict[str, Any], ...] = (
+    {"terms": {"S": "none"}},
+    {"facts": {"L": [{"M": {name: {"S": value} for name, value in REFUND.items()}}]}},
+)
 
 
 def send(cloud: Cloud, path: str, body: Any, method: str = "POST", kind: KeyKind = KeyKind.SERVER) -> Answer:
@@ -176,6 +186,43 @@ def test_after_an_erasure_no_byte_of_the_person_is_anywhere_and_the_sums_are_as_
     assert () == finished.addressed
     assert {"erased_at", "deleted_at", "exports_expire_by", "backups_expire_by", "logs_expire_by"} == set(job["receipt"])
     assert timedelta(days=35) == finished.receipt["backups_expire_by"] - finished.receipt["deleted_at"]
+
+
+def test_nobody_reads_an_order_once_its_customers_erasure_is_answered(cloud: Cloud) -> None:
+    """A-1001 is the customer's own, A-2 is of somebody whom they absorbed; the job has not begun."""
+    customer_id = planted(cloud)
+    own, absorbed = "/v1/orders/A-1001", "/v1/orders/A-2"
+    day = "from=2026-11-20&to=2026-11-20"
+    listed = cloud.call(handler_at(own), "GET", "/v1/orders", query=day, key=cloud.key(KeyKind.STAFF)).json["data"]
+    assert ["A-2", "A-1001"] == [order["order_id"] for order in listed]
+    link = urlsplit(send(cloud, f"{own}/links", {}).json["url"]).path
+    assert 200 == public(a_request("GET", link), None)["statusCode"]
+
+    send(cloud, f"/v1/customers/{customer_id}/erasure-jobs", None)
+    asked = [("GET", own), ("GET", absorbed), ("POST", f"{own}/links"), ("POST", f"{absorbed}/links")]
+    answers = [cloud.call(handler_at(path), method, path, {} if method == "POST" else None) for method, path in asked]
+    assert [(410, "customer_erased")] * 4 == [(answer.status, answer.json["code"]) for answer in answers]
+    assert 404 == public(a_request("GET", link), None)["statusCode"]
+    page = cloud.call(handler_at(own), "GET", "/v1/orders", query=day, key=cloud.key(KeyKind.STAFF)).json
+    assert {"data": [], "next_cursor": None} == page
+    assert {"data": [], "next_cursor": None} == send(cloud, "/v1/orders/lookup", {"email": EMAIL}).json
+
+    send(cloud, f"{own}/events", an_event("delivered", event_id="late"))
+    cloud.work()
+    assert [] == found_in(json.dumps(cloud.items(), ensure_ascii=False))
+    assert {"PROFILE"} == {item["SK"]["S"] for item in cloud.items() if item["PK"]["S"].startswith("CUSTOMER#")}
+
+
+@pytest.mark.parametrize("change", UNREADABLE, ids=["unreadable", "does not fold"])
+def test_an_order_that_makes_no_sense_holds_no_erasure_up_and_moves_no_sum(cloud: Cloud, change: dict[str, Any]) -> None:
+    customer_id = planted(cloud)
+    before = sums(cloud)
+    (order,) = cloud.items("ORDER#de#A-1001")
+    cloud.dynamodb.put_item(TableName="table", Item=order | change)
+    send(cloud, f"/v1/customers/{customer_id}/erasure-jobs", None)
+    cloud.work()
+    assert before == sums(cloud)
+    assert [] == found_in(json.dumps(cloud.items(), ensure_ascii=False))
 
 
 def test_what_is_told_late_stays_refused_and_what_happens_later_begins_a_new_history(cloud: Cloud) -> None:

@@ -267,7 +267,9 @@ def test_a_cursor_continues_no_other_lookup(shop: Shop) -> None:
 # ── what cannot be read ──────────────────────────────────────────────────────────────────────────────────────────────
 
 MONA = {"email": "mona@example.com"}
-BY_TURNS = [f"{hour}-of-mona" for hour in range(2 * len(CORRUPT) - 1)]
+UNREADABLE = (*CORRUPT.values(), {"currency": {"S": "sara@example.com"}})
+"""The last one can be read, and cannot be shown."""
+BY_TURNS = [f"{hour:02}-of-mona" for hour in range(2 * len(UNREADABLE) - 1)]
 """Orders of one customer and one day: the first is corrupt, the second whole, and so on; each corrupt in a way of its own."""
 
 
@@ -275,9 +277,9 @@ BY_TURNS = [f"{hour}-of-mona" for hour in range(2 * len(CORRUPT) - 1)]
 def mona(shop: Shop) -> str:
     """The customer's id."""
     for hour, order_id in enumerate(BY_TURNS):
-        order = a_new_order(order_id=order_id, placed_at=f"2026-07-01T0{hour}:00:00Z", customer=MONA)
+        order = a_new_order(order_id=order_id, placed_at=f"2026-07-01T{hour:02}:00:00Z", customer=MONA)
         customer_id = shop.call("POST", "/v1/orders", order).json["customer_id"]
-    for order_id, change in zip(BY_TURNS[::2], CORRUPT.values(), strict=True):
+    for order_id, change in zip(BY_TURNS[::2], UNREADABLE, strict=True):
         corrupt(shop.cloud, order_id, change)
     return str(customer_id)
 

@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSResponse
 from ecrm.domain import errors
 from ecrm.domain.api_keys import KeyKind, Scope
 from ecrm.entry.problems import STATUSES, TITLES, problem_of
-from tests.builders import a_consent, a_proof
+from tests.builders import a_consent, a_proof, an_event
 from tests.cloud import Answer
 from tests.faults import Deliver, Sent, refused_with, tapped
 from tests.functions.api import DESCRIPTION, NOBODY, OPERATIONS, Operation, Shop, a_new_order, ask
@@ -49,8 +49,24 @@ def about_the_erased(shop: Shop, operation: Operation) -> Answer:
         made = shop.send(operation, said)
         assert 202 == shop.call("POST", f"/v1/customers/{made.json['customer_id']}/erasure-jobs").status
         return shop.send(operation, said | {"occurred_at": "2026-11-20T12:00:00Z"})
+    if operation.name == "place_order" or "{order_id}" in operation.path:
+        return about_an_order_of_the_erased(shop, operation)
     path = operation.at(**shop.there | {"customer_id": shop.erased()})
     return shop.call(operation.method, path, operation.example, key=shop.key_for(operation))
+
+
+def about_an_order_of_the_erased(shop: Shop, operation: Operation) -> Answer:
+    order = a_new_order(customer={"user_id": secrets.token_hex()})
+    customer_id = shop.call("POST", "/v1/orders", order).json["customer_id"]
+    assert 202 == shop.call("POST", f"/v1/customers/{customer_id}/erasure-jobs").status
+    if operation.name == "place_order":
+        return shop.send(operation, order)
+    said = operation.example
+    if (
+        operation.name == "record_event"
+    ):  # only what is judged by the latest state is refused before the job has come to the order
+        said = an_event("refunded", amount="1000.00")
+    return shop.call(operation.method, operation.at(order_id=order["order_id"]), said, key=shop.key_for(operation))
 
 
 def asked_for(shop: Shop, operation: Operation) -> Answer:

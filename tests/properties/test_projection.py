@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -46,6 +47,7 @@ SPOILERS: tuple[Callable[[dict[str, Any]], None], ...] = (
 """Ways in which a stored order cannot be read."""
 
 
+@cache
 def mapping() -> Settings:
     """The mapping as template.yaml has it."""
 

@@ -15,7 +15,7 @@ from ecrm.application.consent import ChangeConsents, Changed, ConsentChange, cha
 from ecrm.application.contacts import ContactRecorded, RecordContact, record_contact
 from ecrm.application.identity import Authority
 from ecrm.application.orders import Drafted, PlaceOrder, Recorded, RecordOrderEvent, place_order, record_order_event
-from ecrm.application.profiles import ApplyTraits, Joining, Kept, PutCustomer
+from ecrm.application.profiles import ApplyTraits, Joining, Kept, PutCustomer, UpdateCustomer
 from ecrm.domain.consent import Channel, Method, State
 from ecrm.domain.customers import Identifier, identifiers_of
 from ecrm.domain.errors import Erased, Unavailable
@@ -196,6 +196,27 @@ class Company:
             site=SITE, identifiers=who, attributes=attributes, at=at, cause="put", source=SOURCE, backfill=False
         )
         return profiles.put_customer(command, customers=self.customers, profiles=self.profiles, clock=Stopped(now), ids=self.ids)
+
+    def update(self, customer_id: str, attributes: Mapping[str, Any], at: datetime, now: datetime) -> Kept:
+        command = UpdateCustomer(
+            customer_id=customer_id,
+            site=SITE,
+            identifiers=(),
+            attributes=attributes,
+            at=at,
+            cause="update",
+            source=SOURCE,
+            backfill=False,
+        )
+        return profiles.update_customer(
+            command,
+            None,
+            customers=self.customers,
+            profiles=self.profiles,
+            requests=self.requests,
+            clock=Stopped(now),
+            ids=self.ids,
+        )
 
     def consent(self, customer_id: str, state: State, at: datetime, now: datetime) -> Changed:
         change = ConsentChange(

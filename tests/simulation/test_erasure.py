@@ -5,9 +5,9 @@ to be the same person says VIOLA.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache, partial
 from random import Random
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 
 from ecrm.application.behaviour import Said
 from ecrm.application.identity import Authority, root
+from ecrm.application.orders import list_orders, read_order
 from ecrm.application.ports import Standing
 from ecrm.application.sending import arm
 from ecrm.domain.consent import State
@@ -23,11 +24,12 @@ from ecrm.domain.delivery import What
 from ecrm.domain.errors import EcrmError
 from ecrm.domain.events import Event
 from ecrm.domain.messages import Policy, Run, place_of
-from ecrm.store.keys import customer_partition
+from ecrm.store.erasure import DynamoErasure
+from ecrm.store.keys import ATTRIBUTES, customer_partition
 from ecrm.store.messages import run_item, send_item
 from ecrm.store.table import Action, Check, Item, Put
 from tests.builders import NOON
-from tests.simulation.company import CLAIM, NEWS, VOUCHER, Company, Counted, person
+from tests.simulation.company import CLAIM, NEWS, SITE, VOUCHER, Company, Counted, person
 from tests.simulation.provider import Moving, PostOffice, Taken, planned
 from tests.simulation.schedule import ROUGH, Schedule, hold
 from tests.simulation.table import MemoryTable
@@ -124,6 +126,8 @@ WRITERS: dict[str, Writer] = {
     "put customer's new address": lambda company: company.put(
         person(**USER, email=f"{SARA}@example.org"), {"first_name": SARA * 2}, EARLIER, NOW
     ),
+    "update": lambda company: company.update(ROOT, {"city": SARA}, EARLIER, NOW),
+    "update by absorbed id": lambda company: company.update(ABSORBED, {"pet": SARA}, EARLIER, NOW),
     "contact": lambda company: company.contact(ROOT, "call-1", f"{SARA} called", EARLIER, NOW),
     "contact by absorbed id": lambda company: company.contact(ABSORBED, "call-2", f"{SARA} called", EARLIER, NOW),
     "consent": lambda company: company.consent(ROOT, State.DENIED, EARLIER, NOW),
@@ -158,17 +162,24 @@ def before() -> MemoryTable:
     return table
 
 
-def erase(company: Company, schedule: Schedule) -> None:
+def erase(company: Company, schedule: Schedule, *, answered: Callable[[], object] = lambda: None) -> None:
     """Ask for the erasure, and work on its job until it is done; it may be done by two at once."""
     company.erase(ROOT, ERASED_AT)
+    answered()
     (job,) = {change.key.pk.removeprefix("JOB#") for change in schedule.table.stream if change.key.sk == "JOB"}
     company.work(job, ERASED_AT, at_once=schedule.random.choice((1, 100, 100)))
 
 
-def raced(seed: int, table: MemoryTable | None = None, writers: Collection[str] = WRITERS) -> Schedule:
+def raced(
+    seed: int,
+    table: MemoryTable | None = None,
+    writers: Collection[str] = WRITERS,
+    erasure: type[DynamoErasure] = DynamoErasure,
+) -> Schedule:
     """Erase, while up to three others write; then let everybody say again what they said."""
     schedule = Schedule(seed, ROUGH, table=table or before())
     company = Company(schedule.table, Counted(10))
+    company.erasure = erasure(schedule.table, company.suppressions)
     names = schedule.random.sample(sorted(writers), schedule.random.randint(1, min(3, len(writers))))
     calls: dict[str, Callable[[], object]] = {name: partial(WRITERS[name], company) for name in names}
     schedule.run({"erasure": partial(erase, company, schedule)} | calls)
@@ -200,12 +211,44 @@ def left_of(items: Iterable[Item]) -> list[str]:
     return found + [f"not erased: {pk}" for pk in sorted(missing)]
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(8))
 def test_erasure_wins_every_race(part: int) -> None:
     def check(seed: int) -> None:
         assert [] == left_of(raced(seed).table.items())
 
-    hold(check, range(part, 10_000, 4))
+    hold(check, range(part, 10_000, 8))
+
+
+def told_after(seed: int) -> list[str]:
+    """Ask for a person's order, and for the list of its day, while they are erased; gives what is told after the answer."""
+    schedule = Schedule(seed, ROUGH, table=before())
+    company = Company(schedule.table, Counted(10))
+    said: list[str] = []
+    told: list[str] = []
+
+    def ask() -> None:
+        erase(company, schedule, answered=partial(said.append, "erased"))
+        said.append("deleted")
+
+    def read() -> None:
+        day = EARLIER.date()
+        while "deleted" not in said:
+            is_erased = "erased" in said
+            code = refusal(partial(read_order, SITE, "A-1", orders=company.orders))
+            page = list_orders(SITE, first=day, last=day, status=None, after=None, limit=10, orders=company.orders)
+            if is_erased:
+                told.extend(["the order"] if code is None else [])
+                told.extend(f"{view.order.order_id} in the list" for view in page.items)
+
+    schedule.run({"erasure": ask, "reader": read})
+    return told
+
+
+def test_once_an_erasure_is_answered_nobody_reads_an_order_of_the_person() -> None:
+    def check(seed: int) -> None:
+        assert [] == told_after(seed)
+
+    hold(check, range(500))
 
 
 class Unguarded(MemoryTable):
@@ -219,3 +262,37 @@ class Unguarded(MemoryTable):
 def test_without_its_check_each_writer_would_bring_somebody_back(writer: str) -> None:
     unguarded = before().fork(kind=Unguarded)
     assert any(left_of(raced(seed, unguarded, (writer,)).table.items()) for seed in range(500))
+
+
+class Unversioned(MemoryTable):
+    """A table that writes attributes whatever has become of them."""
+
+    def write(self, actions: Iterable[Action]) -> None:
+        super().write(
+            replace(action, condition=None, values=None)
+            if isinstance(action, Put) and action.item["SK"] == ATTRIBUTES
+            else action
+            for action in actions
+        )
+
+
+class AttributesLast(DynamoErasure):
+    """An erasure that deletes attributes when it has found nothing else any more."""
+
+    def forget_attributes(self, partitions: Iterable[str]) -> None:
+        pass
+
+    def items(self, partitions: Iterable[str]) -> Iterator[Item]:
+        return (item for item in super().items(partitions) if item["SK"] != ATTRIBUTES)
+
+    def close(self, addressed: Iterable[str], partitions: Iterable[str], *, at: datetime, source: str) -> None:
+        super().forget_attributes(partitions)
+        super().close(addressed, partitions, at=at, source=source)
+
+
+@pytest.mark.parametrize(("kind", "erasure"), [(Unversioned, DynamoErasure), (MemoryTable, AttributesLast)])
+def test_attributes_go_first_and_for_good_or_their_change_would_bring_somebody_back(
+    kind: type[MemoryTable], erasure: type[DynamoErasure]
+) -> None:
+    table = before().fork(kind=kind)
+    assert any(left_of(raced(seed, table, ("update",), erasure).table.items()) for seed in range(500))

@@ -225,6 +225,16 @@ def test_a_rebuild_finds_what_was_tampered_with_or_lost_and_puts_it_right_once(c
     assert (0, ["0 rows differ"], []) == run("stats", "rebuild")
 
 
+def test_a_rebuild_counts_a_person_once_under_however_many_ids(cloud: Cloud, shop: list[str], run: Run) -> None:
+    absorbed = cloud.call(orders, "POST", "/v1/orders", an_order(order_id="B-1", customer={"email": "b@example.com"}))
+    part = {"customer_id": absorbed.json["customer_id"]}
+    assert 201 == cloud.call(customers, "POST", f"/v1/customers/{shop[0]}/merge", part).status
+    cloud.project()
+    change(cloud, row_of(cloud, shop[0]), orders={"N": "7"})
+    assert (1, [f"{shop[0]} differs", "1 rows differ"], []) == run("stats", "rebuild", "--dry-run")
+    assert (0, [f"{shop[0]} is put right", "1 rows differ"], []) == run("stats", "rebuild")
+
+
 def test_a_rebuild_goes_on_past_a_customer_who_cannot_be_counted(cloud: Cloud, shop: list[str], run: Run) -> None:
     order = order_of(cloud, shop[1])
     change(cloud, order, terms={"S": "poison"})

@@ -2,7 +2,8 @@
 
 The order matters. Statistics are counted while the orders are still there; what is to be deleted is counted before it is
 deleted, so that a job which dies and goes on counts nothing twice; the partitions are gone over until nothing is found, because
-an order's event may still come in until the order itself is deleted; files come last, when no export can begin any more.
+an order's event may still come in until the order itself is deleted, and a change of attributes until they are, which is why
+these go first; files come last, when no export can begin any more.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ from itertools import islice
 from ecrm.domain.jobs import ENDED, Job, progressed
 from ecrm.domain.statistics import NOTHING, count
 
+from .orders import folded
 from .ports import Contended, Erasure, ExportFiles, Orders, Statistics
 
 EXPORTS_KEPT = timedelta(days=9)
@@ -38,6 +40,7 @@ def erase(
     if job.position == "counting":
         yield (job := progressed(job, "deleting", erasure.count(job.partitions, job.addressed)))
     if job.position == "deleting":
+        erasure.forget_attributes(job.partitions)
         while some := tuple(islice(erasure.items(job.partitions), AT_ONCE)):
             erasure.delete(some, job.requested_at)
             if is_late():
@@ -58,7 +61,9 @@ def keep_amounts(job: Job, *, orders: Orders, statistics: Statistics) -> None:
     for _ in range(ATTEMPTS):
         row, seen = statistics.find(customer_id) or (NOTHING, 0)
         pages = [orders.placed_by(partition) for partition in job.partitions]
-        counted = row if any(page.unreadable for page in pages) else count(order for page in pages for order in page.items)
+        unreadable = [one for page in pages for one in page.unreadable]
+        readable = [order for order, _ in folded((order for page in pages for order in page.items), unreadable)]
+        counted = row if unreadable else count(readable)
         try:
             statistics.keep(customer_id, counted, seen=seen)
         except Contended:

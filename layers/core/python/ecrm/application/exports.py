@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ecrm.domain import orders as domain
 from ecrm.domain.customers import Customer
 from ecrm.domain.errors import Erased, NotFound
 from ecrm.domain.jobs import ENDED, ExportFile, FileFormat, Job, progressed
@@ -15,7 +14,7 @@ from ecrm.domain.statistics import NOTHING, CustomerStatistics
 
 from .consent import ConsentsView
 from .identity import root
-from .orders import OrderView
+from .orders import OrderView, folded
 from .ports import Customers, ExportFiles, Exports, Orders, Profiles, Statistics
 from .profiles import Profile, read_profile
 
@@ -159,9 +158,10 @@ def read_record(
 def read_orders(customer_id: str, *, customers: Customers, orders: Orders) -> tuple[list[OrderView], int]:
     """Read a customer's orders with their lines, and count those that cannot be read. Raises Erased, NotFound."""
     pages = [orders.placed_by(partition) for partition in _itself(customer_id, customers).partitions]
-    folded = [(order, domain.fold(order)) for page in pages for order in page.items]
-    views = [OrderView(order, state, orders.lines_of(order, state.amended_by)) for order, state in folded]
-    return views, sum(len(page.unreadable) for page in pages)
+    unreadable = [one for page in pages for one in page.unreadable]
+    found = folded((order for page in pages for order in page.items), unreadable)
+    views = [OrderView(order, state, orders.lines_of(order, state.amended_by)) for order, state in found]
+    return views, len(unreadable)
 
 
 def _itself(customer_id: str, customers: Customers) -> Customer:

@@ -20,8 +20,8 @@ class PublicOrder:
 
 
 def make_order_link(site: str, order_id: str, language: Language | None, *, keys: LinkKeys, orders: Orders) -> str:
-    """Make the token that opens an order's status page; writes nothing. Raises NotFound where there is no such order."""
-    find_order(site, order_id, orders)
+    """Make the token that opens an order's status page; writes nothing. Raises NotFound where there is no such order, Erased."""
+    find_order(site, order_id, orders, consistent=True)
     return seal(Link(Purpose.ORDER_STATUS, site, order_id, language), keys.ring())
 
 

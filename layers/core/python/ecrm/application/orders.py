@@ -24,6 +24,7 @@ from .ports import (
     Request,
     Requests,
     Unreadable,
+    sifted,
 )
 
 AHEAD = timedelta(hours=24)
@@ -144,8 +145,9 @@ def record_order_event(
 ) -> Recorded:
     """Add a fact to an order once: the same event id and body again gives the order as it is.
 
-    Raises NotFound; AlreadyExists where the event id belongs to another body; Conflict where the fact can never become
-    right. 6 write units, 4 without an Idempotency-Key. The view has no lines.
+    Raises NotFound, Erased; AlreadyExists where the event id belongs to another body; Conflict where the fact can never become
+    right. 6 write units, 4 without an Idempotency-Key. The view has no lines. While an erasure is worked on a fact may still be
+    taken; it is deleted with its order.
     """
     now = clock.now()
     _refuse_future(command.occurred_at, now, "/occurred_at")
@@ -218,7 +220,7 @@ def _remembered(view: OrderView, request: Request | None, requests: Requests, no
 
 
 def read_order(site: str, order_id: str, *, orders: Orders) -> OrderView:
-    """Read an order with its lines, strongly consistent. Raises NotFound."""
+    """Read an order with its lines, strongly consistent. Raises NotFound, Erased. 3.5 read units."""
     order = find_order(site, order_id, orders, consistent=True)
     state = domain.fold(order)
     return OrderView(order, state, orders.lines_of(order, state.amended_by))
@@ -242,7 +244,7 @@ def list_orders(
         page = orders.placed_on(site, day, after=position, limit=READ_AT_ONCE if status else limit)
         read += len(page.items) + len(page.unreadable)
         unreadable += page.unreadable
-        for order, state in _folded(page.items, unreadable):
+        for order, state in folded(page.items, unreadable):
             if status in (None, state.status):
                 found.append(OrderView(order, state, position=f"{day}|{domain.position(order)}"))
                 if len(found) == limit:
@@ -251,15 +253,14 @@ def list_orders(
     return Page(tuple(found), f"{day}|{position or ''}" if first <= day <= last else None, tuple(unreadable))
 
 
-def _folded(orders: Iterable[Order], unreadable: list[Unreadable]) -> Iterator[tuple[Order, OrderState]]:
+def folded(orders: Iterable[Order], unreadable: list[Unreadable]) -> Iterator[tuple[Order, OrderState]]:
     """Fold each order; one whose facts make no sense joins those that could not be read."""
-    for order in orders:
-        try:
-            state = domain.fold(order)
-        except Exception as error:  # noqa: BLE001 (corrupt, however it is: it must not hide the others)
-            unreadable.append(Unreadable(order.customer_id, order.site, order.order_id, error))
-        else:
-            yield order, state
+    return sifted(orders, lambda order: (order, domain.fold(order)), ids_of, unreadable)
+
+
+def ids_of(order: Order) -> dict[str, str]:
+    """Name an order, for the log."""
+    return {"customer_id": order.customer_id, "site": order.site, "order_id": order.order_id}
 
 
 def is_position(text: str) -> bool:
@@ -280,7 +281,7 @@ def list_customers_orders(customer_ids: tuple[str, ...], *, after: str | None, l
     unreadable = [one for page in pages for one in page.unreadable]
     newest = sorted((order for page in pages for order in page.items), key=_newest_first, reverse=True)
     rest = [order for order in newest if after is None or _newest_first(order) < after]
-    views = [OrderView(order, state, position=_newest_first(order)) for order, state in _folded(rest[:limit], unreadable)]
+    views = [OrderView(order, state, position=_newest_first(order)) for order, state in folded(rest[:limit], unreadable)]
     return Page(tuple(views), _newest_first(rest[limit - 1]) if len(rest) > limit else None, tuple(unreadable))
 
 
@@ -289,7 +290,10 @@ def _newest_first(order: Order) -> str:
 
 
 def find_order(site: str, order_id: str, orders: Orders, *, consistent: bool = False) -> Order:
-    """Find an order without its lines. Raises NotFound."""
+    """Find an order without its lines. Raises NotFound, Erased.
+
+    An older state, for a third of the units, may still be found while its customer's erasure is worked on.
+    """
     order = orders.find(site, order_id, consistent=consistent)
     if order is None and not consistent:
         order = orders.find(site, order_id, consistent=True)  # an eventually consistent read may miss an order just placed

@@ -1,6 +1,6 @@
 """What the use cases need of the world, named by role; adapters and their doubles implement these."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -84,12 +84,23 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An order that is stored and makes no sense: its ids, and what reading it raised."""
+    """Something that is stored and makes no sense: its ids by their names, and what reading it raised."""
 
-    customer_id: str
-    site: str
-    order_id: str
+    ids: Mapping[str, str]
     error: Exception
+
+
+def sifted[T, R](
+    stored: Iterable[T], read: Callable[[T], R], ids: Callable[[T], Mapping[str, str]], unreadable: list[Unreadable]
+) -> Iterator[R]:
+    """Read what is stored, one by one; what is corrupt, however it is, joins `unreadable`, for it must not hide the others."""
+    for one in stored:
+        try:
+            found = read(one)
+        except Exception as error:  # noqa: BLE001 (whatever a corrupt one raises)
+            unreadable.append(Unreadable(ids(one), error))
+        else:
+            yield found
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +141,9 @@ class Ids(Protocol):
 
 
 class Orders(Protocol):
-    def find(self, site: str, order_id: str, *, consistent: bool = False) -> Order | None: ...
+    def find(self, site: str, order_id: str, *, consistent: bool = False) -> Order | None:
+        """Give an order; raises Erased. Read strongly consistent, as soon as its customer's erasure is answered."""
+        ...
 
     def lines_of(self, order: Order, amended_by: Amended | None) -> tuple[Line, ...]: ...
 
@@ -157,7 +170,7 @@ class Orders(Protocol):
         ...
 
     def placed_on(self, site: str, day: date, *, after: str | None, limit: int) -> Page[Order]:
-        """Give a site's orders placed on a UTC day that can be read, newest first."""
+        """Give a site's orders placed on a UTC day that can be read, newest first, without those of the erased."""
         ...
 
 
@@ -420,6 +433,10 @@ class Erasure(Protocol):
 
     def items(self, partitions: tuple[str, ...]) -> Iterable[Mapping[str, Any]]:
         """Give whatever is stored of a person beside the tombstones of their profiles."""
+        ...
+
+    def forget_attributes(self, partitions: tuple[str, ...]) -> None:
+        """Let no change of attributes come in any more: it is held to them alone, not to the profile."""
         ...
 
     def delete(self, items: Iterable[Mapping[str, Any]], at: datetime) -> None: ...

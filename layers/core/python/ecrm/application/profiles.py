@@ -94,7 +94,7 @@ def put_customer(command: PutCustomer, *, customers: Customers, profiles: Profil
     """Keep what is said of the customer whom the identifiers name, who is made where there is none.
 
     The same said again writes nothing where its time is given. Two who say different things at once are both heard. Raises
-    Erased, RuleBroken. 6 write units for a known customer and 2 for each further KB of their attributes; 2.5 read units.
+    Erased, RuleBroken. 4 write units for a known customer and 2 for each further KB of their attributes; 2.5 read units.
     """
     now = clock.now()
     told = _told(command, now)
@@ -267,8 +267,8 @@ class _Told:
     ) -> tuple[Profile, Outcome, bool]:
         """Write what changes, in one transaction; says whether anything was written. Raises AlreadyAnswered.
 
-        `standing_of` says whose it is; it is asked again, then for what is consistent, where somebody else was faster. What is
-        written is held to the versions that were read, so these may be older ones at first. That there is nothing to write, or
+        `standing_of` says whose it is; it is asked again, then for what is consistent, where somebody else was faster. Attributes
+        are written under the version that was read, so that may be an older one at first. That there is nothing to write, or
         no room, is believed of the latest alone: with `consistent` they are read at once, for what is often said again.
         """
         for attempt in range(ATTEMPTS):

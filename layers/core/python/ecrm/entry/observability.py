@@ -1,10 +1,14 @@
 """Logs and metrics, defined once: JSON lines and CloudWatch's embedded metric format, with ids only."""
 
 import traceback
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+if TYPE_CHECKING:
+    from ecrm.application.ports import Unreadable
 
 _logger = Logger(location=None)
 
@@ -22,6 +26,12 @@ def alarm(message: str, error: BaseException, **ids: Any) -> None:
     """Log an error that somebody must look at, and count it under `UnhandledErrors`."""
     _logger.error(message, extra=ids | describe(error))
     count("UnhandledErrors")
+
+
+def name(unreadable: Iterable["Unreadable"], *, correlation_id: str) -> None:
+    """Tell us, not the caller, of each that a list had to leave out."""
+    for one in unreadable:
+        alarm("unreadable", one.error, correlation_id=correlation_id, **one.ids)
 
 
 def count(metric: str, times: int = 1) -> None:

@@ -13,12 +13,13 @@ from ecrm.application.orders import (
     PlaceOrder,
     Recorded,
     RecordOrderEvent,
+    ids_of,
     is_position,
     list_customers_orders,
     list_orders,
     read_order,
 )
-from ecrm.application.ports import Customers, Orders, Page, Request, Requests
+from ecrm.application.ports import Customers, Orders, Page, Request, Requests, sifted
 from ecrm.contracts import orders as wire
 from ecrm.domain.api_keys import Scope
 
@@ -113,10 +114,14 @@ def found(call: Call, *, orders: Orders, customers: Customers) -> Reply:
     return page_of(call, page, *bound)
 
 
+def _placed_in_list(view: OrderView) -> tuple[str, wire.OrderStateBody]:
+    return view.position, wire.OrderStateBody.of(view)
+
+
 def page_of(call: Call, page: Page[OrderView], *bound: object) -> Reply:
-    """Show a page of orders, and tell us, not the caller, of each that could not be read."""
-    for one in page.unreadable:
-        ids = {"customer_id": one.customer_id, "site": one.site, "order_id": one.order_id}
-        observability.alarm("unreadable", one.error, correlation_id=call.correlation_id, **ids)
-    data, last = fit(((view.position, wire.OrderStateBody.of(view)) for view in page.items), page.last)
+    """Show a page of orders; one that folds and cannot be shown is left out as one that cannot be read is."""
+    unreadable = list(page.unreadable)
+    bodies = sifted(page.items, _placed_in_list, lambda view: ids_of(view.order), unreadable)
+    data, last = fit(bodies, page.last)
+    observability.name(unreadable, correlation_id=call.correlation_id)
     return Reply(200, wire.OrdersPage(data=data, next_cursor=seal(last, *bound)))

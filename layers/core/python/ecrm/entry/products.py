@@ -5,11 +5,13 @@ import re
 from functools import partial
 from urllib.parse import quote
 
-from ecrm.application.ports import Clock, Outcome, Products, Requests
+from ecrm.application.ports import Clock, Outcome, Products, Requests, sifted
 from ecrm.application.products import list_products, put_product, read_product
 from ecrm.contracts import products as wire
 from ecrm.domain.errors import Invalid, NotFound
+from ecrm.domain.products import Product
 
+from . import observability
 from .batches import Judged, Results, run_batch
 from .cursors import fit, seal, unseal
 from .http import Call, Reply, shaped
@@ -54,9 +56,15 @@ def listed(call: Call, *, products: Products) -> Reply:
     bound = ("products", query.sku)
     at = unseal(query.cursor, _is_position, *bound)
     page = list_products(query.sku, after=_sku(at) if at else None, limit=query.limit, products=products)
-    bodies = ((_position(product.sku), wire.ProductBody.of(product)) for product in page.items)
+    unreadable = list(page.unreadable)
+    bodies = sifted(page.items, _placed_in_list, lambda product: {"sku": product.sku}, unreadable)
     data, last = fit(bodies, _position(page.last) if page.last else None)
+    observability.name(unreadable, correlation_id=call.correlation_id)
     return Reply(200, wire.ProductsPage(data=data, next_cursor=seal(last, *bound)))
+
+
+def _placed_in_list(product: Product) -> tuple[str, wire.ProductBody]:
+    return _position(product.sku), wire.ProductBody.of(product)
 
 
 def _position(sku: str) -> str:

@@ -15,7 +15,7 @@ from ecrm.domain.suppressions import Address
 
 from . import keys, replays
 from .events import put_event
-from .table import Action, Check, Item, Put, Table
+from .table import Action, Check, Item, Put, Table, as_seen, put_as_seen
 
 if TYPE_CHECKING:
     from .customers import DynamoCustomers
@@ -78,7 +78,7 @@ def merging(table: Table, events: Iterable[Event]) -> Iterator[Action]:
     losers = [(event, read_consents(table, event.data["merged"])) for event in mergers]
     for event, book in losers:
         loser_id = event.data["merged"]
-        condition, values = _as_seen(book.version)
+        condition, values = as_seen(book.version)
         yield Check(keys.consents(loser_id), condition, f"consents of {loser_id} as they were seen", values)
     if any(book.consents for _, book in losers):
         winner_id = mergers[0].customer_id
@@ -90,17 +90,12 @@ def merging(table: Table, events: Iterable[Event]) -> Iterator[Action]:
 
 def _puts(customer_id: str, changed: Mapping[Subject, Consent], events: Iterable[Event], seen: int) -> Iterator[Put]:
     key = keys.consents(customer_id)
-    condition, values = _as_seen(seen)
     item: Item = {"PK": key.pk, "SK": key.sk, "type": "consents", "v": 1, "version": seen + 1}
-    yield Put(item, condition, f"consents of {customer_id} as they were seen", values)
+    yield put_as_seen(item, seen, f"consents of {customer_id} as they were seen")
     for subject, consent in changed.items():
         yield Put(consent_item(customer_id, subject, consent), None, f"consent follows their version: {subject}")
     for event in events:
         yield put_event(event, why=_is_new(event))
-
-
-def _as_seen(version: int) -> tuple[str, Mapping[str, int] | None]:
-    return ("version = :seen", {":seen": version}) if version else ("attribute_not_exists(PK)", None)
 
 
 def _is_new(event: Event) -> str:

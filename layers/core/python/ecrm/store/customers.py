@@ -11,7 +11,7 @@ from ecrm.domain.instants import from_text, to_text
 from . import keys, replays
 from .consent import merging
 from .events import put_event
-from .table import Action, Check, Item, Put, Table
+from .table import Action, Check, Item, Put, Table, as_seen, put_as_seen
 
 PRESENT = "attribute_exists(PK) AND attribute_not_exists(merged_into) AND attribute_not_exists(erased_at)"
 
@@ -41,6 +41,11 @@ class DynamoCustomers:
         item = self._table.get(keys.profile(customer_id), consistent=consistent)
         return _customer_of(item) if item else None
 
+    def erased(self, customer_ids: Iterable[str]) -> frozenset[str]:
+        """Choose those who were erased, strongly consistent; one read unit for each customer."""
+        items = self._table.get_many(map(keys.profile, customer_ids), consistent=True)
+        return frozenset(keys.customer_id_of(item["PK"]) for item in items if "erased_at" in item)
+
     def write(self, claim: Claim, request: Request | None, now: datetime) -> None:
         standing = Standing(claim.customer.customer_id, claim)
         if replays.write(self._table, (*self.puts(standing), *replays.puts(request, now)), request) is not None:
@@ -68,11 +73,11 @@ class DynamoCustomers:
     def tombstones(self, customer: Customer, at: datetime) -> Iterator[Put]:
         """Leave of a person's profiles nothing but when they were erased, if the customer is still as it was read."""
         for customer_id in customer.partitions:
-            is_root = customer_id == customer.customer_id
             gone = Customer(customer_id, (), at, version=customer.version + 1, erased_at=at)
-            condition = "version = :seen" if is_root else "attribute_exists(PK)"
-            why = f"profile as it was seen: {customer_id}"
-            yield Put(_profile(gone), condition, why, {":seen": customer.version} if is_root else None)
+            if customer_id == customer.customer_id:
+                yield _as_seen(gone, customer.version)
+            else:
+                yield Put(_profile(gone), "attribute_exists(PK)", f"absorbed profile is there: {customer_id}")
 
     def identity_keys(self, customer: Customer) -> Iterator[keys.Key]:
         return (keys.identity(identifier, self._secret()) for identifier in customer.identifiers)
@@ -96,14 +101,12 @@ def _present(standing: Standing) -> Check:
     key, found = keys.profile(standing.customer_id), standing.found
     if found is None:
         return Check(key, PRESENT, "customer is there, neither merged nor erased")
-    return Check(key, f"{PRESENT} AND version = :seen", "customer is there as they were seen", {":seen": found.version})
+    unchanged, values = as_seen(found.version)
+    return Check(key, f"{PRESENT} AND {unchanged}", "customer is there as they were seen", values)
 
 
 def _as_seen(customer: Customer, seen: int) -> Put:
-    why = f"profile as it was seen: {customer.customer_id}"
-    if seen == 0:
-        return Put(_profile(customer), "attribute_not_exists(PK)", why)
-    return Put(_profile(customer), "version = :seen", why, {":seen": seen})
+    return put_as_seen(_profile(customer), seen, f"profile as it was seen: {customer.customer_id}")
 
 
 def _held_of(item: Item) -> Held:

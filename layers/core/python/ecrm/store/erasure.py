@@ -33,6 +33,10 @@ class DynamoErasure:
         counted["profiles"] = len(tuple(partitions))
         return counted
 
+    def forget_attributes(self, partitions: Iterable[str]) -> None:
+        """Delete what changes of attributes are held to, so that none can come in any more."""
+        self._table.remove_many(map(keys.attributes, partitions))
+
     def delete(self, items: Iterable[Mapping[str, Any]], at: datetime) -> None:
         """Delete items, and before them what only they name.
 

@@ -12,7 +12,7 @@ from ecrm.domain.jobs import ExportFile, FileFormat, Job, JobKind, JobState
 from . import keys, replays
 from .customers import DynamoCustomers
 from .suppressions import DynamoSuppressions
-from .table import Item, Put, Refused, Table
+from .table import Item, Put, Refused, Table, put_as_seen
 
 _TIMES = ("started_at", "finished_at")
 
@@ -49,7 +49,7 @@ class DynamoJobs:
 
     def write(self, job: Job) -> bool:
         try:
-            self._table.put(Put(_item(job), "version = :seen", "job as it was seen", {":seen": job.version - 1}))
+            self._table.put(put_as_seen(_item(job), job.version - 1, "job as it was seen"))
         except Refused:
             return False
         return True

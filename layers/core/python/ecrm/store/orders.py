@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
 
-from ecrm.application.ports import Contended, Page, Request, Standing, Unreadable
+from ecrm.application.ports import Contended, Page, Request, Standing, Unreadable, sifted
 from ecrm.domain import orders as domain
 from ecrm.domain.errors import Erased, RuleBroken
 from ecrm.domain.events import Event
@@ -16,7 +16,7 @@ from ecrm.domain.orders import Amended, Fact, Line, LineTerms, Order, ShipmentSt
 from . import keys, replays
 from .customers import DynamoCustomers
 from .events import event_data, put_event
-from .table import Action, Item, Put, Table
+from .table import Action, Item, Put, Table, put_as_seen
 
 LARGEST = 350_000
 """Bytes of JSON that an order item may have; DynamoDB holds 400 KB and counts a little differently."""
@@ -32,7 +32,10 @@ class DynamoOrders:
         if pointer is None:
             return None
         _refuse_erased(pointer)
-        item = self._table.get(keys.order(pointer["customer_id"], site, order_id), consistent=consistent)
+        customer_id = pointer["customer_id"]
+        if consistent:
+            _refuse_erased(self._table.get(keys.profile(customer_id), consistent=True) or {})
+        item = self._table.get(keys.order(customer_id, site, order_id), consistent=consistent)
         return order_of(item) if item else None
 
     def lines_of(self, order: Order, amended_by: Amended | None) -> tuple[Line, ...]:
@@ -84,28 +87,29 @@ class DynamoOrders:
         raise Contended("the customer changed meanwhile")
 
     def append(self, order: Order, fact: Fact, event: Event, request: Request | None) -> Order | None:
-        as_seen = "order as it was seen"
+        why = "order as it was seen"
         item = _item(domain.with_fact(order, fact))
         if len(json.dumps(item, ensure_ascii=False).encode()) > LARGEST:
             raise RuleBroken("the order's events say more than an order can hold", code="order_too_large")
         actions: list[Action] = [
-            Put(item, "version = :seen", as_seen, {":seen": order.version}),
+            put_as_seen(item, order.version, why),
             put_event(event, why="event is new"),
             *replays.puts(request, event.received_at),
         ]
         refused = replays.write(self._table, actions, request)
         if refused is None:
             return None
-        if refused.get(as_seen):
-            return order_of(refused[as_seen])
+        if refused.get(why):
+            return order_of(refused[why])
         raise Contended("the event was written meanwhile")
 
     def of_customer(self, customer_id: str) -> tuple[Order, ...]:
         return tuple(map(order_of, self._items_of(customer_id)))
 
     def placed_by(self, customer_id: str) -> Page[Order]:
-        orders, unreadable = _sifted(self._items_of(customer_id))
-        return Page(tuple(orders), None, unreadable)
+        unreadable: list[Unreadable] = []
+        orders = tuple(sifted(self._items_of(customer_id), order_of, _ids, unreadable))
+        return Page(orders, None, tuple(unreadable))
 
     def _items_of(self, customer_id: str) -> Iterable[Item]:
         return self._table.query(keys.customer_partition(customer_id), prefix=keys.ORDER_PREFIX, consistent=True)
@@ -117,17 +121,21 @@ class DynamoOrders:
         ]
         merged = heapq.merge(*shards, key=lambda row: row["SK"], reverse=True)
         rows = [row for row, _ in zip(merged, range(limit), strict=False)]
-        wanted = [keys.order(row["customer_id"], site, row["SK"].partition("#")[2]) for row in rows]
+        erased = self._customers.erased(row["customer_id"] for row in rows)
+        wanted = [
+            keys.order(row["customer_id"], site, row["SK"].partition("#")[2]) for row in rows if row["customer_id"] not in erased
+        ]
         items = self._table.get_many(wanted)
         if len(items) < len(wanted):  # the list's row may be seen before the order itself
             items = self._table.get_many(wanted, consistent=True)
-        orders, unreadable = _sifted(items)
-        orders.sort(key=domain.position, reverse=True)
-        return Page(tuple(orders), rows[-1]["SK"] if len(rows) == limit else None, unreadable)
+        unreadable: list[Unreadable] = []
+        orders = sorted(sifted(items, order_of, _ids, unreadable), key=domain.position, reverse=True)
+        return Page(tuple(orders), rows[-1]["SK"] if len(rows) == limit else None, tuple(unreadable))
 
 
-def _refuse_erased(pointer: Item) -> None:
-    if "erased_at" in pointer:
+def _refuse_erased(item: Item) -> None:
+    """Raise Erased for a tombstone: of an order's pointer, or of the profile in whose partition the order is."""
+    if "erased_at" in item:
         raise Erased("the customer of this order was erased")
 
 
@@ -150,17 +158,6 @@ def _item(order: Order) -> Item:
     if order.facts:
         item["facts"] = [_fact(fact) for fact in order.facts]
     return item
-
-
-def _sifted(items: Iterable[Item]) -> tuple[list[Order], tuple[Unreadable, ...]]:
-    orders: list[Order] = []
-    unreadable: list[Unreadable] = []
-    for item in items:
-        try:
-            orders.append(order_of(item))
-        except Exception as error:  # noqa: BLE001 (one that is corrupt, however it is, must not hide the others)
-            unreadable.append(Unreadable(**_ids(item), error=error))
-    return orders, tuple(unreadable)
 
 
 def _ids(item: Item) -> dict[str, str]:

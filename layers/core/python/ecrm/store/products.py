@@ -3,13 +3,13 @@
 import heapq
 import json
 
-from ecrm.application.ports import Page
+from ecrm.application.ports import Page, Unreadable, sifted
 from ecrm.domain.errors import RuleBroken
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.products import Product, Stated
 
 from . import keys
-from .table import Item, Put, Refused, Table
+from .table import Item, Refused, Table, put_as_seen
 
 LARGEST = 64 * 1024
 """Bytes of JSON that a product may have: a page of a list reads a hundred of them."""
@@ -27,10 +27,9 @@ class DynamoProducts:
         item = product_item(product)
         if len(json.dumps(item, ensure_ascii=False).encode()) > LARGEST:
             raise RuleBroken(f"a product holds at most {LARGEST} bytes", code="product_too_large")
-        product_as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
         why = "product as it was seen"
         try:
-            self._table.put(Put(item, product_as_seen, why, {":seen": seen} if seen else None))
+            self._table.put(put_as_seen(item, seen, why))
         except Refused as refused:
             return product_of(refused.found[why])
         return None
@@ -40,8 +39,10 @@ class DynamoProducts:
             self._table.query(keys.products_partition(shard), after=after, limit=limit) for shard in range(keys.PRODUCT_SHARDS)
         ]
         merged = heapq.merge(*shards, key=lambda item: item["SK"])
-        products = tuple(product_of(item) for item, _ in zip(merged, range(limit), strict=False))
-        return Page(products, products[-1].sku if len(products) == limit else None)
+        items = [item for item, _ in zip(merged, range(limit), strict=False)]
+        unreadable: list[Unreadable] = []
+        products = tuple(sifted(items, product_of, lambda item: {"sku": item["SK"]}, unreadable))
+        return Page(products, items[-1]["SK"] if len(items) == limit else None, tuple(unreadable))
 
 
 def product_item(product: Product) -> Item:

@@ -1,4 +1,9 @@
-"""Attributes: one item in each partition of a customer, beside the profile, which every write to a customer is held to."""
+"""Attributes: one item in each partition of a customer, beside the profile, which most writes to a customer are held to.
+
+A change of attributes that are there is held to their own version alone, for 2 write units less. An erasure deletes them before
+it looks for what is left, so that such a change comes before that or not at all; a merger leaves them where they are, so that
+one which comes late says what it would have said before.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +17,7 @@ from ecrm.domain.instants import from_text, to_text
 from . import keys, replays
 from .customers import DynamoCustomers
 from .events import put_event
-from .table import Action, Item, Put, Table
+from .table import Action, Item, Put, Table, put_as_seen
 
 
 class DynamoProfiles:
@@ -35,7 +40,8 @@ class DynamoProfiles:
         now: datetime,
         outcome: Outcome,
     ) -> None:
-        actions: list[Action] = [*self._customers.puts(standing)]
+        changes_attributes_alone = standing.claim is None and book is not None and book.version > 0
+        actions: list[Action] = [] if changes_attributes_alone else [*self._customers.puts(standing)]
         if book is not None:
             actions.append(_put(standing.customer_id, book))
         actions += (put_event(event, why=f"event is new: {event.id}") for event in events)
@@ -46,10 +52,7 @@ class DynamoProfiles:
 
 def _put(customer_id: str, book: AttributeBook) -> Put:
     item = book_item(customer_id, replace(book, version=book.version + 1))
-    why = "attributes as they were seen"
-    if book.version == 0:
-        return Put(item, "attribute_not_exists(PK)", why)
-    return Put(item, "version = :seen", why, {":seen": book.version})
+    return put_as_seen(item, book.version, "attributes as they were seen")
 
 
 def book_item(customer_id: str, book: AttributeBook) -> Item:

@@ -4,7 +4,7 @@ from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.sites import Site
 
 from . import keys
-from .table import Item, Put, Refused, Table
+from .table import Item, Refused, Table, put_as_seen
 
 
 class DynamoSites:
@@ -19,10 +19,9 @@ class DynamoSites:
         return tuple(_site_of(item) for item in self._table.query(keys.SITES_PARTITION, consistent=True))
 
     def write(self, site: Site, *, seen: int) -> Site | None:
-        site_as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
         why = "site as it was seen"
         try:
-            self._table.put(Put(_item(site), site_as_seen, why, {":seen": seen} if seen else None))
+            self._table.put(put_as_seen(_item(site), seen, why))
         except Refused as refused:
             return _site_of(refused.found[why])
         return None

@@ -9,7 +9,7 @@ from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.statistics import CurrencyStatistics, CustomerStatistics
 
 from . import keys
-from .table import Item, Put, Refused, Table
+from .table import Item, Refused, Table, put_as_seen
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTS = ("orders", "cancelled_orders", "returned_items", "orders_with_returns")
@@ -28,9 +28,8 @@ class DynamoStatistics:
         self._put(_item(customer_id, statistics, seen + 1), seen)
 
     def _put(self, item: Item, seen: int) -> None:
-        row_as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
         try:
-            self._table.put(Put(item, row_as_seen, "row as it was seen", {":seen": seen} if seen else None))
+            self._table.put(put_as_seen(item, seen, "row as it was seen"))
         except Refused:
             raise Contended("the statistics row was written meanwhile") from None
 

@@ -9,7 +9,7 @@ from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.suppressions import Address, Ground, Lift, Reason, SoftBounces, Suppression, anonymous, with_ground
 
 from . import keys, replays
-from .table import Item, Put, Refused, Table
+from .table import Item, Put, Refused, Table, put_as_seen
 
 ATTEMPTS = 12
 
@@ -59,9 +59,7 @@ class DynamoSuppressions:
 
 
 def _as_seen(key: keys.Key, suppression: Suppression, now: datetime, seen: int) -> Put:
-    as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
-    item = suppression_item(key, suppression, now, seen + 1)
-    return Put(item, as_seen, "suppression as it was seen", {":seen": seen} if seen else None)
+    return put_as_seen(suppression_item(key, suppression, now, seen + 1), seen, "suppression as it was seen")
 
 
 def suppression_item(key: keys.Key, suppression: Suppression, now: datetime, version: int) -> Item:

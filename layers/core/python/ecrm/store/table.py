@@ -52,6 +52,16 @@ class Check:
 type Action = Put | Check
 
 
+def as_seen(version: int) -> tuple[str, Mapping[str, int] | None]:
+    """The condition that an item is still at the version that was seen, 0 where there was none; with its values."""
+    return ("version = :seen", {":seen": version}) if version else ("attribute_not_exists(PK)", None)
+
+
+def put_as_seen(item: Item, seen: int, why: str) -> Put:
+    condition, values = as_seen(seen)
+    return Put(item, condition, why, values)
+
+
 class Refused(Exception):
     """A transaction whose conditions did not hold: `found` gives, for each refused `why`, the item that stands there."""
 

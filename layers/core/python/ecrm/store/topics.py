@@ -7,7 +7,7 @@ from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.topics import Topic
 
 from . import keys
-from .table import Item, Put, Refused, Table
+from .table import Item, Refused, Table, put_as_seen
 
 
 class DynamoTopics:
@@ -26,10 +26,9 @@ class DynamoTopics:
         return tuple(_topic_of(item) for item in self._table.query(keys.TOPICS_PARTITION, consistent=True))
 
     def write(self, topic: Topic, *, seen: int) -> Topic | None:
-        topic_as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
         why = "topic as it was seen"
         try:
-            self._table.put(Put(_item(topic), topic_as_seen, why, {":seen": seen} if seen else None))
+            self._table.put(put_as_seen(_item(topic), seen, why))
         except Refused as refused:
             return _topic_of(refused.found[why])
         return None
