@@ -409,3 +409,12 @@ def test_every_value_is_on_the_page() -> None:
     named = {found for row in table(PAGE, "value", "what it is") for found in re.findall(r"`(\w+\.\w+)`", row[0])}
     fixed = {f"{root}.{name}" for root in ("site", "order", "links", "language") for name in values[root]}
     assert fixed == named
+
+
+@pytest.mark.parametrize(("filters", "fits"), [("{{ 1 | length }}" * 2, True), ("{{ 1 | length }}" * 3, False)])
+def test_a_filter_costs_something_by_itself(filters: str, fits: bool) -> None:  # noqa: FBT001 (a column of the table)
+    many = a_template("{% for a in range(1000) %}" + filters + "{% endfor %}")
+    if fits:
+        assert [] == MAILS.check(many)
+    else:
+        assert [("/variants/en/html", "mail_too_large", "line 1")] == flaws_of(many)
