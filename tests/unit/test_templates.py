@@ -418,3 +418,26 @@ def test_a_filter_costs_something_by_itself(filters: str, fits: bool) -> None:  
         assert [] == MAILS.check(many)
     else:
         assert [("/variants/en/html", "mail_too_large", "line 1")] == flaws_of(many)
+
+
+ODD = {
+    "vast": 10**400,
+    "beyond": Decimal("1e999999999"),
+    "tiny": Decimal("-1e-999999"),
+    "first_day": "0001-01-01",
+    "last_moment": "9999-12-31T23:59:59-23:00",
+    "nested": [[[]]],
+    "object": {"": 1},
+    "fraction": 1.5,
+}
+
+
+@pytest.mark.parametrize("language", ["en", "fa", "de"])
+@pytest.mark.parametrize("name", ODD)
+def test_the_oddest_value_is_written_or_told_through_every_filter(name: str, language: str) -> None:
+    arguments = {"default": ': "x"', "plural": ': "x"', "truncate": ": 3"}
+    for each in ("", *(f" | {filter_}{arguments.get(filter_, '')}" for filter_ in ARGUMENTS)):
+        try:
+            assert isinstance(written(f"{{{{ data.value{each} }}}}", language=language, data={"value": ODD[name]}), str)
+        except Invalid as told:
+            assert "bad_value" == told.code  # noqa: PT017 (either is right)
