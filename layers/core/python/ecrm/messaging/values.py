@@ -76,18 +76,19 @@ def plain(value: Any) -> Any:
     match value:
         case None | str() | bool() | float():
             return value
-        case int() if abs(value) > 10**MOST_DIGITS:
-            return str(value)
-        case Decimal() if abs(value.adjusted()) > MOST_DIGITS:
-            return str(value)
-        case int():
-            return value
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
+        case int() | Decimal():
+            return _number(value)
         case Mapping():
             return {str(name): plain(inner) for name, inner in value.items()}
         case _:
             return [plain(inner) for inner in value]
+
+
+def _number(value: int | Decimal) -> int | float | str:
+    number = Decimal(value)
+    if abs(number.adjusted()) > MOST_DIGITS:
+        return str(value)
+    return int(number) if number == number.to_integral_value() else float(number)
 
 
 def _local(instant: datetime, zone: ZoneInfo) -> str:
