@@ -6,6 +6,7 @@ The units are counted on an in-process table from the requests that the function
 stated beside them, since no Lambda is near: they are there to show which part matters.
 """
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
@@ -19,7 +20,8 @@ from benchmarks import prices
 from benchmarks.meter import Meter, metered
 from ecrm.domain.api_keys import KeyKind
 from tests.builders import a_consent, a_record, a_topic, an_event, an_order
-from tests.cloud import Cloud, a_cloud
+from tests.cloud import Cloud, Time, a_cloud
+from tests.notices import a_notice, wrapped
 
 BILLED_SECONDS = Decimal("0.030")
 MEMORY_GB = Decimal(1)
@@ -62,6 +64,23 @@ class Shop:
         (event,) = (item for item in self._cloud.items("EVENT#") if item["type"]["S"] == event_type)
         import_module("project_events.handler").handler({"Records": [a_record(event)]}, None)
 
+    def arm(self) -> None:
+        self._cloud.arm()
+
+    def send(self, message_id: str) -> None:
+        """Hand a message to the sender, and its mail to a provider that takes it."""
+        body = json.dumps({"type": "page", "v": 1, "run_id": message_id, "shard": 0})
+        with import_module(
+            "tests.functions.mail"
+        ).ses() as provider:  # imports functions, which bind their log to stdout as it is
+            import_module("send_messages.handler").handler({"Records": [{"messageId": "1", "body": body}]}, Time())
+        assert len(provider.mails) == 1  # noqa: S101
+
+    def notice(self, said: Mapping[str, Any]) -> None:
+        """Hand a notice of SES to whoever records it."""
+        records = {"Records": [{"messageId": "1", "body": wrapped(said)}]}
+        assert import_module("record_delivery.handler").handler(records, Time()) == {"batchItemFailures": []}  # noqa: S101
+
     def counted(self, operation: str, among: int = 1) -> Units:
         """Say what was asked of the table since the last time, shared by as many as it was done for."""
         units = Units(operation, self._meter.written / among, self._meter.read / among)
@@ -71,6 +90,7 @@ class Shop:
 
 ORDER_COUNTED = "statistics recounted after an event, customer with three orders"
 EVENT_COUNTED = "statistics recounted after a behaviour event, the day's first"
+SENT = "one send with delivery, open and click"
 BATCH = 100
 ROADS = {
     "orders, each with an Idempotency-Key": ("order placed, known customer, Idempotency-Key", ORDER_COUNTED, 1),
@@ -83,7 +103,14 @@ ROADS = {
     "profile updates": ("profile update, one attribute by customer id", None, 1),
 }
 """What is priced: the operation, the one that counts it, and how many share a request."""
-FUNCTIONS = {"orders": "orders_api", "customers": "customers_api", "topics": "consent_api", "products": "catalog_api"}
+FUNCTIONS = {
+    "orders": "orders_api",
+    "customers": "customers_api",
+    "topics": "consent_api",
+    "products": "catalog_api",
+    "templates": "templates_api",
+    "messages": "messages_api",
+}
 """The function behind the first word of a path; all others are Segment's."""
 PAGE = {
     "page": {
@@ -106,6 +133,10 @@ CONTACT = {
     "author": {"role": "agent"},
     "occurred_at": "2026-11-20T12:00:00Z",
 }
+HELLO = {
+    "purpose": "transactional",
+    "variants": {"en": {"subject": "Hello, {{ customer.first_name }}", "html": "<p>You chose {{ data.plan }}.</p>"}},
+}
 PRODUCT = {"product_id": "507f1f77bcf86cd799439011", "sku": "CD-5", "name": "Blue", "category": "Records", "price": "9.00"}
 
 
@@ -127,6 +158,7 @@ def measure() -> Iterator[Units]:
             yield from _behaviour(shop)
             yield from _profiles(shop)
             yield from _products(shop)
+            yield from _messages(shop)
 
 
 def _orders(shop: Shop) -> Iterator[Units]:
@@ -204,6 +236,30 @@ def _products(shop: Shop) -> Iterator[Units]:
     yield shop.counted("the same product upserted again")
     shop.ask("GET", "/v1/products/CD-5", None, status=200)
     yield shop.counted("product read")
+
+
+def _messages(shop: Shop) -> Iterator[Units]:
+    """Everything that one transactional message costs, from what asks for it to the first click."""
+    who = {"email": "mail@example.com"}
+    customer_id = shop.ask("PUT", "/v1/customers", who | {"traits": {"first_name": "Sara", "language": "en"}})["customer_id"]
+    shop.ask("PUT", "/v1/templates/hello", HELLO, kind=KeyKind.STAFF)
+    shop.arm()
+    asked = {"template": "hello", "customer": {"customer_id": customer_id}, "data": {"plan": "gold"}}
+    shop.send(shop.ask("POST", "/v1/messages", asked, status=202)["message_id"])
+    shop.counted("warm")
+    message_id = shop.ask("POST", "/v1/messages", asked, status=202)["message_id"]
+    yield shop.counted("message asked for, known customer")
+    shop.send(message_id)
+    parts = [shop.counted("message claimed, made and handed over")]
+    sent = datetime.now(UTC)
+    told = {"Send": "sent", "Delivery": "delivered", "Open": "opened", "Click": "clicked"}
+    for minutes, (kind, what) in enumerate(told.items(), start=1):
+        shop.notice(a_notice(kind, 60 * minutes, run=message_id, customer=customer_id, address=who["email"], sent=sent))
+        parts.append(shop.counted(f"notice that a message was {what}"))
+    yield from parts
+    yield Units(SENT, sum((part.written for part in parts), Decimal(0)), sum((part.read for part in parts), Decimal(0)))
+    shop.notice(a_notice("Open", 3_600, run=message_id, customer=customer_id, address=who["email"], sent=sent))
+    yield shop.counted("notice that a message was opened again")
 
 
 def main() -> None:

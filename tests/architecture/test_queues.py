@@ -1,5 +1,7 @@
 """A queue is born with its dead letters, its alarm and its page in the runbook."""
 
+from ecrm.domain.messages import LOST_AFTER
+from ecrm.entry.sending import SEND_MILLISECONDS
 from tests.architecture.stack import Properties, Stack, references
 
 FOURTEEN_DAYS = 14 * 24 * 3600
@@ -67,6 +69,13 @@ def least(stack: Stack, number: object) -> int:
             return int(stack.body["Parameters"][parameter]["MinValue"])
         case _:
             return int(str(number))
+
+
+def test_a_claim_is_doubted_when_its_claimer_must_be_dead(stack: Stack) -> None:
+    """INVARIANTS, section 2: after twice the time-out; and no send begins that the time-out could cut off."""
+    time_out = stack.functions()["send_messages"]["Timeout"]
+    assert LOST_AFTER.total_seconds() == 2 * time_out
+    assert 12_000 < SEND_MILLISECONDS <= time_out * 500
 
 
 def test_one_reply_in_doubt_for_each_worker_stays_below_what_an_outage_may_cost(stack: Stack) -> None:

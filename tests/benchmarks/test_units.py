@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 
 from benchmarks.meter import size_of
-from benchmarks.units import measure
+from benchmarks.units import SENT, measure
 from tests.architecture.pages import section, table
 from tests.architecture.sources import ROOT
 
@@ -30,6 +30,11 @@ def test_the_data_model_declares_the_units_that_are_counted(measured: dict[str, 
 @pytest.mark.parametrize("operation", BUDGETS)
 def test_an_operation_stays_within_its_budget(operation: str, measured: dict[str, tuple[Decimal, Decimal]]) -> None:
     assert sum(measured[operation]) <= BUDGETS[operation]
+
+
+def test_a_send_with_all_that_is_told_of_it_writes_no_more_than_its_budget(measured: dict[str, tuple[Decimal, Decimal]]) -> None:
+    """What it reads comes on top: docs/benchmarks.md says what for."""
+    assert (22, 7) == measured[SENT]
 
 
 def test_an_items_size_is_counted_as_dynamodb_counts_it() -> None:

@@ -15,6 +15,7 @@ from customers_api.handler import handler as customers
 from ecrm import bootstrap
 from ecrm.domain.api_keys import ALLOWED, KeyKind, Scope
 from ecrm.domain.instants import to_answer
+from ecrm.entry.http import FORM
 from ingest_api.handler import handler as ingest
 from jobs_api.handler import handler as jobs
 from messages_api.handler import handler as messages
@@ -61,6 +62,11 @@ class Operation:
     def tracks(self) -> bool:
         """Whether browsers speak to it as to Segment: across origins, also in text/plain, and without an Idempotency-Key."""
         return self.scope is Scope.EVENTS_WRITE or self.name == "browser_settings"
+
+    @property
+    def takes_forms(self) -> bool:
+        """Whether pages of any origin speak to it, also by a form without a script."""
+        return FORM in self.said.get("requestBody", {}).get("content", {})
 
     @property
     def example(self) -> Any:
@@ -132,7 +138,7 @@ class Shop:
     def there(self) -> dict[str, str]:
         """What there is, by its name in a path."""
         known = {"order_id": "A-1001", "customer_id": self.customer_id, "site": "de", "sku": "CD-5", "topic": "news"}
-        known |= {"template": "order-confirmed", "version": "0"}
+        known |= {"template": "order-confirmed"}
         return known | {"write_key": self.cloud.key(KeyKind.WRITE)}
 
     def key_for(self, operation: Operation) -> str:
@@ -160,7 +166,11 @@ class Shop:
         """What there is for an operation; only one who is expendable is erased."""
         if operation.name == "erase_customer":
             return self.there | {"customer_id": self.expendable}
-        asked: dict[str, Callable[[], str]] = {"job_id": lambda: self.job_id, "message_id": lambda: self.message_id}
+        asked: dict[str, Callable[[], str]] = {
+            "job_id": lambda: self.job_id,
+            "message_id": lambda: self.message_id,
+            "version": lambda: self.version,
+        }
         return self.there | {name: make() for name, make in asked.items() if f"{{{name}}}" in operation.path}
 
     @cached_property
@@ -172,6 +182,13 @@ class Shop:
     def job_id(self) -> str:
         asked = self.call("POST", "/v1/customers/export-jobs", {}, key=self.cloud.key(KeyKind.STAFF))
         return str(asked.json["job_id"])
+
+    @cached_property
+    def version(self) -> str:
+        """A version of a template of our own."""
+        operation = next(each for each in OPERATIONS if each.name == "put_template")
+        put = self.call("PUT", operation.at(**self.there), operation.example, key=self.key_for(operation))
+        return str(put.json["version"])
 
     @cached_property
     def message_id(self) -> str:
@@ -197,7 +214,13 @@ class Shop:
 
 def open_shop(cloud: Cloud) -> Shop:
     staff = cloud.key(KeyKind.STAFF)
-    fr = {"brand": "Note Bleue", "languages": ["fr"], "time_zone": "Europe/Paris", "currency": "EUR"}
+    fr = {
+        "brand": "Note Bleue",
+        "languages": ["fr"],
+        "time_zone": "Europe/Paris",
+        "currency": "EUR",
+        "sender": "salut@example.com",
+    }
     assert 201 == cloud.call(sites, "PUT", "/v1/sites/fr", fr, key=staff).status
     assert 201 == cloud.call(consent, "PUT", "/v1/topics/news", a_topic(), key=staff).status
     placed = cloud.call(orders, "POST", "/v1/orders", EXAMPLE_ORDER)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecrm.contracts.jobs import JobMessage
 from ecrm.domain.errors import Unavailable
 from ecrm.entry.queue import consume, lateness
 from tests.cloud import Time
@@ -63,14 +64,16 @@ def test_exactly_the_messages_that_failed_are_named(fates: list[str], data: st.D
         for job_id, fate in jobs.items()
     ]
     failed = [{"itemIdentifier": str(at)} for at, fate in enumerate(fates) if fate != "done"]
-    assert {"batchItemFailures": failed} == consume(batch(bodies), work)
+    assert {"batchItemFailures": failed} == consume(batch(bodies), JobMessage, lambda message: work(message.job_id))
     assert [job_id for job_id, fate in jobs.items() if fate != "none of ours"] == worked
 
 
 @pytest.mark.parametrize("body", NONE_OF_OURS)
 def test_a_message_that_is_none_of_ours_fails_and_rings(body: str, logs: Logs) -> None:
     worked: list[str] = []
-    assert {"batchItemFailures": [{"itemIdentifier": "0"}]} == consume(batch([body, GOOD]), worked.append)
+    assert {"batchItemFailures": [{"itemIdentifier": "0"}]} == consume(
+        batch([body, GOOD]), JobMessage, lambda message: worked.append(message.job_id)
+    )
     assert [JOB] == worked
     assert '"UnhandledErrors":[1.0]' in logs.take()
 

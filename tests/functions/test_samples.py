@@ -79,7 +79,7 @@ def a_planned_message() -> Send:
         planned_at=WHEN,
         requested_at=WHEN,
     )
-    said = {**place_of(planned, 1), "template": planned.template, "data": {}, "order_id": "A-1001"}
+    said: dict[str, Any] = {**place_of(planned, 1), "template": planned.template, "data": {}, "order_id": "A-1001"}
     requested = Event(f"message:{RUN}:requested", "message.requested", WHEN, WHEN, "de", CUSTOMER, "test", said)
     assert bootstrap.sends().add(planned, requested, Standing(CUSTOMER), None)
     return planned

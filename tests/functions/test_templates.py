@@ -236,3 +236,38 @@ def test_a_version_that_was_read_once_is_not_read_again(shop: Shop) -> None:
     with tapped(on("GetItem", note)):
         found = bootstrap.templates().find("kept")
     assert (1, 1) == (reads, found.version if found else None)
+
+
+def test_two_who_write_at_once_write_one_version_after_the_other(shop: Shop) -> None:
+    """The other one writes between our read and our write."""
+    put(shop, "both")
+    writes = 0
+
+    def meanwhile(_sent: Any, deliver: Any) -> Any:
+        nonlocal writes
+        writes += 1
+        if writes == 1:
+            assert 200 == put(shop, "both", a_template("<p>Theirs</p>")).status
+        return deliver()
+
+    with tapped(on("TransactWriteItems", meanwhile)):
+        ours = put(shop, "both", a_template("<p>Ours</p>"))
+    assert (200, 3) == (ours.status, ours.json["version"])
+    said = [get(shop, f"/both/versions/{version}").json["variants"]["en"]["html"] for version in (1, 2, 3)]
+    assert ["<p>Hello {{ customer.first_name }}</p>", "<p>Theirs</p>", "<p>Ours</p>"] == said
+
+
+def test_who_means_a_version_that_another_has_replaced_meanwhile_is_refused(shop: Shop) -> None:
+    put(shop, "meant")
+    writes = 0
+
+    def meanwhile(_sent: Any, deliver: Any) -> Any:
+        nonlocal writes
+        writes += 1
+        if writes == 1:
+            assert 200 == put(shop, "meant", a_template("<p>Theirs</p>")).status
+        return deliver()
+
+    with tapped(on("TransactWriteItems", meanwhile)):
+        assert (412, "version_mismatch") == code_of(put(shop, "meant", a_template("<p>Ours</p>"), if_match='"1"'))
+    assert "<p>Theirs</p>" == get(shop, "/meant").json["variants"]["en"]["html"]

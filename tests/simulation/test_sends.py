@@ -42,7 +42,7 @@ from tests.builders import NOON
 from tests.simulation.company import NEWS, Company, Counted, Stopped, person
 from tests.simulation.provider import AWKWARD, Mood, Moving, PostOffice, Taken, planned
 from tests.simulation.schedule import CALM, Schedule, Weather, hold
-from tests.simulation.table import MemoryTable
+from tests.simulation.table import MemoryTable, Moment
 
 ROUGH = Weather(kill=0.012, lose=0.008, resend=0.01, twice=0.2)
 EARLIER = NOON - timedelta(hours=1)
@@ -387,16 +387,43 @@ def zombies(seed: int, table: MemoryTable | None = None) -> Ledger:
     return Ledger.of(race)
 
 
-def test_a_worker_that_slept_too_long_changes_nothing_of_a_later_attempt() -> None:
+def sleepers(seed: int) -> Ledger:
+    """Let two workers who doze at the provider and time itself take turns: one wakes while a later attempt is under way."""
+    race = Race.of(seed, transactional(), weather=CALM, mood=Mood(0.1, 0.3, 0.3, 0.2))
+    office, random = race.office, race.schedule.random
+    office.work(("m2", 0))
+
+    def sleep() -> None:
+        for _ in range(random.choice((10, 30, 80))):
+            race.schedule.pause(Moment.BEFORE, "sleep")
+
+    def works() -> None:
+        for _ in range(4):
+            office.work(("m1", 0))
+
+    def time_passes() -> None:
+        for _ in range(3):
+            for seconds in (LOST_AFTER.total_seconds(), DOUBTED_FOR.total_seconds()):
+                office.clock.wait(seconds)
+                office.settle()
+
+    office.provider.meanwhile = sleep
+    race.schedule.run({"a": works, "b": works, "time": time_passes})
+    office.come_to_rest()
+    return Ledger.of(race)
+
+
+@pytest.mark.parametrize(("race", "seeds"), [(zombies, 1_000), (sleepers, 1_500)], ids=["zombies", "sleepers"])
+def test_a_worker_that_slept_too_long_changes_nothing_of_a_later_attempt(race: Callable[[int], Ledger], seeds: int) -> None:
     """S7."""
 
     def check(seed: int) -> None:
-        ledger = zombies(seed)
+        ledger = race(seed)
         ledger.every_step_has_its_reason()
         ledger.nobody_gets_twice()
         ledger.books_balance(MESSAGES.items())
 
-    hold(check, range(1_000))
+    hold(check, range(seeds))
 
 
 def first_red(check: Callable[[int], object], seeds: int = 1_000) -> None:

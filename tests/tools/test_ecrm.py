@@ -156,16 +156,38 @@ def test_a_command_that_is_not_whole_says_how_it_is_used(cloud: Cloud, run: Run,
     assert (2, "usage: ecrm", left) == (code, complaints[0][:11], cloud.items())
 
 
+MAILS = {"order.placed": "order-confirmed", "order.shipped": "order-shipped"}
+
+
+def test_sending_is_armed_paused_and_resumed(run: Run) -> None:
+    unarmed = ["this table is not armed", "transactional mail is sent", "marketing mail is sent"]
+    assert (0, unarmed, []) == run("sending", "status")
+    assert (0, ["this table is armed"], []) == run("sending", "arm")
+    assert 0 == run("sending", "pause", "marketing", "--reason", "wrong prices")[0]
+    _, (armed, transactional, marketing), _ = run("sending", "status")
+    assert ("this table is armed", "transactional mail is sent") == (armed, transactional)
+    assert marketing.startswith("marketing mail is paused since 20")
+    assert marketing.endswith("by tools.ecrm: wrong prices")
+    assert 0 == run("sending", "resume", "marketing")[0]
+    assert ["this table is armed", *unarmed[1:]] == run("sending", "status")[1]
+
+
+def test_nobody_pauses_mail_without_a_reason(run: Run) -> None:
+    assert 2 == run("sending", "pause", "marketing")[0]
+
+
 def test_a_site_put_is_the_site_that_the_api_reads(cloud: Cloud, run: Run) -> None:
     words = ["--brand", "Blue Note", "--languages", "de,en", "--time-zone", "Europe/Berlin", "--currency", "EUR"]
     more = ["--sender", "shop@example.com", "--reply-to", "help@example.com", "--postal-address", "1 Street\nTown"]
-    _, (line,), _ = run("sites", "put", "at", *words, *more)
+    mails = ",".join(f"{event}={name}" for event, name in MAILS.items())
+    _, (line,), _ = run("sites", "put", "at", *words, *more, "--mails", mails)
     read = cloud.call(sites, "GET", "/v1/sites/at").json
     contacts = {"sender": "shop@example.com", "reply_to": "help@example.com", "postal_address": "1 Street\nTown"}
-    expected = a_site(**contacts) | {"site": "at", "version": 1, "updated_at": read["updated_at"]}
+    expected = a_site(**contacts) | {"mails": MAILS, "site": "at", "version": 1, "updated_at": read["updated_at"]}
     assert (expected, expected) == (read, json.loads(line))
     _, (line,), _ = run("sites", "put", "at", *words)
-    assert expected | dict.fromkeys(contacts) | {"version": 2, "updated_at": json.loads(line)["updated_at"]} == json.loads(line)
+    bare = {"mails": {}, "version": 2, "updated_at": json.loads(line)["updated_at"]}
+    assert expected | dict.fromkeys(contacts) | bare == json.loads(line)
 
 
 @pytest.fixture

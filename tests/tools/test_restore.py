@@ -14,6 +14,7 @@ from ecrm import bootstrap
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.instants import to_answer
 from ecrm.store.keys import SHAPES
+from messages_api.handler import handler as messages
 from orders_api.handler import handler as orders
 from sites_api.handler import handler as sites
 from tests.builders import a_consent, a_proof, a_site, a_topic, an_event, an_order
@@ -565,3 +566,26 @@ def test_what_was_said_of_attributes_and_products_since_stays_beside_what_was_lo
     left = cloud.items()
     counts = command()[1]
     assert (1, 1, left) == (counts["attributes newer there"], counts["product newer there"], cloud.items())
+
+
+def test_what_was_still_to_be_sent_comes_back_as_what_nobody_knows(cloud: Cloud, command: Run) -> None:
+    """It may have been sent after the backup: sending it now would be sending it twice."""
+    planned(cloud)
+    side = of(set_aside(cloud), "send")
+    lose(cloud)
+    command()
+    (kept,) = stand(cloud, "send")
+    ((_, before),) = side.items()
+    assert ("planned", "unknown_final", "restored") == (before["status"]["S"], kept["status"]["S"], kept["reason"]["S"])
+    assert [] == stand(cloud, "page")
+    assert "work" not in kept
+
+
+def planned(cloud: Cloud) -> str:
+    """The id of a message that waits to be sent."""
+    asked = cloud.call(
+        messages, "POST", "/v1/messages", {"template": "order-confirmed", "customer": {"email": "mail@example.com"}}
+    )
+    assert 202 == asked.status
+    bootstrap.sends().come_back(asked.json["message_id"], 0, bootstrap.clock.now())
+    return str(asked.json["message_id"])

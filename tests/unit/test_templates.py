@@ -409,3 +409,35 @@ def test_every_value_is_on_the_page() -> None:
     named = {found for row in table(PAGE, "value", "what it is") for found in re.findall(r"`(\w+\.\w+)`", row[0])}
     fixed = {f"{root}.{name}" for root in ("site", "order", "links", "language") for name in values[root]}
     assert fixed == named
+
+
+@pytest.mark.parametrize(("filters", "fits"), [("{{ 1 | length }}" * 2, True), ("{{ 1 | length }}" * 3, False)])
+def test_a_filter_costs_something_by_itself(filters: str, fits: bool) -> None:  # noqa: FBT001 (a column of the table)
+    many = a_template("{% for a in range(1000) %}" + filters + "{% endfor %}")
+    if fits:
+        assert [] == MAILS.check(many)
+    else:
+        assert [("/variants/en/html", "mail_too_large", "line 1")] == flaws_of(many)
+
+
+ODD = {
+    "vast": 10**400,
+    "beyond": Decimal("1e999999999"),
+    "tiny": Decimal("-1e-999999"),
+    "first_day": "0001-01-01",
+    "last_moment": "9999-12-31T23:59:59-23:00",
+    "nested": [[[]]],
+    "object": {"": 1},
+    "fraction": 1.5,
+}
+
+
+@pytest.mark.parametrize("language", ["en", "fa", "de"])
+@pytest.mark.parametrize("name", ODD)
+def test_the_oddest_value_is_written_or_told_through_every_filter(name: str, language: str) -> None:
+    arguments = {"default": ': "x"', "plural": ': "x"', "truncate": ": 3"}
+    for each in ("", *(f" | {filter_}{arguments.get(filter_, '')}" for filter_ in ARGUMENTS)):
+        try:
+            assert isinstance(written(f"{{{{ data.value{each} }}}}", language=language, data={"value": ODD[name]}), str)
+        except Invalid as told:
+            assert "bad_value" == told.code  # noqa: PT017 (either is right)

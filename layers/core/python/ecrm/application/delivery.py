@@ -60,7 +60,7 @@ def record_notice(
 ) -> Outcome:
     """Write down a notice, whatever came before it. What must not be sent to any more is suppressed before anything else.
 
-    1 read unit and 4 write units; a delivery 1 read unit more. Raises Unavailable: then it is to be told again.
+    Half a read unit and 4 write units; a delivery 1 read unit more. Raises Unavailable: then it is to be told again.
     """
     now = clock.now()
     address = Address(Channel.EMAIL, notice.address)
@@ -102,11 +102,16 @@ def _note(notice: Notice) -> str | None:
 
 
 def _recorded(notice: Notice, digest: str, sends: Sends, now: datetime) -> tuple[Send | None, Outcome]:
-    """Write the entry and the event, always the one with the other; gives the entry, where there is one."""
-    for _ in range(ATTEMPTS):
-        send = sends.find(notice.run_id, notice.shard, notice.customer_id)
+    """Write the entry and the event, always the one with the other; gives the entry, where there is one.
+
+    An older state does at first, for half the units: what it lacks is found when it is written, or is not there at all.
+    """
+    for again in range(ATTEMPTS):
+        send = sends.find(notice.run_id, notice.shard, notice.customer_id, consistent=again > 0)
         if send is None or notice.attempt > send.attempt:
-            return None, Outcome.UNKNOWN
+            if again:
+                return None, Outcome.UNKNOWN
+            continue
         try:
             is_told = _tell(send, notice, digest, sends, now)
         except AlreadyRecorded:

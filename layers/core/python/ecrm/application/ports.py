@@ -482,9 +482,7 @@ class Sends(Protocol):
         """Give the run that a request has asked for before. Raises Invalid where its key came with another body."""
         ...
 
-    def find(self, run_id: str, shard: int, customer_id: str) -> Send | None:
-        """Give an entry, strongly consistent."""
-        ...
+    def find(self, run_id: str, shard: int, customer_id: str, *, consistent: bool = True) -> Send | None: ...
 
     def page(self, run_id: str, shard: int) -> Iterable[Send]:
         """Give the entries of a page, strongly consistent, read as they are asked for."""

@@ -66,6 +66,8 @@ OPEN_FOR = timedelta(minutes=1)
 that wait for replies at once would otherwise have nine doubts before the fifth is known."""
 NOT_NOW = timedelta(seconds=30)
 """Before a page is tried again whose mail the provider did not take for now."""
+MOST_AHEAD = timedelta(seconds=10)
+"""How long a worker waits for a slot: longer only where there are more workers than lanes, and then the others are enough."""
 PAUSED_AGAIN = timedelta(minutes=1)
 """Before a page is looked at again that must not be sent."""
 PLANNED_AGAIN = timedelta(minutes=15)
@@ -271,9 +273,11 @@ class Sender:
 
     def _wait_for_slot(self) -> None:
         now = self._clock.now()
-        seconds = (self._lease.take(now) - now).total_seconds()
-        if seconds > 0:
-            self._wait(seconds)
+        ahead = self._lease.take(now) - now
+        if ahead > MOST_AHEAD:
+            raise Held(Hold.NOT_NOW, now + NOT_NOW)
+        if ahead > timedelta(0):
+            self._wait(ahead.total_seconds())
 
     def _again(self, send: Send) -> Send:
         """Read an entry that somebody else wrote; rosters are never taken apart."""

@@ -20,6 +20,9 @@ from .orders import Values, order_view
 LINKS = frozenset({"order_status", "confirm", "unsubscribe"})
 """Every link that some mail of ours has."""
 
+MOST_DIGITS = 37
+"""Of a number: fewer than 128 bits hold, as minijinja's numbers do."""
+
 
 def values_of(material: Material, language: str) -> Values:
     site = material.site
@@ -69,16 +72,23 @@ def _order(view: OrderView, site: Site, language: str, data: Mapping[str, Any]) 
 
 
 def plain(value: Any) -> Any:
-    """Give a value as template language knows values; a whole number stays whole, and any other becomes a double."""
+    """Give a value as a template knows values: a whole number stays whole, another becomes a double, a vast one a text."""
     match value:
-        case None | str() | bool() | int() | float():
+        case None | str() | bool() | float():
             return value
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
+        case int() | Decimal():
+            return _number(value)
         case Mapping():
             return {str(name): plain(inner) for name, inner in value.items()}
         case _:
             return [plain(inner) for inner in value]
+
+
+def _number(value: int | Decimal) -> int | float | str:
+    number = Decimal(value)
+    if abs(number.adjusted()) > MOST_DIGITS:
+        return str(value)
+    return int(number) if number == number.to_integral_value() else float(number)
 
 
 def _local(instant: datetime, zone: ZoneInfo) -> str:

@@ -49,8 +49,8 @@ class DynamoSends:
     def answered(self, request: Request | None, now: datetime) -> str | None:
         return replays.resource_of(self._table, request, now) if request else None
 
-    def find(self, run_id: str, shard: int, customer_id: str) -> Send | None:
-        item = self._table.get(keys.send(run_id, shard, customer_id), consistent=True)
+    def find(self, run_id: str, shard: int, customer_id: str, *, consistent: bool = True) -> Send | None:
+        item = self._table.get(keys.send(run_id, shard, customer_id), consistent=consistent)
         return send_of(item) if item else None
 
     def page(self, run_id: str, shard: int) -> Iterator[Send]:
