@@ -40,19 +40,28 @@ def artefacts(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 
 def test_every_module_ships_with_bytecode_that_is_never_checked(artefacts: dict[str, Path]) -> None:
-    for artefact in artefacts.values():
-        modules = list(artefact.rglob("*.py"))
+    for logical_id, artefact in artefacts.items():
+        modules = list(artefact.rglob("*.pyc" if logical_id == "CoreLayer" else "*.py"))
         assert modules
         for module in modules:
-            bytecode = Path(importlib.util.cache_from_source(str(module))).read_bytes()
+            is_bytecode = module.suffix == ".pyc"
+            bytecode = (module if is_bytecode else Path(importlib.util.cache_from_source(str(module)))).read_bytes()
             assert bytecode[:4] == importlib.util.MAGIC_NUMBER, module
             assert int.from_bytes(bytecode[4:8], "little") == UNCHECKED_HASH, module
 
 
 def test_no_bytecode_ships_without_its_module(artefacts: dict[str, Path]) -> None:
-    for artefact in artefacts.values():
-        for bytecode in artefact.rglob("*.pyc"):
+    for logical_id in artefacts.keys() - {"CoreLayer"}:
+        for bytecode in artefacts[logical_id].rglob("*.pyc"):
             assert Path(importlib.util.source_from_cache(str(bytecode))).exists()
+
+
+def test_our_own_package_ships_whole_as_bytecode_alone(artefacts: dict[str, Path]) -> None:
+    core = artefacts["CoreLayer"]
+    assert sorted(str(path.relative_to(core).with_suffix(".py")) for path in core.rglob("*.pyc")) == sorted(
+        str(path.relative_to(ROOT / "layers/core")) for path in (ROOT / "layers/core").rglob("*.py")
+    )
+    assert [] == list(core.rglob("*.py"))
 
 
 @pytest.mark.parametrize(("layer", "limit"), [("DepsLayer", 30), ("CoreLayer", 2)])
