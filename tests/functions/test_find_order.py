@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 import pytest
 
 from ecrm import bootstrap
-from ecrm.domain.api_keys import KeyKind
+from ecrm.application.ports import Claim
+from ecrm.domain.customers import Identifier, Kind
 from messages_api.handler import handler as messages
 from tests.builders import a_request
 from tests.cloud import Answer, Cloud
@@ -75,13 +76,16 @@ def test_whatever_is_not_found_is_answered_in_the_same_words_and_mails_nothing(s
     assert [("sara@example.com", True)] == links(shop)
 
 
-def test_an_address_that_only_a_browser_has_named_opens_no_order(shop: Shop) -> None:
-    said = {"anonymousId": "browser-9", "userId": "u-9", "traits": {"email": "claimed@example.com"}}
-    assert 200 == shop.call("POST", "/v1/identify", said, key=shop.cloud.key(KeyKind.WRITE)).status
-    order = a_new_order() | {"customer": {"user_id": "u-9"}}
-    assert 201 == shop.call("POST", "/v1/orders", order).status
-    assert 202 == find(asked(order_id=order["order_id"], email="claimed@example.com")).status
-    assert [] == links(shop)
+def test_an_address_that_no_server_has_vouched_for_opens_no_order(shop: Shop) -> None:
+    customer = bootstrap.customers().find(shop.customer_id)
+    assert customer is not None
+    claimed = Identifier(Kind.EMAIL, "claimed@example.com")
+    said = replace(
+        customer, identifiers=(*customer.identifiers, claimed), claimed=frozenset({claimed}), version=customer.version + 1
+    )
+    bootstrap.customers().write(Claim(said, customer.version, (), ()), None, bootstrap.clock.now())
+    assert 202 == find(asked(email="claimed@example.com")).status
+    assert [] == [item for item in shop.cloud.items("EVENT#") if item["type"]["S"] == "message.requested"]
 
 
 @pytest.mark.usefixtures("shop")
