@@ -11,7 +11,8 @@ it and keeps no mail over a restart. Here they are kept and checked (`local/ses.
 what is asked for, and `POST /_local/ses/faults` makes the next calls of SendEmail fail, each once.
 It lets nobody's policy name what SendEmail uses: AWS asks for the sender's identity and for the configuration set.
 It keeps a template's parameter as the text that it is, and cannot compare the MaximumConcurrency that one gives to anything.
-It does not say which process runs which function: `GET /_local/status` does, so that tests can kill one at work.
+It does not say which process runs which function: `GET /_local/status` does, so that tests can kill one at work. When one
+dies while it starts, it kills all others of the function, at whatever they are: here that is one call that failed.
 """
 
 import asyncio
@@ -58,6 +59,9 @@ enforce = iam_evaluator.enforce
 resolve = iam_evaluator._resolve_condition_key
 execute = apigateway._handle_execute_in_scope
 answer_ses = ses_v2.handle_request
+spawn, invoke = lambda_runtime.Worker._spawn, lambda_runtime.Worker.invoke
+started: dict[Any, int] = {}
+"""The process of each worker of Lambda that got as far as the function's handler."""
 concurrency_of = lambda_svc._sqs_esm_concurrency
 name_resource = iam_actions._ses_v2_resource_arn
 configuration_set: ContextVar[str] = ContextVar("configuration_set", default="")
@@ -72,7 +76,8 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     elif path == "/_local/status":
         after = int(parse_qs(scope["query_string"].decode()).get("after", ["-1"])[0])
         new = [request for request in requests if 0 <= after < request["number"]]
-        status = {"folder": str(FOLDER), "backlog": _backlog(), "requests": new, "calls": _calls(), "workers": _workers()}
+        status: dict[str, Any] = {"folder": str(FOLDER), "backlog": _backlog(), "requests": new, "calls": _calls()}
+        status |= {"workers": _workers(), "mails": sum(map(len, _mails().values()))}
         await _reply(send, 200, json.dumps(status), "application/json")
     elif path == "/_local/ses/faults":
         asked = json.loads(await _body(receive))
@@ -119,6 +124,18 @@ def _name_resource(method: str, path: str, body: bytes, region: str, account: st
     name = request.get("ConfigurationSetName")
     configuration_set.set(f"arn:aws:ses:{region}:{account}:configuration-set/{name}" if name else "")
     return f"arn:aws:ses:{region}:{account}:identity/{identity}"
+
+
+def _spawn(worker: Any) -> None:
+    spawn(worker)
+    started[worker] = worker._proc.pid
+
+
+def _invoke(worker: Any, *arguments: Any, **named: Any) -> Any:
+    try:
+        return invoke(worker, *arguments, **named)
+    except Exception as error:  # noqa: BLE001 (whatever kept it from starting is that call's own)
+        return {"status": "error", "error": str(error), "cold_start": True, "log": ""}
 
 
 def _concurrency_of(mapping: dict[str, Any], *more: Any) -> Any:
@@ -248,12 +265,12 @@ async def _reply(
 
 
 def _workers() -> dict[str, dict[str, list[int]]]:
-    """The processes that there are of each function: those that are `busy` with a call just now, and the `idle` ones."""
+    """The processes of each function that have started: those that are `busy` with a call just now, and the `idle` ones."""
     found: dict[str, dict[str, list[int]]] = {}
     for worker in [worker for pool in list(lambda_runtime._workers.values()) for worker in pool]:
         of_function = found.setdefault(worker.func_name, {"busy": [], "idle": []})
         process = worker._proc
-        if process is not None and process.poll() is None:
+        if process is not None and process.poll() is None and started.get(worker) == process.pid:
             of_function["busy" if worker.in_use else "idle"].append(process.pid)
     return found
 
@@ -345,6 +362,7 @@ if __name__ == "__main__":
         iam_evaluator._resolve_condition_key = _resolve
         iam_actions._ses_v2_resource_arn = _name_resource
         apigateway._handle_execute_in_scope = _execute
+        lambda_runtime.Worker._spawn, lambda_runtime.Worker.invoke = _spawn, _invoke
         lambda_svc._sqs_esm_concurrency = _concurrency_of
         ses_v2.handle_request = _answer_ses
         ministack.app = app

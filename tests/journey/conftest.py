@@ -23,7 +23,7 @@ NOTE = {
     "purpose": "transactional",
     "variants": {"en": {"subject": "A note", "html": '<p>{{ data.words }} <a href="https://example.com/more">more</a></p>'}},
 }
-NEWS = {"purpose": "marketing", "topic": "letters", "variants": {"en": {"subject": "News", "html": "<p>News</p>"}}}
+TO_ALL = {"purpose": "transactional", "variants": {"en": {"subject": "To all", "html": "<p>We are moving.</p>"}}}
 PORT = int(os.environ.get("JOURNEY_PORT", "4591"))
 
 
@@ -92,7 +92,7 @@ def connect_shop(stack: Stack, facts: dict[str, Any]) -> Callable[[], Api]:
     with Api(facts["api_url"], facts["staff_key"]) as staff:
         staff.put("/v1/topics/letters", topic, 200, 201)
         staff.put("/v1/templates/note", NOTE, 200, 201)
-        staff.put("/v1/templates/news", NEWS, 200, 201)
+        staff.put("/v1/templates/to-all", TO_ALL, 200, 201)
     return lambda: Api(facts["api_url"], secret)
 
 
