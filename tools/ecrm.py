@@ -90,7 +90,9 @@ def put(asked: argparse.Namespace) -> None:
             "mails": dict(pair.split("=", 1) for pair in asked.mails.split(",")) if asked.mails else {},
         }
     )
-    site, _ = put_site(body.to_site(asked.site, wired.clock.now()), expected_version=None, sites=wired.sites())
+    site, _ = put_site(
+        body.to_site(asked.site, wired.clock.now()), expected_version=None, sites=wired.sites(), templates=wired.templates()
+    )
     print(SiteBody.of(site).model_dump_json())
 
 

@@ -245,6 +245,7 @@ ANSWERS = {
     "exports_expire_by": "When no file of an export of many people can hold the person any more.",
     "backups_expire_by": "When the table cannot be restored any more to a moment before the erasure.",
     "logs_expire_by": "When logs from before are gone; they hold ids only.",
+    "notices_expire_by": "When the mail provider's notices that could not be taken down are gone; there are none as a rule.",
     "code": "Stable, for programs.",
     "correlation_id": "Names the request in our logs.",
     "currencies": "By ISO 4217 code.",

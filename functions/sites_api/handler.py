@@ -25,4 +25,4 @@ def read_site(call: Call) -> Reply:
 @handler.route("PUT", "/v1/sites/{site}", scope=Scope.SITES_WRITE, body=wire.PutSiteBody, answer=wire.SiteBody)
 def put_site(call: Call) -> Reply:
     """Create or replace a site. With If-Match, only the version named; with If-None-Match: *, only a new one."""
-    return door.put(call, sites=wired.sites())
+    return door.put(call, sites=wired.sites(), templates=wired.templates())

@@ -129,6 +129,12 @@ BAD_SITES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a sender that is none": ({"sender": "Sara"}, "/sender", "email_syntax"),
     "a header in an address": ({"reply_to": "a@example.com\r\nBcc: b@example.com"}, "/reply_to", "email_syntax"),
     "a postal address of 2,001": ({"postal_address": "x" * 2_001}, "/postal_address", "too_long"),
+    "mails of nobody": ({"mails": {"order.placed": "order-confirmed"}}, "/sender", "no_sender"),
+    "a mail that there is not": (
+        {"sender": "a@example.com", "mails": {"order.placed": "order-confirmed", "order.paid": "paid"}},
+        "/mails/order.paid",
+        "unknown_template",
+    ),
     "an unknown field": ({"colour": "blue"}, "/colour", "unknown_field"),
     "its own version": ({"version": 7}, "/version", "unknown_field"),
     "its own name": ({"site": "other"}, "/site", "unknown_field"),

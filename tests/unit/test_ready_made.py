@@ -13,9 +13,9 @@ from ecrm.application.orders import OrderView
 from ecrm.application.templates import Material, Rendered
 from ecrm.domain.orders import Refunded, Shipped, fold
 from ecrm.domain.sites import Site
-from ecrm.domain.templates import Template
+from ecrm.domain.templates import READY_MADE, Template
 from ecrm.messaging.mails import CLIPPED, Mails
-from ecrm.messaging.ready_made import NAMES, ready_made
+from ecrm.messaging.ready_made import ready_made
 from ecrm.messaging.samples import LINKS, sample_order
 from tests.architecture.sources import ROOT
 from tests.builders import NOON
@@ -32,7 +32,7 @@ SITE = Site(
     postal_address="تهران، خیابان ولیعصر",
     updated_at=NOON,
 )
-EACH = [pytest.param(TEMPLATES[name], language, id=f"{name}-{language}") for name in NAMES for language in LANGUAGES]
+EACH = [pytest.param(TEMPLATES[name], language, id=f"{name}-{language}") for name in READY_MADE for language in LANGUAGES]
 WORST: list[str] = [
     text
     for text in json.loads((ROOT / "tests/data/naughty_strings.json").read_text(encoding="utf-8"))

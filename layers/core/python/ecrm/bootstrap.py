@@ -201,7 +201,7 @@ def sites() -> DynamoSites:
 def consents() -> "DynamoConsents":
     from ecrm.store.consent import DynamoConsents  # noqa: PLC0415 (each function imports its own)
 
-    return DynamoConsents(table(), customers(), _identity_secret)
+    return DynamoConsents(table(), _identity_secret)
 
 
 @cache
@@ -243,7 +243,7 @@ def ready_made() -> "Mapping[str, Template]":
 def contacts() -> "DynamoContacts":
     from ecrm.store.contacts import DynamoContacts  # noqa: PLC0415 (each function imports its own)
 
-    return DynamoContacts(table(), customers())
+    return DynamoContacts(table())
 
 
 @cache

@@ -19,6 +19,8 @@ from .ports import Contended, Erasure, ExportFiles, Orders, Statistics
 EXPORTS_KEPT = timedelta(days=9)
 """Files that hold many people expire after seven days; S3 counts from the next midnight, and takes up to a day to delete them."""
 BACKUPS_KEPT = timedelta(days=35)
+NOTICES_KEPT = timedelta(days=14)
+"""What the mail provider told and nobody could take down waits in a queue of dead letters, with the address, at most so long."""
 ATTEMPTS = 5
 AT_ONCE = 500
 """Items that are deleted before that is written down."""
@@ -80,4 +82,5 @@ def receipt(job: Job, now: datetime, *, logs_kept: timedelta) -> Mapping[str, da
         "exports_expire_by": now + EXPORTS_KEPT,
         "backups_expire_by": now + BACKUPS_KEPT,
         "logs_expire_by": now + logs_kept,
+        "notices_expire_by": now + NOTICES_KEPT,
     }

@@ -1,19 +1,42 @@
 """Defining and reading sites."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Protocol
 
-from ecrm.domain.errors import Invalid, NotFound
+from ecrm.domain.errors import Flaw, Invalid, NotFound
 from ecrm.domain.sites import Site
+from ecrm.domain.templates import READY_MADE, Purpose, TemplateHead
 
 from .definitions import put_definition
 from .ports import Sites
 
 
-def put_site(site: Site, *, expected_version: int | None, sites: Sites) -> tuple[Site, bool]:
-    """Create or replace a site, as `put_definition` does."""
+class TemplateList(Protocol):
+    def heads(self) -> Iterable[TemplateHead]: ...
+
+
+def put_site(site: Site, *, expected_version: int | None, sites: Sites, templates: TemplateList) -> tuple[Site, bool]:
+    """Create or replace a site, as `put_definition` does. Raises Invalid where its mails could not be sent."""
+    if site.mails:
+        _refuse_mails(site, templates)
     return put_definition(
         site.site, lambda version: replace(site, version=version), expected_version=expected_version, definitions=sites
     )
+
+
+def _refuse_mails(site: Site, templates: TemplateList) -> None:
+    if site.sender is None:
+        raise Invalid.at("/sender", "no_sender", "a site that sends mails has a sender")
+    purposes = dict.fromkeys(READY_MADE, Purpose.TRANSACTIONAL) | {head.template: head.purpose for head in templates.heads()}
+    flaws: list[Flaw] = []
+    for event, template in site.mails.items():
+        if template not in purposes:
+            flaws.append(Flaw(f"/mails/{event}", "unknown_template", "no such template"))
+        elif purposes[template] is Purpose.MARKETING:
+            flaws.append(Flaw(f"/mails/{event}", "template_is_marketing", "an order's mail is owed, and advertises nothing"))
+    if flaws:
+        raise Invalid(flaws[0].detail, flaws=tuple(flaws))
 
 
 def read_site(site: str, *, sites: Sites) -> Site:

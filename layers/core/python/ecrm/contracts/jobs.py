@@ -43,6 +43,7 @@ class ReceiptBody(Answer):
     exports_expire_by: str
     backups_expire_by: str
     logs_expire_by: str
+    notices_expire_by: str
 
 
 class JobBody(Answer):

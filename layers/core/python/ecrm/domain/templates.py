@@ -10,6 +10,9 @@ from typing import Literal
 LARGEST = 300_000
 """Bytes of UTF-8 over all languages: a version is one item of the table, which holds 400 KB."""
 
+READY_MADE = ("confirm-address", "order-confirmed", "order-delivered", "order-link", "order-refunded", "order-shipped")
+"""The templates that are there before a company has written one."""
+
 type Direction = Literal["ltr", "rtl"]
 
 _RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "iw", "khw", "ks", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"})

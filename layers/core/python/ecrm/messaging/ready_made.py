@@ -12,10 +12,9 @@ from pathlib import Path
 from minijinja import Environment
 
 from ecrm.domain.links import Language
-from ecrm.domain.templates import Purpose, Template, Variant, direction_of
+from ecrm.domain.templates import READY_MADE, Purpose, Template, Variant, direction_of
 
 _HERE = Path(__file__).parent / "mails"
-NAMES = ("confirm-address", "order-confirmed", "order-delivered", "order-link", "order-refunded", "order-shipped")
 
 _FONTS = {
     Language.ENGLISH: "-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif",
@@ -46,7 +45,7 @@ def ready_made() -> Mapping[str, Template]:
             purpose=Purpose.TRANSACTIONAL,
             variants={language.value: _variant(brackets, name, language, words[language]) for language in Language},
         )
-        for name in NAMES
+        for name in READY_MADE
     }
 
 

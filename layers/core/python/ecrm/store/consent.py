@@ -4,10 +4,9 @@ That version is what a merger is held to: nobody says no to a customer in the mo
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from ecrm.application.consent import taken_over
-from ecrm.application.ports import ConsentBook, Contended, Request, Standing
+from ecrm.application.ports import ConsentBook, Contended, Request
 from ecrm.domain.consent import SORTS, Channel, Consent, Subject, details, fact_of
 from ecrm.domain.events import Event
 from ecrm.domain.instants import from_text, to_text
@@ -15,16 +14,13 @@ from ecrm.domain.suppressions import Address
 
 from . import keys, replays
 from .events import put_event
+from .standing import present
 from .table import Action, Check, Item, Put, Table, as_seen, put_as_seen
-
-if TYPE_CHECKING:
-    from .customers import DynamoCustomers
 
 
 class DynamoConsents:
-    def __init__(self, table: Table, customers: "DynamoCustomers", secret: Callable[[], bytes]) -> None:
+    def __init__(self, table: Table, secret: Callable[[], bytes]) -> None:
         self._table = table
-        self._customers = customers
         self._secret = secret
 
     def digest(self, channel: Channel, address: str) -> str:
@@ -44,7 +40,7 @@ class DynamoConsents:
     ) -> frozenset[str]:
         events = tuple(events)
         actions: list[Action] = [
-            *self._customers.puts(Standing(customer_id)),
+            present(customer_id),
             *_puts(customer_id, changed, events, seen),
             *replays.puts(request, events[0].received_at),
         ]

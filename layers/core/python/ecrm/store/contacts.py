@@ -2,21 +2,20 @@
 
 from collections.abc import Sequence
 
-from ecrm.application.ports import Contended, Request, Standing
+from ecrm.application.ports import Contended, Request
 from ecrm.domain.events import Event
 
 from . import keys, replays
-from .customers import DynamoCustomers
 from .events import put_event
+from .standing import present
 from .table import Action, Put, Table
 
 _ID_IS_FREE = "contact id is free"
 
 
 class DynamoContacts:
-    def __init__(self, table: Table, customers: DynamoCustomers) -> None:
+    def __init__(self, table: Table) -> None:
         self._table = table
-        self._customers = customers
 
     def digest(self, partitions: Sequence[str], site: str, contact_id: str) -> str | None:
         found = self._table.get_many(keys.contact(partition, site, contact_id) for partition in partitions)
@@ -26,7 +25,7 @@ class DynamoContacts:
         key = keys.contact(event.customer_id, event.site, contact_id)
         item = {"PK": key.pk, "SK": key.sk, "type": "contact", "v": 1, "digest": digest}
         actions: list[Action] = [
-            *self._customers.puts(Standing(event.customer_id)),
+            present(event.customer_id),
             Put(item, "attribute_not_exists(PK)", _ID_IS_FREE),
             put_event(event, why="event is new"),
             *replays.puts(request, event.received_at),

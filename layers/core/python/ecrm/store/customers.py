@@ -11,9 +11,8 @@ from ecrm.domain.instants import from_text, to_text
 from . import keys, replays
 from .consent import merging
 from .events import put_event
-from .table import Action, Check, Item, Put, Table, as_seen, put_as_seen
-
-PRESENT = "attribute_exists(PK) AND attribute_not_exists(merged_into) AND attribute_not_exists(erased_at)"
+from .standing import present
+from .table import Action, Item, Put, Table, put_as_seen
 
 
 class DynamoCustomers:
@@ -59,7 +58,7 @@ class DynamoCustomers:
         """What a fact's transaction must hold for its customer, so that no fact is written to one who is merged or erased."""
         claim = standing.claim
         if claim is None:
-            yield _present(standing)
+            yield present(standing.customer_id, standing.found)
             return
         yield _as_seen(claim.customer, claim.seen)
         for merged in claim.absorbed:
@@ -95,14 +94,6 @@ class DynamoCustomers:
         if entry.seen.customer_id is None:
             return Put(item, "attribute_exists(erased_at) AND attribute_not_exists(customer_id)", why)
         return Put(item, "customer_id = :holder", why, {":holder": entry.seen.customer_id})
-
-
-def _present(standing: Standing) -> Check:
-    key, found = keys.profile(standing.customer_id), standing.found
-    if found is None:
-        return Check(key, PRESENT, "customer is there, neither merged nor erased")
-    unchanged, values = as_seen(found.version)
-    return Check(key, f"{PRESENT} AND {unchanged}", "customer is there as they were seen", values)
 
 
 def _as_seen(customer: Customer, seen: int) -> Put:

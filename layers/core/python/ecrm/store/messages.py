@@ -15,6 +15,7 @@ from ecrm.domain.suppressions import Address
 from . import keys, replays
 from .customers import DynamoCustomers
 from .events import put_event
+from .standing import present
 from .table import Action, Check, Item, Put, Refused, Table
 
 _ENTRY = "entry as it was seen"
@@ -74,7 +75,7 @@ class DynamoSends:
         actions: list[Action] = [
             _as_seen(claimed),
             # The address is one that this version of them has, and they are neither merged nor erased.
-            *self._customers.puts(Standing(customer.customer_id, found=customer)),
+            present(customer.customer_id, customer),
             Check(key, may_be_sent_to, _SUPPRESSION, {":no": False, ":now": to_text(now)}),
         ]
         if claimed.policy is Policy.MARKETING:
