@@ -11,21 +11,26 @@ it and keeps no mail over a restart. Here they are kept and checked (`local/ses.
 what is asked for, and `POST /_local/ses/faults` makes the next calls of SendEmail fail, each once.
 It lets nobody's policy name what SendEmail uses: AWS asks for the sender's identity and for the configuration set.
 It keeps a template's parameter as the text that it is, and cannot compare the MaximumConcurrency that one gives to anything.
+It unpacks code and layers anew for every process that runs a function: here once, and each process gets links to that.
 It does not say which process runs which function: `GET /_local/status` does, so that tests can kill one at work. When one
 dies while it starts, it kills all others of the function, at whatever they are: here that is one call that failed.
 """
 
 import asyncio
 import fcntl
+import hashlib
 import json
 import os
+import threading
 import time
+import zipfile
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -124,6 +129,22 @@ def _name_resource(method: str, path: str, body: bytes, region: str, account: st
     name = request.get("ConfigurationSetName")
     configuration_set.set(f"arn:aws:ses:{region}:{account}:configuration-set/{name}" if name else "")
     return f"arn:aws:ses:{region}:{account}:identity/{identity}"
+
+
+class _UnpackedOnce(zipfile.ZipFile):
+    """A function's code or a layer, of which thousands of files need not be written for each process."""
+
+    one_at_a_time = threading.Lock()
+
+    def extractall(self, path: Any, *_: Any) -> None:  # type: ignore[override]  # MiniStack gives nothing but the path
+        unpacked = FOLDER / "tmp" / "unpacked" / hashlib.sha256(Path(str(self.filename)).read_bytes()).hexdigest()
+        with self.one_at_a_time:
+            if not unpacked.exists():
+                half = unpacked.with_suffix(".half")
+                super().extractall(half)
+                half.rename(unpacked)
+        for each in unpacked.iterdir():
+            (Path(path) / each.name).symlink_to(each)
 
 
 def _spawn(worker: Any) -> None:
@@ -362,6 +383,9 @@ if __name__ == "__main__":
         iam_evaluator._resolve_condition_key = _resolve
         iam_actions._ses_v2_resource_arn = _name_resource
         apigateway._handle_execute_in_scope = _execute
+        lambda_runtime.zipfile = SimpleNamespace(
+            ZipFile=_UnpackedOnce, BadZipFile=zipfile.BadZipFile, LargeFileError=zipfile.LargeZipFile
+        )
         lambda_runtime.Worker._spawn, lambda_runtime.Worker.invoke = _spawn, _invoke
         lambda_svc._sqs_esm_concurrency = _concurrency_of
         ses_v2.handle_request = _answer_ses
