@@ -1,4 +1,4 @@
-"""Schedules of each flow of mail (S1 to S4), beyond the ten thousand that the suite runs, on every core. A failure names its seed.
+"""Schedules of each flow of mail (S1 to S4), beyond the ten thousand that the suite runs. A failure names its seed.
 
 SCHEDULES=1000000 make bench    # the full figure of each takes hours
 """
