@@ -149,7 +149,7 @@ def test_a_profile_with_room_for_one_takes_the_strongest(shop: Cloud) -> None:
 
 
 PERSON = {
-    "user_id": "Sara Ahmadi 1987",
+    "user_id": "Sara Ahmadi Qom",
     "email": "sara.ahmadi+shop@example.com",
     "phone": "+989121234567",
     "anonymous_id": "visitor of the night",

@@ -44,6 +44,21 @@ def query(**options: Any) -> Ask:
     return "query", {"TableName": "table", "KeyConditionExpression": condition, "ExpressionAttributeValues": values} | options
 
 
+def waiting(number: int, work: int) -> Ask:
+    return "put_item", put(number, work={"S": f"work#{work}"}, due={"S": f"2026-11-2{number % 3}"})
+
+
+DUE: Ask = (
+    "query",
+    {
+        "TableName": "table",
+        "IndexName": "worklist",
+        "KeyConditionExpression": "work = :work AND due <= :now",
+        "ExpressionAttributeValues": {":work": {"S": "work#1"}, ":now": {"S": "2026-11-21"}},
+    },
+)
+
+
 def transaction(*writes: dict[str, Any]) -> Ask:
     return "transact_write_items", {"TransactItems": [*writes]}
 
@@ -77,6 +92,10 @@ SCRIPT: list[Ask] = [
     ("put_item", put(9, price={"N": "many"})),
     ("put_item", {"TableName": "elsewhere", "Item": key(1)}),
     *(("get_item", {"TableName": "table", "Key": key(number), "ConsistentRead": True}) for number in (1, 2, 9)),
+    *(waiting(number, number % 2) for number in range(30, 36)),
+    DUE,
+    ("put_item", put(31)),
+    DUE,
     ("get_item", {"TableName": "table", "Key": key(1), "ProjectionExpression": "SK, price"}),
     ("batch_get_item", {"RequestItems": {"table": {"Keys": [key(1), key(3), key(8)]}}}),
     ("batch_get_item", {"RequestItems": {"table": {"Keys": [key(1), key(1)]}}}),

@@ -30,6 +30,7 @@ def test_a_site_is_created_then_replaced_whole(shop: Shop) -> None:
         "sender": None,
         "reply_to": None,
         "postal_address": None,
+        "mails": {},
         "version": 2,
         "updated_at": replaced.json["updated_at"],
     }

@@ -70,9 +70,20 @@ def test_each_kind_of_key_may_do_its_own() -> None:
         Scope.TOPICS_READ,
         Scope.SITES_READ,
         Scope.JOBS_READ,
+        Scope.TEMPLATES_READ,
+        Scope.MESSAGES_READ,
+        Scope.MESSAGES_WRITE,
     }
     assert {
         KeyKind.WRITE: {Scope.EVENTS_WRITE},
         KeyKind.SERVER: both | {Scope.EVENTS_WRITE, Scope.ORDERS_WRITE},
-        KeyKind.STAFF: both | {Scope.TOPICS_WRITE, Scope.SITES_WRITE, Scope.EXPORTS_WRITE},
+        KeyKind.STAFF: both
+        | {
+            Scope.TOPICS_WRITE,
+            Scope.SITES_WRITE,
+            Scope.EXPORTS_WRITE,
+            Scope.TEMPLATES_WRITE,
+            Scope.SENDING_READ,
+            Scope.SENDING_WRITE,
+        },
     } == ALLOWED
