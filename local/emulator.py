@@ -38,7 +38,7 @@ import boto3
 import ministack.app as ministack
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime
 from ministack.core.persistence import load_state, save_state
-from ministack.core.responses import AccountRegionScopedDict
+from ministack.core.responses import AccountRegionScopedDict, get_account_id
 from ministack.services import apigateway, dynamodb, lambda_svc, ses, ses_v2, sqs
 
 from local import mailbox
@@ -109,7 +109,10 @@ def _enforce(access_key: str, action: str, service: str, region: str, **about: A
     denied = enforce(access_key, action, service, region, **about)
     if action == "ses:SendEmail" and not denied and configuration_set.get():
         denied = enforce(access_key, action, service, region, **about | {"resource_arn": configuration_set.get()})
-    role = iam_evaluator.caller_arn().partition(":assumed-role/")[2].partition("/")[0]
+    caller = iam_evaluator.caller_arn()
+    if action.startswith("ses:") and access_key:  # MiniStack has not yet noted whose call of SES it is
+        caller = iam_evaluator.resolve_principal(access_key, get_account_id()).arn
+    role = caller.partition(":assumed-role/")[2].partition("/")[0]
     if role and not denied:
         calls.setdefault(role, set()).add(action)
     return denied

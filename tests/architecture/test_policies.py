@@ -66,7 +66,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "*": {"ses:GetAccount"},
     },
     "settle_sends": {
-        "Table": {"dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "Table": {"dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:PutItem", "dynamodb:Query"},
         "Table/index/worklist": {"dynamodb:Query"},
         "MessageQueue": {"sqs:SendMessage"},
     },

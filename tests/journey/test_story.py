@@ -236,12 +236,14 @@ def test_every_grant_is_used_on_the_journey(
     assert drain(stack) == {}
     made = {role.split("-")[2].removesuffix("Role"): set(actions) for role, actions in (stack.status() or {})["calls"].items()}
     made["RunJobs"].add("sqs:SendMessage")  # only a job that is longer than the journey asks for itself again
+    made["SendMessages"].add("sqs:SendMessage")  # only what SES throttles waits in the queue: half a minute, in test_mail
     granted = {
         "".join(map(str.title, folder.split("_"))): set().union(*grants.values()) - STREAM - QUEUE
         for folder, grants in GRANTS.items()
         if grants
     }
-    assert made == granted
+    unused = {function: sorted(actions - made.get(function, set())) for function, actions in granted.items()}
+    assert {function: actions for function, actions in unused.items() if actions} == {}
 
 
 def define_and_ask(api: Api, staff: Api, customer_id: str) -> None:
