@@ -76,7 +76,7 @@ class DynamoCustomers:
             if customer_id == customer.customer_id:
                 yield _as_seen(gone, customer.version)
             else:
-                yield Put(_profile(gone), "attribute_exists(PK)", f"absorbed profile is there: {customer_id}")
+                yield Put(profile_item(gone), "attribute_exists(PK)", f"absorbed profile is there: {customer_id}")
 
     def identity_keys(self, customer: Customer) -> Iterator[keys.Key]:
         return (keys.identity(identifier, self._secret()) for identifier in customer.identifiers)
@@ -97,7 +97,7 @@ class DynamoCustomers:
 
 
 def _as_seen(customer: Customer, seen: int) -> Put:
-    return put_as_seen(_profile(customer), seen, f"profile as it was seen: {customer.customer_id}")
+    return put_as_seen(profile_item(customer), seen, f"profile as it was seen: {customer.customer_id}")
 
 
 def _held_of(item: Item) -> Held:
@@ -105,7 +105,7 @@ def _held_of(item: Item) -> Held:
     return Held(item.get("customer_id"), item.get("claimed", False), from_text(erased_at) if erased_at else None)
 
 
-def _profile(customer: Customer) -> Item:
+def profile_item(customer: Customer) -> Item:
     key = keys.profile(customer.customer_id)
     item: Item = {
         "PK": key.pk,
