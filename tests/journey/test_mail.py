@@ -410,8 +410,8 @@ def test_when_workers_are_killed_fifty_times_in_a_run_of_500_everybody_gets_it_o
         wait_until(partial(has_taken, stack, before + point), "the run does not get on")
         time.sleep(chance.uniform(0, 0.1))  # so that it is at any line
         wait_until(lambda: workers(stack, "busy") != [], "no worker is busy any more")
-        for pid in workers(stack, "busy")[:1]:
-            kill(pid)
+        if busy := workers(stack, "busy"):
+            kill(chance.choice(busy))
     assert drain(stack) == {}
 
     def receivers() -> Counter[str]:
@@ -422,7 +422,7 @@ def test_when_workers_are_killed_fifty_times_in_a_run_of_500_everybody_gets_it_o
     people = {entry.customer_id for entry in entries}
     in_doubt = statuses[Status.CLAIMED] | statuses[Status.UNKNOWN]
     assert (len(people), statuses[Status.ACCEPTED] | in_doubt) == (PEOPLE, people)
-    assert 0 < len(in_doubt) <= KILLS
+    assert len(in_doubt) <= KILLS
     assert statuses[Status.ACCEPTED] <= got.keys()
     assert set(got.values()) == {1}
 
