@@ -77,6 +77,7 @@ def sent(stack: Stack, email: str) -> list[Mail]:
 
 
 def tags_of(sent_mail: Mail) -> dict[str, str]:
+    """Whose mail it is; what others hand to SES says none of this."""
     return {tag["Name"]: tag["Value"] for tag in sent_mail["EmailTags"]}
 
 
