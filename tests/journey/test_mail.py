@@ -135,6 +135,14 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def has_killed_one(stack: Stack, chance: random.Random) -> bool:
+    """Kill any of the workers that are busy, and tell whether there was one."""
+    busy = workers(stack, "busy")
+    if busy:
+        kill(chance.choice(busy))
+    return busy != []
+
+
 def fetch(url: str) -> tuple[int, str]:
     """Open a link as its reader does."""
     at = urlsplit(url)
@@ -410,9 +418,7 @@ def test_when_workers_are_killed_fifty_times_in_a_run_of_500_everybody_gets_it_o
     for point in sorted(chance.sample(range(PEOPLE * 9 // 10), KILLS)):
         wait_until(partial(has_taken, stack, before + point), "the run does not get on")
         time.sleep(chance.uniform(0, 0.1))  # so that it is at any line
-        wait_until(lambda: workers(stack, "busy") != [], "no worker is busy any more")
-        if busy := workers(stack, "busy"):
-            kill(chance.choice(busy))
+        wait_until(partial(has_killed_one, stack, chance), "no worker is busy any more")
     assert drain(stack) == {}
 
     def receivers() -> Counter[str]:

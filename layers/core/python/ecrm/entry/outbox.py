@@ -9,6 +9,7 @@ from ecrm.domain.errors import Unavailable
 from ecrm.domain.instants import from_text
 
 from . import observability
+from .stream import failure
 
 _JOB = "JOB#"
 _CUSTOMER = "CUSTOMER#"
@@ -41,7 +42,7 @@ def publish(
             unavailable = error
         except Exception as error:  # noqa: BLE001 (poison, whatever it is: parked for an engineer, never in the way of others)
             observability.warn("parked", error)
-            parked.append(_failure(record, error))
+            parked.append(failure(record, error))
     if parked:
         failures().park(parked)
         observability.count("EventsParked", len(parked))
@@ -79,9 +80,3 @@ def _order_event(image: Mapping[str, Any]) -> OrderEvent:
         backfill=image.get("backfill", {}).get("BOOL", False),
         named={name: said[name]["S"] for name in _NAMED if name in said},
     )
-
-
-def _failure(record: Mapping[str, Any], error: Exception) -> dict[str, str]:
-    """Name the event by ids alone, for the queue and for whoever repairs it."""
-    key = record["dynamodb"]["Keys"]
-    return {"type": "parked_event", "v": "1", "pk": key["PK"]["S"], "sk": key["SK"]["S"], "error": type(error).__name__}

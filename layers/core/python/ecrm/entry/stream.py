@@ -34,7 +34,7 @@ def consume(
             unavailable = error
         except Exception as error:  # noqa: BLE001 (poison, whatever it is: parked for an engineer, never in the way of others)
             observability.warn("parked", error, customer_id=customer_id, events=len(records))
-            parked += [_failure(record, error) for record in records]
+            parked += [failure(record, error) for record in records]
     if parked:
         failures.park(parked)
         observability.count("EventsParked", len(parked))
@@ -62,7 +62,7 @@ def _happened(record: Mapping[str, Any]) -> Happened:
     return Happened(image["type"]["S"], from_text(occurred_at))
 
 
-def _failure(record: Mapping[str, Any], error: Exception) -> dict[str, str]:
+def failure(record: Mapping[str, Any], error: Exception) -> dict[str, str]:
     """Name the event by ids alone, for the queue and for whoever repairs it."""
     image = record["dynamodb"]["NewImage"]
     return {

@@ -16,7 +16,7 @@ from . import keys, replays
 from .customers import DynamoCustomers
 from .events import put_event
 from .standing import present
-from .table import Action, Check, Item, Put, Refused, Table
+from .table import Action, Check, Item, Put, Refused, Table, put_as_seen
 
 _ENTRY = "entry as it was seen"
 _BUDGET = "budget as it was seen"
@@ -145,7 +145,7 @@ def close(table: Table, key: keys.Key, at: datetime) -> None:
     while item and "closed_at" not in item:
         after = item | {"version": item["version"] + 1, "closed_at": to_text(at)}
         try:
-            table.put(Put(after, "version = :seen", _ENTRY, {":seen": item["version"]}))
+            table.put(put_as_seen(after, item["version"], _ENTRY))
         except Refused as refused:
             item = refused.found[_ENTRY]
         else:
@@ -153,13 +153,11 @@ def close(table: Table, key: keys.Key, at: datetime) -> None:
 
 
 def _as_seen(send: Send) -> Put:
-    return Put(send_item(send), "version = :seen", _ENTRY, {":seen": send.version - 1})
+    return put_as_seen(send_item(send), send.version - 1, _ENTRY)
 
 
 def _budget_put(budget: Budget) -> Put:
-    seen = budget.version - 1
-    as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
-    return Put(budget_item(budget), as_seen, _BUDGET, {":seen": seen} if seen else None)
+    return put_as_seen(budget_item(budget), budget.version - 1, _BUDGET)
 
 
 def _page(run_id: str, shard: int, due: datetime | None, forgotten_at: datetime | None = None) -> Item:

@@ -12,7 +12,7 @@ from ecrm.domain.messages import Policy
 
 from . import keys
 from .messages import run_of
-from .table import Item, Put, Refused, Table, time_heals
+from .table import Item, Refused, Table, put_as_seen, time_heals
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -61,10 +61,9 @@ class DynamoSendingControl:
 
     def _put(self, item: Item, version: int) -> Item | None:
         """Write if the stored version is the one before; else give what is there."""
-        seen, why = version - 1, "as it was seen"
-        as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
+        why = "as it was seen"
         try:
-            self._table.put(Put(item, as_seen, why, {":seen": seen} if seen else None))
+            self._table.put(put_as_seen(item, version - 1, why))
         except Refused as refused:
             return refused.found[why]
         return None

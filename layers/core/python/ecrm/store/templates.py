@@ -9,7 +9,7 @@ from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.templates import Purpose, Template, TemplateHead, Variant
 
 from . import keys
-from .table import Item, Put, Refused, Table
+from .table import Item, Put, Refused, Table, put_as_seen
 
 MOST_KEPT = 50
 """Versions that are kept in memory; at 300 KB each, 15 MB at most."""
@@ -41,12 +41,11 @@ class DynamoTemplates:
         return tuple(_head_of(item) for item in self._table.query(keys.TEMPLATES_PARTITION, consistent=True))
 
     def write(self, template: Template, *, seen: int) -> Template | None:
-        head_as_seen = "version = :seen" if seen else "attribute_not_exists(PK)"
         why = "template as it was seen"
         try:
             self._table.write(
                 (
-                    Put(_head(template), head_as_seen, why, {":seen": seen} if seen else None),
+                    put_as_seen(_head(template), seen, why),
                     Put(_item(template), "attribute_not_exists(PK)", "version is new"),
                 )
             )
