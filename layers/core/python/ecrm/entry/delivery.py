@@ -7,9 +7,9 @@ from typing import Any
 from ecrm.application.delivery import Outcome
 from ecrm.contracts.delivery import Ignored, read_notice
 from ecrm.domain.delivery import Notice, What
-from ecrm.domain.errors import Unavailable
 
 from . import observability
+from .queue import consume_each
 
 COUNTED = {
     What.DELIVERED: "MessagesDelivered",
@@ -23,32 +23,27 @@ COUNTED = {
 def consume(event: Mapping[str, Any], use: Callable[[Notice], Outcome]) -> dict[str, list[dict[str, str]]]:
     """Take down the notice in each message, and name the messages that failed.
 
-    A notice that is none of ours, or of a kind that we do not know, is counted and done. What is no notice at all fails, until
-    the queue gives it up to its dead letters. Logs have ids alone: a notice is full of addresses.
+    A notice that is none of ours, or of a kind that we do not know, is counted and done.
     """
-    failed: list[dict[str, str]] = []
     counted: Counter[str] = Counter()
-    for record in event["Records"]:
-        ids: dict[str, Any] = {"record": record["messageId"]}
-        try:
-            notice = read_notice(record["body"])
-            if isinstance(notice, Ignored):
-                observability.note("notice ignored", why=notice.why, **ids)
-                counted["DeliveryNoticesIgnored"] += 1
-                continue
-            ids |= {"send_id": notice.send_id, "attempt": notice.attempt, "what": notice.what.value}
-            outcome = use(notice)
-            if outcome is Outcome.UNKNOWN:
-                observability.note("notice ignored", why="unknown_send", **ids)
-                counted["DeliveryNoticesIgnored"] += 1
-            elif outcome is Outcome.RECORDED and notice.what in COUNTED:
-                counted[COUNTED[notice.what]] += 1
-        except Unavailable as error:
-            observability.warn("unavailable", error, **ids)
-            failed.append({"itemIdentifier": record["messageId"]})
-        except Exception as error:  # noqa: BLE001 (poison, whatever it is, is never in the way of others)
-            observability.alarm("unhandled in a queue", error, **ids)
-            failed.append({"itemIdentifier": record["messageId"]})
+
+    def take_down(notice: Notice | Ignored) -> None:
+        outcome = None if isinstance(notice, Ignored) else use(notice)
+        if isinstance(notice, Ignored) or outcome is Outcome.UNKNOWN:
+            why = notice.why if isinstance(notice, Ignored) else "unknown_send"
+            observability.note("notice ignored", why=why, **_ids(notice))
+            counted["DeliveryNoticesIgnored"] += 1
+        elif outcome is Outcome.RECORDED and notice.what in COUNTED:
+            counted[COUNTED[notice.what]] += 1
+
+    answer = consume_each(event, read=read_notice, ids_of=_ids, work=take_down)
     for metric, times in counted.items():
         observability.count(metric, times)
-    return {"batchItemFailures": failed}
+    return answer
+
+
+def _ids(notice: Notice | Ignored) -> dict[str, Any]:
+    """Name a notice in logs by ids alone: it is full of addresses."""
+    if isinstance(notice, Ignored):
+        return {}
+    return {"send_id": notice.send_id, "attempt": notice.attempt, "what": notice.what.value}

@@ -17,22 +17,38 @@ RESERVE_MILLISECONDS = 20_000
 def consume[M: BaseModel](
     event: Mapping[str, Any], shape: type[M], work: Callable[[M], object]
 ) -> dict[str, list[dict[str, str]]]:
-    """Call `work` for each message, and name the messages that failed.
+    """Call `work` for each message, and name the messages that failed."""
+    return consume_each(
+        event,
+        read=lambda body: shape.model_validate(json.loads(body)),
+        ids_of=lambda message: message.model_dump(exclude={"type", "v"}),
+        work=work,
+    )
 
-    One that is no message of ours fails as well, until the queue gives it up to its dead letters: nobody may lose it in silence.
+
+def consume_each[M](
+    event: Mapping[str, Any],
+    *,
+    read: Callable[[str], M],
+    ids_of: Callable[[M], Mapping[str, Any]],
+    work: Callable[[M], object],
+) -> dict[str, list[dict[str, str]]]:
+    """Call `work` for what is read in each message, and name the messages that failed; logs have their ids.
+
+    One that cannot be read fails as well, until the queue gives it up to its dead letters: nobody may lose it in silence.
     """
     failed: list[dict[str, str]] = []
     for record in event["Records"]:
-        ids: dict[str, Any] = {}
+        ids: Mapping[str, Any] = {}
         try:
-            message = shape.model_validate(json.loads(record["body"]))
-            ids = message.model_dump(exclude={"type", "v"})
+            message = read(record["body"])
+            ids = ids_of(message)
             work(message)
         except Unavailable as error:
-            observability.warn("unavailable", error, **ids)
+            observability.warn("unavailable", error, record=record["messageId"], **ids)
             failed.append({"itemIdentifier": record["messageId"]})
         except Exception as error:  # noqa: BLE001 (poison, whatever it is, is never in the way of others)
-            observability.alarm("unhandled in a queue", error, **ids)
+            observability.alarm("unhandled in a queue", error, record=record["messageId"], **ids)
             failed.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failed}
 
