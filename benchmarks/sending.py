@@ -33,13 +33,12 @@ from ecrm.application.orders import PlaceOrder
 from ecrm.application.ports import Mail, Mailer, Standing
 from ecrm.application.sending import Sender, arm
 from ecrm.contracts.orders import PlaceOrderBody
-from ecrm.domain.events import Event
-from ecrm.domain.messages import Accepted, Policy, Reply, Send, Status
+from ecrm.domain.messages import Accepted, Policy, Reply, Status
 from ecrm.entry.http import digest_of
 from ecrm.messaging.ses import ONE_ATTEMPT, SesMailer
 from ecrm.store.sending import DynamoSendingControl
 from ecrm.store.table import Table
-from tests.builders import an_order
+from tests.builders import a_planned_send, an_order, its_request
 from tests.cloud import a_cloud, forget
 
 MESSAGES = 200
@@ -114,19 +113,8 @@ def plan(run_of: Callable[[int], str], placed: list[tuple[str, str]], now: datet
     """Plan a message to each customer; gives the runs."""
     for number, (customer_id, order_id) in enumerate(placed):
         run_id = run_of(number)
-        send = Send(
-            run_id=run_id,
-            shard=0,
-            customer_id=customer_id,
-            policy=Policy.TRANSACTIONAL,
-            site="de",
-            template="order-confirmed",
-            planned_at=now,
-            requested_at=now,
-        )
-        said = {"run_id": run_id, "shard": 0, "template": send.template, "data": {}, "order_id": order_id}
-        requested = Event(f"message:{run_id}:requested", "message.requested", now, now, "de", customer_id, "bench", said)
-        bootstrap.sends().add(send, requested, Standing(customer_id), None)
+        send = a_planned_send(run_id, customer_id, now)
+        bootstrap.sends().add(send, its_request(send, order_id=order_id), Standing(customer_id), None)
     return {run_of(number) for number in range(len(placed))}
 
 

@@ -1,8 +1,14 @@
 """Builders: valid by default, one fact per call."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+
+from ecrm.contracts.sites import PutSiteBody
+from ecrm.domain.events import Event
+from ecrm.domain.messages import MESSAGE_SHARD, Policy, Send
+from ecrm.domain.sites import Site
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -41,6 +47,39 @@ def an_event(type_: str = "paid", **changes: Any) -> dict[str, Any]:
 def a_site(**changes: Any) -> dict[str, Any]:
     """A body for `PUT /v1/sites/{site}`."""
     return {"brand": "Blue Note", "languages": ["de", "en"], "time_zone": "Europe/Berlin", "currency": "EUR"} | changes
+
+
+def a_stored_site(site: str = "de", **changes: Any) -> Site:
+    return PutSiteBody.model_validate(a_site(**changes)).to_site(site, NOON)
+
+
+def a_planned_send(run_id: str, customer_id: str, at: datetime = NOON, **changes: Any) -> Send:
+    """A message that was asked for by itself: an order's confirmation."""
+    send = Send(
+        run_id=run_id,
+        shard=MESSAGE_SHARD,
+        customer_id=customer_id,
+        policy=Policy.TRANSACTIONAL,
+        site="de",
+        template="order-confirmed",
+        planned_at=at,
+        requested_at=at,
+    )
+    return replace(send, **changes)
+
+
+def its_request(send: Send, **said: Any) -> Event:
+    """The event that asked for a message; `said` are the order and the like."""
+    return Event(
+        id=f"message:{send.run_id}:requested",
+        type="message.requested",
+        occurred_at=send.planned_at,
+        received_at=send.planned_at,
+        site=send.site,
+        customer_id=send.customer_id,
+        source="test",
+        data={"run_id": send.run_id, "shard": send.shard, "template": send.template, "data": {}} | said,
+    )
 
 
 def a_topic(**changes: Any) -> dict[str, Any]:

@@ -30,8 +30,7 @@ from ecrm import bootstrap
 from ecrm.application.api_keys import create_key
 from ecrm.application.sending import arm
 from ecrm.domain.api_keys import KeyKind, Scope
-from ecrm.domain.sites import Site
-from tests.builders import NOON, a_request
+from tests.builders import a_request, a_stored_site
 from tests.light_moto import make_light
 
 REGION = "eu-central-1"
@@ -264,17 +263,6 @@ def a_session() -> botocore.session.Session:
     return session
 
 
-SITE = Site(
-    site="de",
-    brand="Blue Note",
-    languages=("de",),
-    time_zone="Europe/Berlin",
-    currency="EUR",
-    sender="hello@example.com",
-    updated_at=NOON,
-)
-
-
 class _Session:
     """A session of which all clouds have the same clients: a client takes longer to make than a small test to run."""
 
@@ -333,7 +321,7 @@ def a_cloud() -> Iterator[Cloud]:
         patch.setenv("MESSAGE_QUEUE_URL", messages_url)
         s3 = session.create_client("s3")
         s3.create_bucket(Bucket="exports", CreateBucketConfiguration={"LocationConstraint": REGION})
-        bootstrap.sites().write(SITE, seen=0)
+        bootstrap.sites().write(a_stored_site(languages=["de"], sender="hello@example.com"), seen=0)
         try:
             yield Cloud(dynamodb, sqs, s3, url, jobs_url, messages_url)
         finally:

@@ -13,10 +13,9 @@ from customers_api.handler import handler as customers
 from ecrm import bootstrap
 from ecrm.application.identity import MOST_IDENTIFIERS
 from ecrm.domain.customers import Identifier, Kind
-from ecrm.domain.sites import Site
 from ecrm.store.keys import SHAPES, identity
 from orders_api.handler import handler
-from tests.builders import NOON, an_event, an_order
+from tests.builders import a_stored_site, an_event, an_order
 from tests.cloud import Cloud
 from tests.faults import Kept
 
@@ -69,7 +68,7 @@ STORIES: dict[str, list[tuple[dict[str, str], int]]] = {
 
 @pytest.fixture
 def shop(cloud: Cloud) -> Cloud:
-    france = Site(site="fr", brand="Note Bleue", languages=("fr",), time_zone="Europe/Paris", currency="EUR", updated_at=NOON)
+    france = a_stored_site("fr", brand="Note Bleue", languages=["fr"], time_zone="Europe/Paris")
     bootstrap.sites().write(france, seen=0)
     return cloud
 

@@ -51,7 +51,7 @@ from ecrm.domain.suppressions import Address, Ground, Reason, Suppression, with_
 from ecrm.store import keys
 from ecrm.store.messages import close, run_item, send_item, send_of
 from ecrm.store.table import Put
-from tests.builders import NOON
+from tests.builders import NOON, a_planned_send, its_request
 from tests.cloud import Cloud, one_call_at_a_time
 
 TO = "sara@example.com"
@@ -69,27 +69,12 @@ def _sara_is_there(cloud: Cloud) -> None:
 
 def a_send(policy: Policy = Policy.TRANSACTIONAL, **changes: Any) -> Send:
     topic = "news" if policy is Policy.MARKETING else None
-    send = Send(
-        run_id="m1",
-        shard=0,
-        customer_id="c1",
-        policy=policy,
-        site="de",
-        template="order-confirmed",
-        topic=topic,
-        planned_at=NOON,
-        requested_at=NOON,
-    )
-    return replace(send, **changes)
-
-
-def requested(send: Send) -> Event:
-    return Event("message:m1:requested", "message.requested", NOON, NOON, "de", send.customer_id, "test", place_of(send, 0))
+    return replace(a_planned_send("m1", "c1", policy=policy, topic=topic), **changes)
 
 
 def added(policy: Policy = Policy.TRANSACTIONAL, request: Request | None = None) -> Send:
     send = a_send(policy)
-    assert bootstrap.sends().add(send, requested(send), Standing("c1"), request)
+    assert bootstrap.sends().add(send, its_request(send), Standing("c1"), request)
     return send
 
 
@@ -103,7 +88,7 @@ def events(cloud: Cloud) -> list[str]:
 
 def test_a_message_is_asked_for_once(cloud: Cloud) -> None:
     send = added()
-    assert not bootstrap.sends().add(send, requested(send), Standing("c1"), None)
+    assert not bootstrap.sends().add(send, its_request(send), Standing("c1"), None)
     assert [send] == list(bootstrap.sends().page("m1", 0))
     assert ["message:m1:requested"] == events(cloud)
 
@@ -113,7 +98,7 @@ def test_a_request_that_is_told_again_names_the_message_that_it_made() -> None:
     send = added(request=request)
     assert "m1" == bootstrap.sends().answered(request, NOON)
     with pytest.raises(AlreadyAnswered) as again:
-        bootstrap.sends().add(replace(send, run_id="m2"), requested(send), Standing("c1"), request)
+        bootstrap.sends().add(replace(send, run_id="m2"), its_request(send), Standing("c1"), request)
     assert Outcome.CREATED is again.value.outcome
 
 
@@ -122,7 +107,7 @@ def test_nothing_is_asked_for_whom_is_not_there_any_more(cloud: Cloud, gone: dic
     bootstrap.customers().write(Claim(replace(SARA, version=2, **gone), 1, (), ()), None, NOON)
     send = a_send()
     with pytest.raises(Contended):
-        bootstrap.sends().add(send, requested(send), Standing("c1"), None)
+        bootstrap.sends().add(send, its_request(send), Standing("c1"), None)
     assert [] == events(cloud)
 
 

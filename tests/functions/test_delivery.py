@@ -15,12 +15,11 @@ from ecrm.application.delivery import Outcome
 from ecrm.application.ports import Standing
 from ecrm.domain.delivery import Notice, shown_link
 from ecrm.domain.errors import Unavailable
-from ecrm.domain.events import Event
-from ecrm.domain.messages import Policy, Send, claim, place_of, send_id
+from ecrm.domain.messages import claim, send_id
 from ecrm.entry.delivery import consume
 from record_delivery.handler import handler
 from tests.adapters.people import here
-from tests.builders import NOON
+from tests.builders import NOON, a_planned_send, its_request
 from tests.cloud import Cloud
 from tests.functions.api import ROOT
 from tests.functions.conftest import Logs
@@ -70,19 +69,9 @@ def samples() -> dict[str, Any]:
 
 
 def a_message_that_was_sent() -> None:
-    planned = Send(
-        run_id=RUN,
-        shard=0,
-        customer_id=CUSTOMER,
-        policy=Policy.TRANSACTIONAL,
-        site="de",
-        template="order-confirmed",
-        planned_at=NOON,
-        requested_at=NOON,
-    )
-    requested = Event("message:1", "message.requested", NOON, NOON, "de", CUSTOMER, "test", place_of(planned, 1))
+    planned = a_planned_send(RUN, CUSTOMER)
     here(CUSTOMER)
-    assert bootstrap.sends().add(planned, requested, Standing(CUSTOMER), None)
+    assert bootstrap.sends().add(planned, its_request(planned), Standing(CUSTOMER), None)
     assert bootstrap.sends().write(claim(planned, NOON)) is None
 
 

@@ -10,11 +10,10 @@ import pytest
 from ecrm import bootstrap
 from ecrm.application.links import open_link
 from ecrm.domain.links import Keyring, Language, Link, Purpose, seal
-from ecrm.domain.sites import Site
 from ecrm.store.links import LOOK_AGAIN, SecretLinkKeys, rotated
 from orders_api.handler import handler as orders
 from public_api.handler import handler as public
-from tests.builders import NOON, a_request, an_event, an_order
+from tests.builders import NOON, a_request, a_stored_site, an_event, an_order
 from tests.cloud import Answer, Cloud, a_cloud
 from tests.faults import on, refused_with, tapped
 
@@ -42,9 +41,7 @@ def cloud() -> Iterator[Cloud]:
         assert 201 == made.call(orders, "POST", "/v1/orders", an_order()).status
         shipped = an_event("shipped", carrier="DHL", tracking_url="https://tracking.example.com/1", estimated_on="2026-11-24")
         assert 201 == made.call(orders, "POST", "/v1/orders/A-1001/events", shipped).status
-        site = Site(
-            site="cn", brand="蓝调", languages=("zh-CN", "en"), time_zone="Asia/Shanghai", currency="CNY", updated_at=NOON
-        )
+        site = a_stored_site("cn", brand="蓝调", languages=["zh-CN", "en"], time_zone="Asia/Shanghai", currency="CNY")
         bootstrap.sites().write(site, seen=0)
         assert 201 == made.call(orders, "POST", "/v1/orders", an_order(), key=made.key(site="cn")).status
         yield made

@@ -15,14 +15,13 @@ from ecrm.application.ports import Standing
 from ecrm.contracts.orders import PlaceOrderBody
 from ecrm.contracts.topics import PutTopicBody
 from ecrm.domain.api_keys import ALLOWED, ApiKey, KeyKind
-from ecrm.domain.events import Event
 from ecrm.domain.jobs import Job, JobKind, JobState
-from ecrm.domain.messages import Policy, Send, claim, place_of
+from ecrm.domain.messages import Send, claim
 from ecrm.domain.products import Product, Stated
 from ecrm.entry.http import digest_of
 from ecrm.entry.json_body import read_json
 from tests.architecture.pages import code, table
-from tests.builders import a_topic
+from tests.builders import a_planned_send, a_topic, its_request
 from tests.cloud import Cloud, Time
 from tests.functions.api import EXAMPLE_ORDER, ROOT
 from tests.functions.conftest import Logs
@@ -69,19 +68,8 @@ def open_as_described() -> None:
 
 
 def a_planned_message() -> Send:
-    planned = Send(
-        run_id=RUN,
-        shard=0,
-        customer_id=CUSTOMER,
-        policy=Policy.TRANSACTIONAL,
-        site="de",
-        template="order-confirmed",
-        planned_at=WHEN,
-        requested_at=WHEN,
-    )
-    said: dict[str, Any] = {**place_of(planned, 1), "template": planned.template, "data": {}, "order_id": "A-1001"}
-    requested = Event(f"message:{RUN}:requested", "message.requested", WHEN, WHEN, "de", CUSTOMER, "test", said)
-    assert bootstrap.sends().add(planned, requested, Standing(CUSTOMER), None)
+    planned = a_planned_send(RUN, CUSTOMER, WHEN)
+    assert bootstrap.sends().add(planned, its_request(planned, order_id="A-1001"), Standing(CUSTOMER), None)
     return planned
 
 

@@ -13,10 +13,9 @@ from ecrm.application.delivery import Outcome, record_notice
 from ecrm.application.ports import Standing
 from ecrm.domain.consent import Channel, State, Subject
 from ecrm.domain.delivery import Notice
-from ecrm.domain.events import Event
-from ecrm.domain.messages import Ambiguous, Policy, Send, Status, claim, place_of, resolve, settled
+from ecrm.domain.messages import Ambiguous, Send, Status, claim, resolve, settled
 from ecrm.domain.suppressions import Address, Reason
-from tests.builders import NOON
+from tests.builders import NOON, a_planned_send, its_request
 from tests.notices import ADDRESS, told
 from tests.simulation.company import NEWS, Company, Stopped, person
 from tests.simulation.schedule import ROUGH, Schedule, hold
@@ -41,20 +40,8 @@ def before() -> MemoryTable:
     company.put(person(user_id="u-1", email=ADDRESS), {}, NOON - timedelta(days=9), NOON)
     company.consent(CUSTOMER, State.GRANTED, NOON - timedelta(days=8), NOON)
     for run in RUNS:
-        planned = Send(
-            run_id=run,
-            shard=0,
-            customer_id=CUSTOMER,
-            policy=Policy.TRANSACTIONAL,
-            site="de",
-            template="order-confirmed",
-            planned_at=NOON,
-            requested_at=NOON,
-        )
-        requested = Event(
-            f"message:{run}:requested", "message.requested", NOON, NOON, "de", CUSTOMER, "test", place_of(planned, 1)
-        )
-        assert company.sends.add(planned, requested, Standing(CUSTOMER), None)
+        planned = a_planned_send(run, CUSTOMER)
+        assert company.sends.add(planned, its_request(planned), Standing(CUSTOMER), None)
         steps: list[Callable[[Send], Send]] = [lambda send: claim(send, NOON)]
         if run == RUNS[0]:
             steps += [

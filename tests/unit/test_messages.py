@@ -38,18 +38,9 @@ from ecrm.domain.messages import (
     settled,
     told,
 )
-from tests.builders import NOON
+from tests.builders import NOON, a_planned_send
 
-PLANNED = Send(
-    run_id="m1",
-    shard=0,
-    customer_id="c1",
-    policy=Policy.TRANSACTIONAL,
-    site="de",
-    template="order-confirmed",
-    planned_at=NOON,
-    requested_at=NOON,
-)
+PLANNED = a_planned_send("m1", "c1")
 CLAIMED = claim(PLANNED, NOON)
 REPLIES: list[Reply] = [Accepted("ses-1"), Refused("MessageRejected"), NotSent("throttled"), Ambiguous("500")]
 

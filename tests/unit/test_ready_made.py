@@ -12,26 +12,17 @@ import pytest
 from ecrm.application.orders import OrderView
 from ecrm.application.templates import Material, Rendered
 from ecrm.domain.orders import Refunded, Shipped, fold
-from ecrm.domain.sites import Site
 from ecrm.domain.templates import READY_MADE, Template
 from ecrm.messaging.mails import CLIPPED, Mails
 from ecrm.messaging.ready_made import ready_made
 from ecrm.messaging.samples import LINKS, sample_order
 from tests.architecture.sources import ROOT
-from tests.builders import NOON
+from tests.builders import a_stored_site
 
 MAILS = Mails()
 TEMPLATES = ready_made()
 LANGUAGES = ("en", "fa", "zh")
-SITE = Site(
-    site="ir",
-    brand="نُت آبی",
-    languages=("fa",),
-    time_zone="Asia/Tehran",
-    currency="EUR",
-    postal_address="تهران، خیابان ولیعصر",
-    updated_at=NOON,
-)
+SITE = a_stored_site("ir", brand="نُت آبی", languages=["fa"], time_zone="Asia/Tehran", postal_address="تهران، خیابان ولیعصر")
 EACH = [pytest.param(TEMPLATES[name], language, id=f"{name}-{language}") for name in READY_MADE for language in LANGUAGES]
 WORST: list[str] = [
     text

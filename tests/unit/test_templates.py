@@ -12,7 +12,6 @@ import pytest
 
 from ecrm.application.templates import Material, Rendered
 from ecrm.domain.errors import Invalid
-from ecrm.domain.sites import Site
 from ecrm.domain.templates import Purpose, Template, Variant, choose, direction_of
 from ecrm.messaging.filters import ARGUMENTS
 from ecrm.messaging.mails import CLIPPED, MOST_WORK, Mails
@@ -20,18 +19,10 @@ from ecrm.messaging.samples import LINKS, sample_order
 from ecrm.messaging.values import values_of
 from tests.architecture.pages import code, table
 from tests.architecture.sources import ROOT
-from tests.builders import NOON
+from tests.builders import a_stored_site
 
 MAILS = Mails()
-SITE = Site(
-    site="de",
-    brand="Blue Note",
-    languages=("de", "en"),
-    time_zone="Europe/Berlin",
-    currency="EUR",
-    postal_address="Ringstraße 1, Berlin",
-    updated_at=NOON,
-)
+SITE = a_stored_site(postal_address="Ringstraße 1, Berlin")
 
 
 def a_template(html: str = "<p>Hello</p>", *, language: str = "en", purpose: str = "transactional", **said: Any) -> Template:

@@ -8,7 +8,6 @@ import html
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,12 +16,11 @@ from minijinja import Environment, TemplateError
 
 from ecrm.application.templates import Material, Preview, Rendered, Warned
 from ecrm.domain.errors import Flaw, Invalid
-from ecrm.domain.sites import Site
 from ecrm.domain.templates import LARGEST, Purpose, Template, Variant, direction_of
 
 from .filters import ARGUMENTS, URL, BadValue, Filters, written
 from .markup import Markup
-from .samples import LINKS, sample_order
+from .samples import LINKS, SITE, sample_order
 from .syntax import Mark, Piece, Use, assembled, read
 from .values import values_of
 
@@ -37,16 +35,6 @@ MOST_FLAWS = 50
 _BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 _PADDING = "&#847;&zwnj;&nbsp;" * 40
 """Keeps the first words of the mail itself from following the preheader in a list of mails."""
-_SAMPLE = Site(
-    site="sample",
-    brand="Example",
-    languages=("en",),
-    time_zone="Europe/Berlin",
-    currency="EUR",
-    reply_to="shop@example.com",
-    postal_address="1 Example Street, 10115 Berlin",
-    updated_at=datetime(2026, 11, 20, tzinfo=UTC),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +154,7 @@ class Mails:
             wrong += _missing_of_marketing(variant)
         if wrong:
             return wrong, []
-        material = _sample(Material(site=_SAMPLE))
+        material = _sample(Material(site=SITE))
         try:
             made = self.render(template, language, material)
         except _PartFailed as failed:

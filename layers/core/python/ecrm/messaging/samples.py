@@ -1,4 +1,4 @@
-"""An order that never was, for trying a template out before the first customer has ordered."""
+"""A site and an order that never were, for trying a template out before the first customer has ordered."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -7,6 +7,16 @@ from ecrm.domain.orders import Delivered, Line, Order, Paid, Refunded, Shipped, 
 from ecrm.domain.sites import Site
 
 PLACED_AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+SITE = Site(
+    site="sample",
+    brand="Example",
+    languages=("en",),
+    time_zone="Europe/Berlin",
+    currency="EUR",
+    reply_to="shop@example.com",
+    postal_address="1 Example Street, 10115 Berlin",
+    updated_at=PLACED_AT,
+)
 LINKS = {
     "order_status": "https://example.com/public/orders/sample",
     "confirm": "https://example.com/public/confirm/sample",
