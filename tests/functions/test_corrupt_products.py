@@ -34,4 +34,8 @@ def test_a_corrupt_product_hides_no_other_and_is_named_in_the_log(cloud: Cloud, 
     assert [("unreadable", sku, "request-1") for sku in "ace"] == sorted(
         (line["message"], line["sku"], line["correlation_id"]) for line in told
     )
+    named = [shop.call("GET", "/v1/products", query=f"sku={sku}").json["data"] for sku in "abcde"]
+    assert [[], ["b"], [], ["d"], []] == [[product["sku"] for product in data] for data in named]
+    told = [line for line in map(json.loads, logs.take().splitlines()) if line.get("level") == "ERROR"]
+    assert [("unreadable", sku) for sku in "ace"] == [(line["message"], line["sku"]) for line in told]
     assert [500, 200, 500, 200, 500] == [shop.call("GET", f"/v1/products/{sku}").status for sku in "abcde"]

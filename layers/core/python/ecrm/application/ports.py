@@ -376,6 +376,10 @@ class Products(Protocol):
         """Give the products beyond the sku `after`, in the order of code points."""
         ...
 
+    def named(self, sku: str) -> Page[Product]:
+        """Give the product of that sku, strongly consistent, as a list does; the page is empty where there is none."""
+        ...
+
 
 class LinkKeys(Protocol):
     def ring(self, *, fresh: bool = False) -> Keyring:

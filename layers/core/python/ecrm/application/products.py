@@ -58,7 +58,4 @@ def read_product(sku: str, *, products: Products) -> Product:
 
 def list_products(sku: str | None, *, after: str | None, limit: int, products: Products) -> Page[Product]:
     """List the products by sku, in the order of its code points; with `sku`, that one where it is known."""
-    if sku is None:
-        return products.by_sku(after=after, limit=limit)
-    found = products.find(sku)
-    return Page((found,) if found else (), None)
+    return products.by_sku(after=after, limit=limit) if sku is None else products.named(sku)

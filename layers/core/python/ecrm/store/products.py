@@ -40,9 +40,17 @@ class DynamoProducts:
         ]
         merged = heapq.merge(*shards, key=lambda item: item["SK"])
         items = [item for item, _ in zip(merged, range(limit), strict=False)]
-        unreadable: list[Unreadable] = []
-        products = tuple(sifted(items, product_of, lambda item: {"sku": item["SK"]}, unreadable))
-        return Page(products, items[-1]["SK"] if len(items) == limit else None, tuple(unreadable))
+        return _page(items, items[-1]["SK"] if len(items) == limit else None)
+
+    def named(self, sku: str) -> Page[Product]:
+        item = self._table.get(keys.product(sku), consistent=True)
+        return _page([item] if item else [], None)
+
+
+def _page(items: list[Item], last: str | None) -> Page[Product]:
+    unreadable: list[Unreadable] = []
+    products = tuple(sifted(items, product_of, lambda item: {"sku": item["SK"]}, unreadable))
+    return Page(products, last, tuple(unreadable))
 
 
 def product_item(product: Product) -> Item:
