@@ -19,6 +19,7 @@ from tests.builders import an_event, an_order
 from tests.cloud import Answer, Cloud, Time, a_cloud
 from tests.faults import Deliver, Kill, Sent, kill_after, kill_before, refused_with, tapped
 from tests.functions.api import NOBODY, handler_at
+from tests.functions.conftest import Logs
 
 PLACES = ("/v1/customers/export-jobs", "/v1/orders/export-jobs")
 
@@ -98,15 +99,47 @@ def test_a_sheet_has_a_row_for_each_customer_and_no_formula(cloud: Cloud) -> Non
     assert ("1", "2026-11-20T12:00:00Z") == (row["orders"], row["first_order_at"])
 
 
-def test_an_order_that_cannot_be_read_is_counted_and_hides_no_other(cloud: Cloud) -> None:
-    for number in range(2):
-        place(cloud, number)
+CORRUPT: dict[str, tuple[str, dict[str, Any]]] = {
+    "it makes no sense": ("ORDER#de#A-0", {"terms": {"S": "none"}}),
+    "it cannot be shown": ("ORDER#de#A-0", {"currency": {"S": "none"}}),
+    "its lines make no sense": ("EVENT#2026-11-20T12:00:00.000000Z#order.placed", {"data": {"M": {"lines": {"S": "none"}}}}),
+}
+
+
+@pytest.mark.parametrize("what", CORRUPT)
+def test_an_order_that_cannot_be_read_is_counted_and_named_and_hides_no_other(cloud: Cloud, logs: Logs, what: str) -> None:
+    kept, change = CORRUPT[what]
+    mona = place(cloud, 0)
+    (poison,) = cloud.items(kept)
+    place(cloud, 1)
+    place(cloud, 2, customer={"user_id": "u-0", "email": "buyer0@example.com"})
     cloud.project()
-    (poison,) = cloud.items("ORDER#de#A-0")
-    cloud.dynamodb.put_item(TableName="table", Item=poison | {"terms": {"S": "none"}})
+    cloud.dynamodb.put_item(TableName="table", Item=poison | change)
     asked = ask(cloud, PLACES[1], {})
+    logs.take()
     cloud.work()
-    assert {"customers_counted": 2, "customers_written": 2, "unreadable": 1, "rows_written": 1} == told(cloud, asked)["counts"]
+    assert {"customers_counted": 2, "customers_written": 2, "unreadable": 1, "rows_written": 2} == told(cloud, asked)["counts"]
+    assert {"A-1", "A-2"} == {row["order_id"] for row in rows(cloud)}
+    lines = [line for line in map(json.loads, logs.take().splitlines()) if line.get("level") == "ERROR"]
+    named = [{name: line[name] for name in ("message", "job_id", "customer_id", "site", "order_id")} for line in lines]
+    about = {"job_id": asked.json["job_id"], "customer_id": mona, "site": "de", "order_id": "A-0"}
+    assert [{"message": "unreadable"} | about] == named
+
+
+def test_an_order_whose_lines_the_table_does_not_give_for_now_is_not_left_out(cloud: Cloud) -> None:
+    place(cloud, 1)
+    cloud.project()
+    asked = ask(cloud, PLACES[1], {})
+
+    def refuse_events(sent: Sent, deliver: Deliver) -> AWSResponse:
+        is_one = sent.operation == "GetItem" and sent.ask["Key"]["SK"]["S"].startswith("EVENT#")
+        return sent.refuse("ThrottlingException") if is_one else deliver()
+
+    with tapped(refuse_events):
+        assert {"batchItemFailures": [{"itemIdentifier": "1"}]} == run(message(asked), Time())
+    assert "running" == told(cloud, asked)["state"]
+    assert {"batchItemFailures": []} == run(message(asked), Time())
+    assert (0, 1) == (told(cloud, asked)["counts"]["unreadable"], told(cloud, asked)["counts"]["rows_written"])
 
 
 def test_whoever_was_erased_since_is_counted_and_left_out(cloud: Cloud) -> None:
@@ -217,13 +250,13 @@ def test_a_job_that_fails_says_so_and_can_be_sent_back_to_its_queue(cloud: Cloud
     place(cloud, 1)
     cloud.project()
     asked = ask(cloud, PLACES[1], {})
-    (lines,) = cloud.items("EVENT#2026-11-20T12:00:00.000000Z#order.placed")
-    cloud.dynamodb.put_item(TableName="table", Item=lines | {"data": {"M": {"lines": {"S": "broken"}}}})
+    (profile,) = cloud.items("PROFILE")
+    cloud.dynamodb.put_item(TableName="table", Item=profile | {"identifiers": {"S": "broken"}})
     assert {"batchItemFailures": [{"itemIdentifier": "1"}]} == run(message(asked), Time())
     job = told(cloud, asked)
     assert ("failed", "internal") == (job["state"], job["error"])
     assert job["finished_at"]
-    cloud.dynamodb.put_item(TableName="table", Item=lines)
+    cloud.dynamodb.put_item(TableName="table", Item=profile)
     assert {"batchItemFailures": []} == run(message(asked), Time())
     assert ("done", None) == (told(cloud, asked)["state"], told(cloud, asked)["error"])
 

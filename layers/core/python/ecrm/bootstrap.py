@@ -21,7 +21,7 @@ from ecrm.store.sites import DynamoSites
 from ecrm.store.table import Table, time_heals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ecrm.application.jobs import Requested
     from ecrm.application.messages import FindOrder, MessageRequested, OrderEvent, RequestMessage
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
-    from ecrm.application.ports import Request
+    from ecrm.application.ports import Request, Unreadable
     from ecrm.application.profiles import ApplyTraits, Joining, Kept, Profile, PutCustomer, UpdateCustomer
     from ecrm.application.sending import Sender, Settled
     from ecrm.application.statistics import Touched
@@ -420,7 +420,8 @@ def request_erasure(customer_id: str, request: "Request | None", source: str) ->
     return use_jobs.request_erasure(customer_id, request, source=source, jobs=jobs(), customers=customers(), clock=clock, ids=ids)
 
 
-def work_on(job_id: str, *, is_late: "Callable[[], bool]") -> None:
+def work_on(job_id: str, *, is_late: "Callable[[], bool]", name: "Callable[[Iterable[Unreadable]], None]") -> None:
+    """Go on with a job; `name` is given whatever it has to leave out, because it cannot be read."""
     from ecrm.application import erasure, exports  # noqa: PLC0415 (the same)
     from ecrm.application import jobs as use_jobs  # noqa: PLC0415
     from ecrm.contracts import exports as rows  # noqa: PLC0415
@@ -428,18 +429,15 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]") -> None:
     from ecrm.store.erasure import DynamoErasure  # noqa: PLC0415
     from ecrm.store.exports import DynamoExports  # noqa: PLC0415
 
-    def customer_rows(customer_id: str) -> "tuple[list[exports.Row], int]":
+    def customer_rows(customer_id: str) -> "tuple[list[exports.Row], Sequence[Unreadable]]":
         record = exports.read_record(
             customer_id, customers=customers(), profiles=profiles(), statistics=statistics(), consents=read_consents
         )
-        return [rows.customer_row(record)], 0
-
-    def order_rows(customer_id: str) -> "tuple[list[exports.Row], int]":
-        views, unreadable = exports.read_orders(customer_id, customers=customers(), orders=orders())
-        return [rows.order_row(view) for view in views], unreadable
+        return [rows.customer_row(record)], ()
 
     walk: dict[str, Any] = {"exports": DynamoExports(table()), "files": export_files()}
-    bulk = partial(exports.export_all, shape=rows.shapes, **walk)
+    bulk = partial(exports.export_all, shape=rows.shapes, name=name, **walk)
+    order_rows = partial(exports.read_orders, row_of=rows.order_row, customers=customers(), orders=orders())
     steps: dict[JobKind, use_jobs.Steps] = {
         JobKind.EXPORT_CUSTOMERS: partial(bulk, rows_of=customer_rows),
         JobKind.EXPORT_ORDERS: partial(bulk, rows_of=order_rows),

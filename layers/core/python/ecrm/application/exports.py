@@ -3,19 +3,19 @@
 The books of an export: every customer met is `counted`, and is either `written` or `left_out` because they are no more.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ecrm.domain.customers import Customer
-from ecrm.domain.errors import Erased, NotFound
+from ecrm.domain.errors import Erased, NotFound, Unavailable
 from ecrm.domain.jobs import ENDED, ExportFile, FileFormat, Job, progressed
 from ecrm.domain.statistics import NOTHING, CustomerStatistics
 
 from .consent import ConsentsView
 from .identity import root
-from .orders import OrderView, folded
-from .ports import Customers, ExportFiles, Exports, Orders, Profiles, Statistics
+from .orders import OrderView, folded, ids_of
+from .ports import Customers, ExportFiles, Exports, Orders, Profiles, Statistics, Unreadable
 from .profiles import Profile, read_profile
 
 LARGEST_PART = 8_000_000
@@ -44,14 +44,16 @@ def export_all(
     job: Job,
     is_late: Callable[[], bool],
     *,
-    rows_of: Callable[[str], tuple[list[Row], int]],
+    rows_of: Callable[[str], tuple[list[Row], Sequence[Unreadable]]],
+    name: Callable[[Iterable[Unreadable]], None],
     shape: Callable[[FileFormat], Shapes],
     exports: Exports,
     files: ExportFiles,
 ) -> Iterator[Job]:
     """Write a part whenever enough rows are there or time is short.
 
-    `rows_of` gives a customer's rows, and how many could not be read; it raises Erased or NotFound for who is no more.
+    `rows_of` gives a customer's rows, and what could not be read; it raises Erased or NotFound for who is no more. What could
+    not be read is counted, and given to `name`.
     """
     shapes = shape(job.format or FileFormat.NDJSON)
     part = _Part(job)
@@ -63,8 +65,9 @@ def export_all(
             part.counted("customers_left_out")
         else:
             part.counted("customers_written")
-            part.counted("unreadable", unreadable)
+            part.counted("unreadable", len(unreadable))
             part.add(*rows)
+            name(unreadable)
         part.position = position
         if part.is_full or is_late():
             yield (job := part.written(files, shapes))
@@ -155,13 +158,24 @@ def read_record(
     return CustomerRecord(profile, row[0] if row else NOTHING, consents(customer_id))
 
 
-def read_orders(customer_id: str, *, customers: Customers, orders: Orders) -> tuple[list[OrderView], int]:
-    """Read a customer's orders with their lines, and count those that cannot be read. Raises Erased, NotFound."""
+def read_orders(
+    customer_id: str, row_of: Callable[[OrderView], Row], *, customers: Customers, orders: Orders
+) -> tuple[list[Row], Sequence[Unreadable]]:
+    """Give the rows of a customer's orders with their lines; an order that cannot be read or shown hides no other.
+
+    Raises Erased, NotFound.
+    """
     pages = [orders.placed_by(partition) for partition in _itself(customer_id, customers).partitions]
     unreadable = [one for page in pages for one in page.unreadable]
-    found = folded((order for page in pages for order in page.items), unreadable)
-    views = [OrderView(order, state, orders.lines_of(order, state.amended_by)) for order, state in found]
-    return views, len(unreadable)
+    rows: list[Row] = []
+    for order, state in folded((order for page in pages for order in page.items), unreadable):
+        try:
+            rows.append(row_of(OrderView(order, state, orders.lines_of(order, state.amended_by))))
+        except (Erased, Unavailable):
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever a corrupt one raises)
+            unreadable.append(Unreadable(ids_of(order), error))
+    return rows, unreadable
 
 
 def _itself(customer_id: str, customers: Customers) -> Customer:

@@ -28,10 +28,10 @@ def alarm(message: str, error: BaseException, **ids: Any) -> None:
     count("UnhandledErrors")
 
 
-def name(unreadable: Iterable["Unreadable"], *, correlation_id: str) -> None:
-    """Tell us, not the caller, of each that a list had to leave out."""
+def name(unreadable: Iterable["Unreadable"], **ids: str) -> None:
+    """Tell us, not the caller, of each that a list or an export had to leave out; `ids` say which."""
     for one in unreadable:
-        alarm("unreadable", one.error, correlation_id=correlation_id, **one.ids)
+        alarm("unreadable", one.error, **ids, **one.ids)
 
 
 def count(metric: str, times: int = 1) -> None:
