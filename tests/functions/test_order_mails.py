@@ -1,6 +1,7 @@
 """The mails of orders: those that the site wants, once for each event, whatever the stream does."""
 
 import random
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -77,6 +78,18 @@ def test_each_parcel_brings_a_mail_of_its_own(shop: Shop) -> None:
         lines = [{"line_id": parcel[-1], "quantity": 1}]
         tell(shop, order_id, "shipped", event_id=parcel, shipment_id=parcel, lines=lines)
     assert 3 == len(subjects(shop, order_id))
+
+
+def test_the_mails_of_two_parcels_and_of_two_refunds_speak_each_of_its_own(shop: Shop) -> None:
+    """All of it has happened before the first mail is made."""
+    order_id = place(shop)
+    for number, tracking in (("1", "FIRST"), ("2", "SECOND")):
+        lines = [{"line_id": number, "quantity": 1}]
+        tell(shop, order_id, "shipped", event_id=f"s{number}", shipment_id=f"p{number}", tracking_number=tracking, lines=lines)
+        tell(shop, order_id, "refunded", event_id=f"r{number}", amount=f"{number}.11")
+    texts = [mail["Content"]["Simple"]["Body"]["Text"]["Data"] for mail in send(shop)]
+    told = [re.findall(r"FIRST|SECOND|\b[12]\.11 EUR", text) for text in texts if order_id in text]
+    assert [["1.11 EUR"], ["2.11 EUR"], ["FIRST"], ["SECOND"], []] == sorted(told, key=lambda found: found or ["~"])
 
 
 SILENT: dict[str, dict[str, Any]] = {
