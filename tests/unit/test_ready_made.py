@@ -11,11 +11,13 @@ import pytest
 
 from ecrm.application.orders import OrderView
 from ecrm.application.templates import Material, Rendered
-from ecrm.domain.orders import Refunded, Shipped, fold
+from ecrm.domain.links import Language
+from ecrm.domain.orders import Refunded, Shipped, Status, fold
 from ecrm.domain.templates import READY_MADE, Template
 from ecrm.messaging.mails import CLIPPED, Mails
 from ecrm.messaging.ready_made import ready_made
 from ecrm.messaging.samples import LINKS, sample_order
+from ecrm.messaging.words import STATUSES
 from tests.architecture.sources import ROOT
 from tests.builders import a_stored_site
 
@@ -137,6 +139,12 @@ def test_a_mail_of_a_parcel_and_of_a_refund_speak_of_the_one_that_is_meant() -> 
     assert ["11.50 EUR", "1.50 EUR"] == [
         found[1] for (name, *_), text in shown.items() if name == "order-refunded" and (found := re.search(r"Amount  (.*)", text))
     ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_mail_of_a_parcel_does_not_claim_that_the_whole_order_has_arrived(language: str) -> None:
+    mail = made(TEMPLATES["order-delivered"], language)
+    assert STATUSES[Language(language)][Status.DELIVERED] not in mail.subject + mail.preheader + mail.text
 
 
 @pytest.mark.parametrize(("template", "language"), EACH)
