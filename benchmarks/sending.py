@@ -28,9 +28,10 @@ from botocore.compat import HTTPHeaders
 from benchmarks.ingestion import Client
 from benchmarks.machine import machine
 from ecrm import bootstrap
+from ecrm.application.mail_ports import Mail, Mailer
 from ecrm.application.messages import Composer
 from ecrm.application.orders import PlaceOrder
-from ecrm.application.ports import Mail, Mailer, Standing
+from ecrm.application.ports import Standing
 from ecrm.application.sending import Sender, arm
 from ecrm.contracts.orders import PlaceOrderBody
 from ecrm.domain.messages import Accepted, Policy, Reply, Status

@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from ecrm.application.consent import ConsentsView, ConsentView, joined
+from ecrm.application.mail_ports import Pause, Sending
 from ecrm.application.messages import KEPT_FOR
 from ecrm.application.orders import OrderView
-from ecrm.application.ports import Outcome, Pause, Sending
+from ecrm.application.ports import Outcome
 from ecrm.application.profiles import Kept, Profile
 from ecrm.application.templates import Preview, Rendered
 from ecrm.contracts import (

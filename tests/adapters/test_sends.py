@@ -11,22 +11,8 @@ from typing import Any
 import pytest
 
 from ecrm import bootstrap
-from ecrm.application.ports import (
-    AlreadyAnswered,
-    AlreadyRecorded,
-    Blocked,
-    Breaker,
-    Claim,
-    Contended,
-    Outcome,
-    Pace,
-    Pause,
-    Permission,
-    Request,
-    Sending,
-    Standing,
-    Waiting,
-)
+from ecrm.application.mail_ports import AlreadyRecorded, Blocked, Breaker, Pace, Pause, Permission, Sending, Waiting
+from ecrm.application.ports import AlreadyAnswered, Claim, Contended, Outcome, Request, Standing
 from ecrm.domain.consent import Channel, Consent, ConsentFact, Method, State, Subject
 from ecrm.domain.customers import Customer, Identifier, Kind
 from ecrm.domain.events import Event

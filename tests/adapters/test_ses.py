@@ -19,7 +19,7 @@ import botocore.session
 import pytest
 from botocore.config import Config
 
-from ecrm.application.ports import Mail
+from ecrm.application.mail_ports import Mail
 from ecrm.domain.messages import Accepted, Ambiguous, NotSent, Policy, Refused, Reply
 from ecrm.messaging.ses import IDLE_SECONDS, ONE_ATTEMPT, SesMailer
 

@@ -15,7 +15,7 @@ from ecrm.contracts import orders as wire
 from ecrm.contracts.messages import LARGEST_DATA
 from ecrm.contracts.problems import _CODES
 from ecrm.contracts.statistics import CurrencyStatisticsBody, StatisticsBody
-from ecrm.domain import money, orders, templates
+from ecrm.domain import instants, money, orders, templates
 from ecrm.domain.api_keys import ALLOWED, KeyKind
 from ecrm.domain.messages import Status
 from ecrm.entry import cursors, http, json_body, problems
@@ -172,7 +172,7 @@ def test_other_figures_of_the_page_are_those_of_the_code() -> None:
     assert f"refused within {http.KEY_CACHE_SECONDS} seconds" in prose
     assert f"1 to {http.LONGEST_IDEMPOTENCY_KEY} printable ASCII" in prose
     assert f"for {http.REPLAY_KEPT.total_seconds() / 3600:.0f} hours" in prose
-    assert f"may be {use.AHEAD.total_seconds() / 3600:.0f} hours ahead" in prose
+    assert f"may be {instants.AHEAD.total_seconds() / 3600:.0f} hours ahead" in prose
     assert (messages.LINKS_AN_HOUR, messages.LINKS_A_DAY, messages.LINKS_AN_IP, messages.KEPT_FOR.days) == (3, 10, 20, 3)
     assert "at most three links an hour and ten a day are mailed to one address, and at most twenty requests an hour" in prose
     assert "more than three days old" in prose

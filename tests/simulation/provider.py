@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from ecrm.application.delivery import record_notice
-from ecrm.application.ports import Mail
+from ecrm.application.mail_ports import Mail
 from ecrm.application.sending import Sender, settle_due
 from ecrm.domain.customers import Customer
 from ecrm.domain.delivery import Notice, What

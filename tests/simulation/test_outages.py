@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from ecrm.application.ports import Mail
+from ecrm.application.mail_ports import Mail
 from ecrm.application.sending import Sender, arm, settle_due
 from ecrm.domain.consent import State
 from ecrm.domain.errors import Unavailable

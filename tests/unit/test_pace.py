@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
+from ecrm.application.mail_ports import SendingControl
 from ecrm.application.pace import LANES, RATED_FOR, WINDOW, Lease
-from ecrm.application.ports import SendingControl
 from ecrm.domain.errors import Unavailable
 from ecrm.store.sending import DynamoSendingControl
 from tests.builders import NOON

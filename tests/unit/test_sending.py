@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ecrm.application.identity import root
-from ecrm.application.ports import Claim, Mail, Standing
+from ecrm.application.mail_ports import Mail
+from ecrm.application.ports import Claim, Standing
 from ecrm.application.sending import Hold, Worked, arm, pause, read_sending, resume
 from ecrm.domain.consent import State
 from ecrm.domain.customers import Customer, identifiers_of

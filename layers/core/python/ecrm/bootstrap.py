@@ -11,13 +11,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ecrm.application import orders as use
 from ecrm.domain.errors import Unavailable
-from ecrm.store.api_keys import DynamoKeys
-from ecrm.store.customers import DynamoCustomers
-from ecrm.store.orders import DynamoOrders
-from ecrm.store.replays import DynamoRequests
-from ecrm.store.sites import DynamoSites
 from ecrm.store.table import Table, time_heals
 
 if TYPE_CHECKING:
@@ -56,17 +50,22 @@ if TYPE_CHECKING:
     from ecrm.messaging.mails import Mails
     from ecrm.messaging.messages import SqsMessageQueue
     from ecrm.messaging.rendering import Pages
+    from ecrm.store.api_keys import DynamoKeys
     from ecrm.store.behaviour import DynamoBehaviour
     from ecrm.store.consent import DynamoConsents
     from ecrm.store.contacts import DynamoContacts
+    from ecrm.store.customers import DynamoCustomers
     from ecrm.store.events import DynamoTimeline
     from ecrm.store.jobs import DynamoJobs
     from ecrm.store.limits import DynamoLimits
     from ecrm.store.links import SecretLinkKeys
     from ecrm.store.messages import DynamoSends
+    from ecrm.store.orders import DynamoOrders
     from ecrm.store.products import DynamoProducts
     from ecrm.store.profiles import DynamoProfiles
+    from ecrm.store.replays import DynamoRequests
     from ecrm.store.sending import DynamoSendingControl
+    from ecrm.store.sites import DynamoSites
     from ecrm.store.statistics import DynamoStatistics
     from ecrm.store.suppressions import DynamoSuppressions
     from ecrm.store.templates import DynamoTemplates
@@ -144,7 +143,9 @@ def _identity_secret() -> bytes:
 
 
 @cache
-def customers() -> DynamoCustomers:
+def customers() -> "DynamoCustomers":
+    from ecrm.store.customers import DynamoCustomers  # noqa: PLC0415 (each function imports its own)
+
     shared = os.environ.get("SHARED_USER_IDS", "no") == "yes"
     return DynamoCustomers(table(), _identity_secret, shared_user_ids=shared)
 
@@ -157,12 +158,16 @@ def profiles() -> "DynamoProfiles":
 
 
 @cache
-def orders() -> DynamoOrders:
+def orders() -> "DynamoOrders":
+    from ecrm.store.orders import DynamoOrders  # noqa: PLC0415 (each function imports its own)
+
     return DynamoOrders(table(), customers())
 
 
 @cache
-def requests() -> DynamoRequests:
+def requests() -> "DynamoRequests":
+    from ecrm.store.replays import DynamoRequests  # noqa: PLC0415 (each function imports its own)
+
     return DynamoRequests(table())
 
 
@@ -188,12 +193,16 @@ def statistics() -> "DynamoStatistics":
 
 
 @cache
-def api_keys() -> DynamoKeys:
+def api_keys() -> "DynamoKeys":
+    from ecrm.store.api_keys import DynamoKeys  # noqa: PLC0415 (each function imports its own)
+
     return DynamoKeys(table())
 
 
 @cache
-def sites() -> DynamoSites:
+def sites() -> "DynamoSites":
+    from ecrm.store.sites import DynamoSites  # noqa: PLC0415 (each function imports its own)
+
     return DynamoSites(table())
 
 
@@ -456,10 +465,14 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]", name: "Callable[[Iter
 
 
 def place_order(command: "PlaceOrder", request: "Request | None") -> "Recorded":
+    from ecrm.application import orders as use  # noqa: PLC0415 (each function imports its own use cases)
+
     return use.place_order(command, request, orders=orders(), requests=requests(), customers=customers(), clock=clock, ids=ids)
 
 
 def record_order_event(command: "RecordOrderEvent", request: "Request | None") -> "Recorded":
+    from ecrm.application import orders as use  # noqa: PLC0415 (the same)
+
     return use.record_order_event(command, request, orders=orders(), requests=requests(), clock=clock)
 
 
@@ -474,7 +487,9 @@ def take(
         profiles_use.apply_traits(command, customers=customers(), profiles=profiles(), clock=clock)
 
     def keep_order(command: "PlaceOrder | RecordOrderEvent") -> "Recorded":
-        return place_order(command, None) if isinstance(command, use.PlaceOrder) else record_order_event(command, None)
+        from ecrm.application.orders import PlaceOrder  # noqa: PLC0415 (only what says something of an order)
+
+        return place_order(command, None) if isinstance(command, PlaceOrder) else record_order_event(command, None)
 
     return Taking(
         site=site,

@@ -10,10 +10,10 @@ from ecrm.domain.errors import Erased, Invalid, RuleBroken, Unavailable
 from ecrm.domain.events import Event
 
 from .identity import ATTEMPTS, Authority, Person, whose
-from .orders import PlaceOrder, Recorded, RecordOrderEvent
 from .ports import Behaviour, Contended, Customers, Ids, Standing
 
 if TYPE_CHECKING:
+    from .orders import PlaceOrder, Recorded, RecordOrderEvent
     from .profiles import ApplyTraits
 
 KEPT = timedelta(days=400)
@@ -56,7 +56,7 @@ class Taking:
     customers: Customers
     ids: Ids
     apply_traits: "Callable[[ApplyTraits], None]"
-    keep_order: Callable[[Order], Recorded]
+    keep_order: "Callable[[Order], Recorded]"
 
     def take(self, calls: Sequence[Said | Order]) -> tuple[Result, ...]:
         """Keep every call, each judged by itself; the same calls again change nothing.
@@ -75,7 +75,7 @@ class Taking:
                 for group in groups:
                     self._settle(group, results, seen=1)
         for index, call in enumerate(calls):
-            if isinstance(call, PlaceOrder | RecordOrderEvent):
+            if not isinstance(call, Said):
                 results[index] = self._order(call)
         return tuple(results)
 

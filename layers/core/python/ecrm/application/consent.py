@@ -25,12 +25,11 @@ from ecrm.domain.consent import (
 from ecrm.domain.customers import Customer
 from ecrm.domain.errors import Flaw, Invalid
 from ecrm.domain.events import Event
-from ecrm.domain.instants import to_text
+from ecrm.domain.instants import AHEAD, to_text
 from ecrm.domain.suppressions import Address, Ground, Reason
 from ecrm.domain.topics import Topic
 
 from .identity import root
-from .orders import AHEAD
 from .ports import (
     AlreadyAnswered,
     Clock,

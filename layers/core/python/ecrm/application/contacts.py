@@ -7,9 +7,9 @@ from typing import Any
 
 from ecrm.domain.errors import AlreadyExists, Invalid
 from ecrm.domain.events import Event
+from ecrm.domain.instants import AHEAD
 
 from .identity import root
-from .orders import AHEAD
 from .ports import AlreadyAnswered, Clock, Contacts, Contended, Customers, Outcome, Request, Requests
 
 ATTEMPTS = 12

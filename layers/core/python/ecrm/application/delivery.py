@@ -18,19 +18,8 @@ from ecrm.domain.suppressions import Address, Ground, Reason, Suppression, with_
 
 from .consent import MOST_CHANGES, ChangeConsents, ConsentChange, change_consents
 from .identity import root
-from .ports import (
-    AlreadyRecorded,
-    Clock,
-    ConsentBook,
-    Consents,
-    Contended,
-    Customers,
-    Requests,
-    Sends,
-    Suppressions,
-    Timeline,
-    Topics,
-)
+from .mail_ports import AlreadyRecorded, Sends
+from .ports import Clock, ConsentBook, Consents, Contended, Customers, Requests, Suppressions, Timeline, Topics
 
 ATTEMPTS = 12
 SOURCE = "ses"

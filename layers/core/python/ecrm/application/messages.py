@@ -19,6 +19,7 @@ from ecrm.domain.templates import Purpose as TemplatePurpose
 from ecrm.domain.templates import choose
 
 from .identity import Authority, Person, follow, root, whose
+from .mail_ports import Limits, Mail, MessageIds, Sends
 from .orders import OrderView, find_order, read_order
 from .ports import (
     AlreadyAnswered,
@@ -26,14 +27,10 @@ from .ports import (
     Contended,
     Customers,
     Ids,
-    Limits,
     LinkKeys,
-    Mail,
-    MessageIds,
     Orders,
     Profiles,
     Request,
-    Sends,
     Sites,
     Standing,
     Suppressions,

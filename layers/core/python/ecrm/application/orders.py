@@ -9,6 +9,7 @@ from ecrm.domain import orders as domain
 from ecrm.domain.customers import Identifier
 from ecrm.domain.errors import AlreadyExists, Conflict, Invalid, NotFound, RuleBroken
 from ecrm.domain.events import Event
+from ecrm.domain.instants import AHEAD
 from ecrm.domain.orders import Amended, Fact, Line, Order, OrderState, Status, Terms
 
 from .identity import Authority, Person, whose
@@ -26,9 +27,6 @@ from .ports import (
     Unreadable,
     sifted,
 )
-
-AHEAD = timedelta(hours=24)
-"""How far a caller's clock may run ahead of ours."""
 
 ATTEMPTS = 12
 """Tries before a crowd around one order or customer is answered with "come back"; each costs one refused transaction."""

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 from ecrm.domain.errors import Unavailable
 
-from .ports import Contended, Pace, SendingControl, SendingQuota
+from .mail_ports import Pace, SendingControl, SendingQuota
+from .ports import Contended
 
 WINDOW = timedelta(seconds=5)
 LANES = 5

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from ecrm.domain.errors import Invalid, NotFound
+from ecrm.domain.instants import AHEAD
 from ecrm.domain.products import Product, Stated, merged
 
-from .orders import AHEAD
 from .ports import Clock, Contended, Outcome, Page, Products
 
 ATTEMPTS = 12

@@ -11,11 +11,10 @@ from ecrm.domain.attributes import Attribute, Attributes, difference, merged, re
 from ecrm.domain.customers import Customer, Identifier
 from ecrm.domain.errors import Invalid, RuleBroken
 from ecrm.domain.events import Event
-from ecrm.domain.instants import to_text
+from ecrm.domain.instants import AHEAD, to_text
 
 from .customers import find_customers
 from .identity import ATTEMPTS, Authority, Person, merge, root, standing_of, unmerge, whose
-from .orders import AHEAD
 from .ports import (
     AlreadyAnswered,
     AttributeBook,

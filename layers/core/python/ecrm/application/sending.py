@@ -36,13 +36,9 @@ from ecrm.domain.messages import (
 )
 
 from .identity import root
-from .pace import Lease
-from .ports import (
+from .mail_ports import (
     Blocked,
     Breaker,
-    Clock,
-    Contended,
-    Customers,
     Mail,
     Mailer,
     MessageQueue,
@@ -54,6 +50,8 @@ from .ports import (
     Sends,
     Waiting,
 )
+from .pace import Lease
+from .ports import Clock, Contended, Customers
 
 ATTEMPTS = 12
 PERMISSION_HOLDS = timedelta(seconds=1)

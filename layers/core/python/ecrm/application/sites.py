@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ecrm.domain.errors import Flaw, Invalid, NotFound
 from ecrm.domain.sites import Site
-from ecrm.domain.templates import READY_MADE, Purpose, TemplateHead
 
 from .definitions import put_definition
 from .ports import Sites
 
+if TYPE_CHECKING:
+    from ecrm.domain.templates import TemplateHead
+
 
 class TemplateList(Protocol):
-    def heads(self) -> Iterable[TemplateHead]: ...
+    def heads(self) -> "Iterable[TemplateHead]": ...
 
 
 def put_site(site: Site, *, expected_version: int | None, sites: Sites, templates: TemplateList) -> tuple[Site, bool]:
@@ -26,6 +28,8 @@ def put_site(site: Site, *, expected_version: int | None, sites: Sites, template
 
 
 def _refuse_mails(site: Site, templates: TemplateList) -> None:
+    from ecrm.domain.templates import READY_MADE, Purpose  # noqa: PLC0415 (every API reads sites, one defines them)
+
     if site.sender is None:
         raise Invalid.at("/sender", "no_sender", "a site that sends mails has a sender")
     purposes = dict.fromkeys(READY_MADE, Purpose.TRANSACTIONAL) | {head.template: head.purpose for head in templates.heads()}

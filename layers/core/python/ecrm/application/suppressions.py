@@ -6,9 +6,9 @@ from datetime import datetime
 
 from ecrm.domain.consent import Proof
 from ecrm.domain.errors import Conflict, Invalid
+from ecrm.domain.instants import AHEAD
 from ecrm.domain.suppressions import Address, Ground, Lift, Reason, Suppression, with_ground, with_lift
 
-from .orders import AHEAD
 from .ports import AlreadyAnswered, Clock, Contended, Outcome, Request, Requests, Suppressions
 
 ATTEMPTS = 12

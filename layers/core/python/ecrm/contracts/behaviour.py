@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -21,7 +21,6 @@ from pydantic import (
 )
 
 from ecrm.application.behaviour import Said
-from ecrm.application.orders import Drafted, PlaceOrder, RecordOrderEvent
 from ecrm.domain import behaviour as domain
 from ecrm.domain.attributes import stated
 from ecrm.domain.customers import Identifier, identifiers_of
@@ -29,6 +28,9 @@ from ecrm.domain.errors import Flaw, Invalid
 
 from .fields import WIDEST_EXPONENT, Answer, Email, ForeignId, Instant, Name, OrderId, Phone, storable
 from .problems import invalid_from
+
+if TYPE_CHECKING:
+    from ecrm.application.orders import Drafted, PlaceOrder, RecordOrderEvent
 
 LARGEST_CALL = 32 * 1024
 LARGEST_BATCH = 500 * 1024
@@ -159,13 +161,13 @@ class TrackBody(CallBody):
     event: Name
     properties: Open = Field(default_factory=dict)
 
-    def to_said(self, heard: Heard) -> Said | PlaceOrder | RecordOrderEvent:
+    def to_said(self, heard: Heard) -> "Said | PlaceOrder | RecordOrderEvent":
         if heard.vouches and self.event in domain.ORDER_NAMES:
             return self._order(heard)
         data = self._data(name=self.event, properties=self.properties)
         return self._said(heard, event_type=domain.type_of(self.event), data=data)
 
-    def _order(self, heard: Heard) -> PlaceOrder | RecordOrderEvent:
+    def _order(self, heard: Heard) -> "PlaceOrder | RecordOrderEvent":
         said = self._said(heard)
         kind = domain.ORDER_NAMES[self.event]
         try:
@@ -177,7 +179,7 @@ class TrackBody(CallBody):
         except Invalid as error:
             raise _in_properties(error) from None
 
-    def _placed(self, said: Said, heard: Heard) -> PlaceOrder:
+    def _placed(self, said: Said, heard: Heard) -> "PlaceOrder":
         """An order is what its lines and totals say: sent again with another message id it is the same one."""
         of_order = {name: self.properties[name] for name in ("currency", "coupon") if self.properties.get(name) is not None}
         from .orders import PlaceOrderBody  # noqa: PLC0415 (most calls are no orders, and their shapes cost a start much)
@@ -195,7 +197,7 @@ class TrackBody(CallBody):
         command = body.to_command(heard.site, digest=digest, source=heard.source)
         return replace(command, backfill=said.backfill)
 
-    def _happened(self, kind: str, said: Said, heard: Heard) -> RecordOrderEvent:
+    def _happened(self, kind: str, said: Said, heard: Heard) -> "RecordOrderEvent":
         order_id, currency = _id(self.properties.get("order_id")), self.properties.get("currency")
         if order_id is None:
             raise Invalid.at("/order_id", "missing", "name the order")
@@ -207,7 +209,7 @@ class TrackBody(CallBody):
         checked = _checked(_ORDER_ID, order_id, "/order_id")
         command: RecordOrderEvent = body.to_command(heard.site, checked, digest=digest, source=heard.source)
 
-        def draft(of_order: str) -> Drafted:
+        def draft(of_order: str) -> "Drafted":
             if currency not in (None, of_order):
                 raise Invalid.at("/properties/currency", "currency_mismatch", f"the order is in {of_order}")
             return command.draft(of_order)

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from ecrm.application.mail_ports import Sending
 from ecrm.application.messages import FindOrder, RequestMessage
-from ecrm.application.ports import Sending
 from ecrm.domain import instants
 from ecrm.domain.errors import Invalid
 from ecrm.domain.messages import Policy, Send

@@ -1,6 +1,9 @@
 """Instants: aware UTC datetimes, written at one fixed width so that text order is time order."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+AHEAD = timedelta(hours=24)
+"""How far a caller's clock may run ahead of ours."""
 
 _WIDTH = len("2026-11-20T18:03:11.000000Z")
 

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from ecrm.application.behaviour import Order, Result, Said
 from ecrm.application.identity import Authority
-from ecrm.application.orders import Recorded
 from ecrm.application.ports import Keys
 from ecrm.contracts import behaviour as wire
 from ecrm.domain.api_keys import ApiKey, KeyKind
@@ -124,7 +123,7 @@ def _orders(results: dict[int, Result]) -> list[wire.KeptOrderBody] | None:
     kept = [
         wire.KeptOrderBody(index=index, order_id=result.view.order.order_id, outcome=result.outcome.value)
         for index, result in results.items()
-        if isinstance(result, Recorded)
+        if result is not None and not isinstance(result, Exception)
     ]
     return kept or None
 

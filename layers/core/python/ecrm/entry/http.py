@@ -15,13 +15,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ecrm.application.api_keys import authenticate, authorize
-from ecrm.application.orders import Recorded
 from ecrm.application.ports import Clock, Keys, Outcome, Request, Sites
 from ecrm.application.sites import require_site
 from ecrm.contracts.fields import Query
@@ -32,6 +31,9 @@ from ecrm.domain.api_keys import ApiKey, Scope
 from . import observability
 from .json_body import BadJson, read_json
 from .problems import Refusal, headers_of, internal_problem, problem_of, refusal_problem, status_of
+
+if TYPE_CHECKING:
+    from ecrm.application.orders import Recorded
 
 LARGEST_BODY = 256 * 1024
 LARGEST_BATCH = 1024 * 1024
@@ -64,7 +66,7 @@ class Reply:
     counted: int = 0
 
     @classmethod
-    def of_recorded(cls, recorded: Recorded, body: BaseModel, **headers: str) -> "Reply":
+    def of_recorded(cls, recorded: "Recorded", body: BaseModel, **headers: str) -> "Reply":
         """201 for what was made now, 200 for what was there; a recognised Idempotency-Key repeats the first answer's status."""
         replayed = {"idempotent-replayed": "true"} if recorded.replayed else {}
         made = recorded.outcome is Outcome.CREATED

@@ -37,7 +37,7 @@ def publish(
         if record.get("eventName") != "INSERT" or not image:
             continue
         try:
-            _hand_on(image, send_job=send_job, send_page=send_page, plan=plan)
+            hand_on(image, send_job=send_job, send_page=send_page, plan=plan)
         except Unavailable as error:
             unavailable = error
         except Exception as error:  # noqa: BLE001 (poison, whatever it is: parked for an engineer, never in the way of others)
@@ -51,13 +51,14 @@ def publish(
     return {"batchItemFailures": []}
 
 
-def _hand_on(
+def hand_on(
     image: Mapping[str, Any],
     *,
     send_job: Callable[[str], None],
     send_page: Callable[[str, int], None],
     plan: Callable[[OrderEvent], object],
 ) -> None:
+    """Do what one event asks for, given in DynamoDB's JSON; nothing, where it asks for nothing."""
     partition, kind = image["PK"]["S"], image["type"]["S"]
     if partition.startswith(_JOB) and kind == "job.requested":
         send_job(partition.removeprefix(_JOB))

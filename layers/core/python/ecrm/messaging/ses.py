@@ -22,7 +22,7 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
-from ecrm.application.ports import Mail
+from ecrm.application.mail_ports import Mail
 from ecrm.domain.errors import Invalid
 from ecrm.domain.messages import Accepted, Ambiguous, NotSent, Policy, Refused, Reply
 

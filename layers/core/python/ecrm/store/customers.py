@@ -9,7 +9,6 @@ from ecrm.domain.customers import Customer, Held, Identifier, Kind
 from ecrm.domain.instants import from_text, to_text
 
 from . import keys, replays
-from .consent import merging
 from .events import put_event
 from .standing import present
 from .table import Action, Item, Put, Table, put_as_seen
@@ -67,7 +66,10 @@ class DynamoCustomers:
             yield self._entry(entry)
         for number, event in enumerate(claim.events):
             yield put_event(event, why=f"customer event {number} is new")
-        yield from merging(self._table, claim.events)
+        if claim.absorbed:
+            from .consent import merging  # noqa: PLC0415 (a merger is rare, and alone concerns consents)
+
+            yield from merging(self._table, claim.events)
 
     def tombstones(self, customer: Customer, at: datetime) -> Iterator[Put]:
         """Leave of a person's profiles nothing but when they were erased, if the customer is still as it was read."""

@@ -6,12 +6,14 @@ A caller's id stands last in its key or is followed by a `#` that it cannot hold
 import hashlib
 import hmac
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ecrm.domain.consent import Channel, Subject
-from ecrm.domain.customers import Identifier
 from ecrm.domain.instants import to_text
-from ecrm.domain.suppressions import Address, comparable
+
+if TYPE_CHECKING:
+    from ecrm.domain.consent import Subject
+    from ecrm.domain.customers import Identifier
+    from ecrm.domain.suppressions import Address
 
 SHARDS = 256
 LIST_SHARDS = 8
@@ -92,7 +94,7 @@ def event(customer_id: str, occurred_at: datetime, event_id: str) -> Key:
     return Key(customer_partition(customer_id), f"{EVENT_PREFIX}{to_text(occurred_at)}#{event_id}")
 
 
-def identity(identifier: Identifier, secret: bytes) -> Key:
+def identity(identifier: "Identifier", secret: bytes) -> Key:
     """Keyed by HMAC-SHA-256, so that the table alone does not tell whom it knows."""
     message = f"{identifier.kind}\0{identifier.scope}\0{identifier.value}".encode()
     digest = hmac.new(secret, message, hashlib.sha256).hexdigest()
@@ -103,20 +105,24 @@ def consents(customer_id: str) -> Key:
     return Key(customer_partition(customer_id), CONSENTS)
 
 
-def consent(customer_id: str, subject: Subject) -> Key:
+def consent(customer_id: str, subject: "Subject") -> Key:
     return Key(customer_partition(customer_id), f"{CONSENTS}#{subject.channel}#{subject.topic}")
 
 
-def subject_of(sk: str) -> Subject:
+def subject_of(sk: str) -> "Subject":
+    from ecrm.domain.consent import Channel, Subject  # noqa: PLC0415 (every function has keys, few have consents)
+
     _, channel, topic = sk.split("#", 2)
     return Subject(Channel(channel), topic)
 
 
-def suppression(address: Address, secret: bytes) -> Key:
+def suppression(address: "Address", secret: bytes) -> Key:
     return Key(f"SUPPRESSION#{address.channel}#{address_digest(address, secret)}", "SUPPRESSION")
 
 
-def address_digest(address: Address, secret: bytes) -> str:
+def address_digest(address: "Address", secret: bytes) -> str:
+    from ecrm.domain.suppressions import comparable  # noqa: PLC0415 (the same)
+
     message = f"address\0{address.channel}\0{comparable(address)}".encode()
     return hmac.new(secret, message, hashlib.sha256).hexdigest()
 

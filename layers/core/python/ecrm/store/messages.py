@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ecrm.application.ports import AlreadyRecorded, Blocked, Contended, Request, Standing, Waiting
+from ecrm.application.mail_ports import AlreadyRecorded, Blocked, Waiting
+from ecrm.application.ports import Contended, Request, Standing
 from ecrm.domain.consent import Channel, Subject
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event

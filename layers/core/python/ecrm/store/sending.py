@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ecrm.application.ports import Breaker, Pace, Pause, Permission, Sending
+from ecrm.application.mail_ports import Breaker, Pace, Pause, Permission, Sending
 from ecrm.domain.errors import Unavailable
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.messages import Policy
