@@ -1,7 +1,7 @@
-"""The engineer's command: API keys, sites, links, sending, and the statistics' rebuild and repair; on a laptop or on AWS.
+"""The engineer's command: API keys, sites, links, sending, and repairs of statistics and outbox; on a laptop or on AWS.
 
-It works on the stack of `--stack NAME`, whose outputs name the table and the queue, or on those of the environment (TABLE_NAME,
-FAILURE_QUEUE_URL, LINK_SECRET_ID), with the AWS credentials of the environment.
+It works on the stack of `--stack NAME`, whose outputs name the table and the queues, or on those of the environment (TABLE_NAME
+and the like), with the AWS credentials of the environment.
 """
 
 import argparse
@@ -26,8 +26,10 @@ from ecrm.domain.api_keys import ApiKey, KeyKind, Scope
 from ecrm.domain.errors import EcrmError
 from ecrm.domain.instants import to_answer
 from ecrm.domain.messages import Policy
-from ecrm.store.keys import customer_id_of
+from ecrm.entry import outbox
+from ecrm.store.keys import Key, customer_id_of
 from ecrm.store.links import rotated
+from ecrm.store.table import to_wire
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -35,6 +37,15 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 
+OUTPUTS = {
+    "TABLE_NAME": "TableName",
+    "LINK_SECRET_ID": "LinkSecretArn",
+    "FAILURE_QUEUE_URL": "DeadLettersUrl",
+    "OUTBOX_FAILURE_QUEUE_URL": "PublishEventsDeadLettersUrl",
+    "JOB_QUEUE_URL": "JobQueueUrl",
+    "MESSAGE_QUEUE_URL": "MessageQueueUrl",
+}
+"""Variables of the environment, and the outputs of a stack that they stand for."""
 ROTATIONS = 5
 """Tries at rotating the links' key while others do the same."""
 
@@ -185,8 +196,21 @@ def repair(_asked: argparse.Namespace) -> None:
 
     A message that Lambda itself put there names a part of the stream, not a customer: it stays, and asks for `rebuild`.
     """
+    _repair(os.environ["FAILURE_QUEUE_URL"], _is_recounted)
+
+
+def hand_on(_asked: argparse.Namespace) -> None:
+    """Hand on whatever is named in the outbox's failure queue, and delete each message once its event is where it belongs.
+
+    What is gone meanwhile, with an erasure, is nothing to do. What is handed on twice is worked on once. A message that Lambda
+    itself put there names a part of the stream, not an event: it stays, and docs/operations.md says what to do about it.
+    """
+    _repair(os.environ["OUTBOX_FAILURE_QUEUE_URL"], _is_handed_on)
+
+
+def _repair(queue: str, is_repaired: Callable[[Key], bool]) -> None:
+    """Work on every event that is named in a queue of failures, until what is left cannot be repaired; then fail."""
     client = cast("SQSClient", botocore.session.get_session().create_client("sqs"))
-    queue = os.environ["FAILURE_QUEUE_URL"]
     repaired, kept = 0, dict[str, str]()
     while messages := client.receive_message(
         QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=120, WaitTimeSeconds=2
@@ -194,7 +218,8 @@ def repair(_asked: argparse.Namespace) -> None:
         if all(message["MessageId"] in kept for message in messages):
             break
         for message in messages:
-            if message["MessageId"] not in kept and _is_repaired(message["Body"]):
+            key = _parked(message["Body"])
+            if message["MessageId"] not in kept and key is not None and is_repaired(key):
                 client.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
                 repaired += 1
             else:
@@ -206,23 +231,42 @@ def repair(_asked: argparse.Namespace) -> None:
         sys.exit(1)
 
 
-def _is_repaired(message: str) -> bool:
+def _parked(message: str) -> Key | None:
+    """Read which event a message of ours names."""
     try:
         said = json.loads(message)
     except ValueError:
-        return False
+        return None
     if not isinstance(said, dict) or said.get("type") != "parked_event":
+        return None
+    return Key(said["pk"], said["sk"])
+
+
+def _is_recounted(event: Key) -> bool:
+    return _recounted(customer_id_of(event.pk)) is not None
+
+
+def _is_handed_on(event: Key) -> bool:
+    try:
+        item = wired.table().get(event, consistent=True)
+        if item is not None:
+            outbox.hand_on(
+                to_wire(item),
+                send_job=wired.job_queue().send,
+                send_page=wired.message_queue().send,
+                plan=wired.plan_order_mail,
+            )
+    except Exception as error:  # noqa: BLE001 (poison, or a busy queue: the others are handed on all the same)
+        print(f"{event.pk} {event.sk} cannot be handed on: {type(error).__name__}", file=sys.stderr)
         return False
-    return _recounted(customer_id_of(said["pk"])) is not None
+    return True
 
 
 def _use_stack(name: str) -> None:
     client = cast("CloudFormationClient", botocore.session.get_session().create_client("cloudformation"))
     (stack,) = client.describe_stacks(StackName=name)["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-    os.environ["TABLE_NAME"] = outputs["TableName"]
-    os.environ["FAILURE_QUEUE_URL"] = outputs["DeadLettersUrl"]
-    os.environ["LINK_SECRET_ID"] = outputs["LinkSecretArn"]
+    os.environ.update({variable: outputs[output] for variable, output in OUTPUTS.items()})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -269,6 +313,11 @@ def _parser() -> argparse.ArgumentParser:
     stats = nouns.add_parser("stats", help="statistics").add_subparsers(required=True)
     verb(stats, "rebuild", rebuild, "recount every customer").add_argument("--dry-run", action="store_true")
     verb(stats, "repair", repair, "recount whoever is in the failure queue")
+
+    parked = nouns.add_parser("outbox", help="jobs, messages and mails of orders that were asked for").add_subparsers(
+        required=True
+    )
+    verb(parked, "repair", hand_on, "hand on whatever is in the outbox's failure queue")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The engineer's command: keys, sites, and the statistics' rebuild and repair."""
+"""The engineer's command: keys, sites, sending, and the repairs of statistics and outbox."""
 
 import argparse
 import hashlib
@@ -12,6 +12,9 @@ import pytest
 
 from customers_api.handler import handler as customers
 from ecrm import bootstrap
+from ecrm.domain.api_keys import KeyKind
+from ecrm.entry.stream import failure
+from messages_api.handler import handler as mails
 from orders_api.handler import handler as orders
 from project_events.handler import handler as project
 from public_api.handler import handler as public
@@ -329,17 +332,94 @@ def test_a_table_that_is_busy_costs_a_repair_no_message(cloud: Cloud, shop: list
     assert (0, ["2 events repaired, 0 left in the queue"], []) == run("stats", "repair")
 
 
+# ── what the outbox gave up on ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def messages(cloud: Cloud, url: str) -> list[Any]:
+    found = cloud.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+    return [json.loads(message["Body"]) for message in found.get("Messages", ())]
+
+
+@pytest.fixture
+def parked(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The events of a job, of a message and of an order were poison to the outbox, and are whole by now; gives them."""
+    monkeypatch.setenv("OUTBOX_FAILURE_QUEUE_URL", cloud.queue_url)
+    wanted = a_site(sender="shop@example.com", postal_address="Ringstraße 1", mails=MAILS)
+    assert 200 == cloud.call(sites, "PUT", "/v1/sites/de", wanted, key=cloud.key(KeyKind.STAFF)).status
+    order = an_order(placed_at=(datetime.now(UTC) - timedelta(hours=1)).isoformat())
+    customer_id = cloud.call(orders, "POST", "/v1/orders", order).json["customer_id"]
+    body = {"template": "order-confirmed", "customer": {"customer_id": customer_id}, "order_id": order["order_id"]}
+    assert 202 == cloud.call(mails, "POST", "/v1/messages", body).status
+    assert 202 == cloud.call(customers, "POST", "/v1/customers/export-jobs", {}, key=cloud.key(KeyKind.STAFF)).status
+    kinds = ("job.requested", "message.requested", "order.placed")
+    events = [item for item in cloud.items("EVENT#") if item["type"]["S"] in kinds]
+    bootstrap.failure_queue().park([failure(a_record(item), KeyError()) for item in events])
+    return sorted(events, key=lambda item: str(item["type"]["S"]))
+
+
+def test_what_the_outbox_gave_up_on_is_handed_on_when_it_is_mended_and_the_queue_is_empty(
+    cloud: Cloud, parked: list[dict[str, Any]], run: Run
+) -> None:
+    job, message, _ = parked
+    assert (0, ["3 events repaired, 0 left in the queue"], []) == run("outbox", "repair")
+    assert [{"visible": 0}, {"NotVisible": 0}] == waiting(cloud)
+    assert [{"type": "job", "v": 1, "job_id": job["PK"]["S"].removeprefix("JOB#")}] == messages(cloud, cloud.jobs_url)
+    page = {"type": "page", "v": 1, "run_id": message["data"]["M"]["run_id"]["S"], "shard": 0}
+    assert [page] == messages(cloud, cloud.messages_url)
+    planned = [item["data"]["M"]["template"]["S"] for item in cloud.items("EVENT#") if item["type"]["S"] == "message.requested"]
+    assert ["order-confirmed"] * 2 == planned
+
+
+def test_what_is_still_poison_to_the_outbox_is_named_and_stays_with_what_lambda_itself_put_there(
+    cloud: Cloud, parked: list[dict[str, Any]], run: Run
+) -> None:
+    message = parked[1]
+    cloud.sqs.send_message(QueueUrl=cloud.queue_url, MessageBody=json.dumps({"DDBStreamBatchInfo": {"shardId": "shard-1"}}))
+    change(cloud, message, data={"S": "poison"})
+    for repaired in (2, 0):
+        told = f"{message['PK']['S']} {message['SK']['S']} cannot be handed on: KeyError"
+        assert (1, [f"{repaired} events repaired, 2 left in the queue"], [told]) == run("outbox", "repair")
+        assert [{"visible": 2}, {"NotVisible": 0}] == waiting(cloud)
+    change(cloud, message)
+    assert (1, ["1 events repaired, 1 left in the queue"], []) == run("outbox", "repair")
+
+
+def test_what_an_erasure_has_deleted_asks_the_outbox_for_nothing_any_more(
+    cloud: Cloud, parked: list[dict[str, Any]], run: Run
+) -> None:
+    for event in parked:
+        cloud.dynamodb.delete_item(TableName="table", Key={"PK": event["PK"], "SK": event["SK"]})
+    assert (0, ["3 events repaired, 0 left in the queue"], []) == run("outbox", "repair")
+    assert ([], []) == (messages(cloud, cloud.jobs_url), messages(cloud, cloud.messages_url))
+
+
+@pytest.mark.usefixtures("parked")
+def test_a_queue_that_takes_nothing_costs_a_repair_of_the_outbox_no_message(cloud: Cloud, run: Run) -> None:
+    with tapped(on("SendMessage", refused_with("AccessDenied", 403))):
+        assert (1, ["1 events repaired, 2 left in the queue"]) == run("outbox", "repair")[:2]
+    assert (0, ["2 events repaired, 0 left in the queue"], []) == run("outbox", "repair")
+    assert (1, 1) == (len(messages(cloud, cloud.jobs_url)), len(messages(cloud, cloud.messages_url)))
+
+
 def test_a_stack_s_outputs_name_its_table_its_queue_and_its_links_secret(
     cloud: Cloud, shop: list[str], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outputs = {"TableName": "table", "DeadLettersUrl": cloud.queue_url, "LinkSecretArn": "links"}
+    outputs = {
+        "TableName": "table",
+        "LinkSecretArn": "links",
+        "DeadLettersUrl": cloud.queue_url,
+        "PublishEventsDeadLettersUrl": cloud.queue_url,
+        "JobQueueUrl": cloud.jobs_url,
+        "MessageQueueUrl": cloud.messages_url,
+    }
+    assert set(outputs) == set(ecrm.OUTPUTS.values())
     template = {
         "Resources": {"Anything": {"Type": "AWS::SNS::Topic"}},
         "Outputs": {name: {"Value": value} for name, value in outputs.items()},
     }
     session: Any = botocore.session.get_session()
     session.create_client("cloudformation").create_stack(StackName="ours", TemplateBody=json.dumps(template))
-    for name in ("TABLE_NAME", "FAILURE_QUEUE_URL", "LINK_SECRET_ID"):
+    for name in ecrm.OUTPUTS:
         monkeypatch.setenv(name, "of another stack")
     bootstrap.table.cache_clear()
     assert 3 == len(shop)
