@@ -9,7 +9,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from ecrm import bootstrap
-from ecrm.application.identity import merge
+from ecrm.application.mergers import merge
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.customers import Identifier, Kind
 from ingest_api.handler import handler

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from consent_api.handler import handler as addresses
 from customers_api.handler import handler as customers
 from ecrm import bootstrap
-from ecrm.application.identity import merge
+from ecrm.application.mergers import merge
 from ecrm.domain import consent as domain
 from ecrm.domain.consent import Channel, Consent, Method, Proof, ProofKind, State, Subject
 from ecrm.domain.events import Event

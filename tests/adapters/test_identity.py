@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ecrm import bootstrap
-from ecrm.application.identity import Authority, Person, merge, root, unmerge, whose
+from ecrm.application.identity import Authority, Person, root, whose
+from ecrm.application.mergers import merge, unmerge
 from ecrm.domain.customers import Identifier, Kind
 from ecrm.domain.errors import Erased
 from tests.builders import NOON

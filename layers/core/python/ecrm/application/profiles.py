@@ -14,7 +14,8 @@ from ecrm.domain.events import Event
 from ecrm.domain.instants import AHEAD, to_text
 
 from .customers import find_customers
-from .identity import ATTEMPTS, Authority, Person, merge, root, standing_of, unmerge, whose
+from .identity import ATTEMPTS, Authority, Person, root, standing_of, whose
+from .mergers import merge, unmerge
 from .ports import (
     AlreadyAnswered,
     AttributeBook,
