@@ -200,7 +200,7 @@ def _date(value: Any) -> str:
 
 
 def _birthday(value: Any) -> str:
-    if isinstance(value, str) and (is_date(value) or _is_day_of_any_year(value)):
+    if isinstance(value, str) and (is_date(value) or day_of_any_year(value)):
         return value
     raise _Wrong("bad_date", "a birthday is a date as YYYY-MM-DD, or as --MM-DD where the year is not known")
 
@@ -278,14 +278,15 @@ def is_date(text: str) -> bool:
     return True
 
 
-def _is_day_of_any_year(text: str) -> bool:
+def day_of_any_year(text: str) -> tuple[int, int] | None:
+    """Give month and day of a birthday whose year is not known (`--02-29`); None where the text is something else."""
     if not _DAY_OF_ANY_YEAR.fullmatch(text):
-        return False
+        return None
     try:
-        date.fromisoformat(_LEAP_YEAR + text[1:])
+        day = date.fromisoformat(_LEAP_YEAR + text[1:])
     except ValueError:
-        return False
-    return True
+        return None
+    return day.month, day.day
 
 
 def type_of(value: Any) -> str:

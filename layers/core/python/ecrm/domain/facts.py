@@ -1,0 +1,181 @@
+"""What is known of a customer when a rule is judged: the statistics row alone, or all facts.
+
+What the row cannot tell is not known; it never tells what the facts would contradict. The facts leave nothing unknown.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from .behaviour import act_of
+from .consent import Channel, State, Subject
+from .customers import Kind
+from .events import Event
+from .orders import Line, Order, fold
+from .segments import Trait, TraitKind
+from .statistics import CustomerStatistics
+
+OBJECTS = ("address", "company", "acquisition")
+"""Attributes that are objects, into which a path leads."""
+
+
+class _Unknown:
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN = _Unknown()
+
+
+@dataclass(frozen=True, slots=True)
+class Rfm:
+    """Scores from 1 to 5, the best, and the name of the group that they make."""
+
+    recency: int
+    frequency: int
+    monetary: int
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the thresholds of a night make of a customer: RFM by currency, and where in their life cycle they are."""
+
+    rfm: Mapping[str, Rfm] = field(default_factory=dict)
+    lifecycle: str | None = None
+
+
+NO_SCORES = Scores()
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """Something done, as it is counted in the statistics, with what was said of it."""
+
+    at: datetime
+    properties: Mapping[str, Any]
+
+
+def occurrences(events: Iterable[Event]) -> dict[str, list[Occurrence]]:
+    """Give behaviour by the names under which it is counted; other events are passed over."""
+    found: dict[str, list[Occurrence]] = {}
+    for event in events:
+        act = act_of(event)
+        if act is not None:
+            found.setdefault(act.name, []).append(Occurrence(act.at, event.data.get("properties", {})))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class PurchasedLine:
+    sku: str
+    name: str
+    category: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """An order as rules see it; `items` are those that were not cancelled."""
+
+    placed_at: datetime
+    site: str
+    currency: str
+    status: str
+    coupon: str | None
+    net_revenue_minor: int
+    items: int
+    lines: tuple[PurchasedLine, ...]
+
+    @classmethod
+    def of(cls, order: Order, lines: Iterable[Line]) -> "Purchase":
+        """Take an order with the lines that were agreed last."""
+        state = fold(order)
+        return cls(
+            placed_at=order.placed_at,
+            site=order.site,
+            currency=order.currency,
+            status=state.status.value,
+            coupon=order.coupon,
+            net_revenue_minor=state.net_revenue_minor,
+            items=sum(max(0, line.quantity - line.cancelled) for line in state.lines.values()),
+            lines=tuple(PurchasedLine(line.sku, line.name, line.category) for line in lines),
+        )
+
+
+class Facts(Protocol):
+    @property
+    def customer_id(self) -> str: ...
+
+    @property
+    def statistics(self) -> CustomerStatistics: ...
+
+    @property
+    def scores(self) -> Scores: ...
+
+    def trait(self, trait: Trait) -> Any:
+        """Give a trait's value, None where there is none, or UNKNOWN."""
+        ...
+
+    def occurrences(self, name: str) -> Sequence[Occurrence] | None:
+        """Give what happened under a name; None where only the statistics tell of it."""
+        ...
+
+    def purchases(self) -> Sequence[Purchase] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """A statistics row, the traits that it copied, and a night's scores."""
+
+    customer_id: str
+    statistics: CustomerStatistics
+    scores: Scores = NO_SCORES
+    traits: Mapping[Trait, Any] = field(default_factory=dict)
+
+    def trait(self, trait: Trait) -> Any:
+        return self.traits.get(trait, UNKNOWN)
+
+    def occurrences(self, name: str) -> None:
+        """The row has counts alone."""
+
+    def purchases(self) -> None:
+        """The row has sums alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllFacts:
+    """Everything of one customer, read together with their row. `consents` hold what is effective, `attributes` what is known."""
+
+    customer_id: str
+    statistics: CustomerStatistics
+    scores: Scores
+    attributes: Mapping[str, Any]
+    identifiers: frozenset[Kind]
+    consents: Mapping[Subject, State]
+    behaviour: Mapping[str, Sequence[Occurrence]]
+    orders: Sequence[Purchase]
+
+    def trait(self, trait: Trait) -> Any:
+        return value_of(trait, self.attributes, self.identifiers, self.consents)
+
+    def occurrences(self, name: str) -> Sequence[Occurrence]:
+        return self.behaviour.get(name, ())
+
+    def purchases(self) -> Sequence[Purchase]:
+        return self.orders
+
+
+def value_of(trait: Trait, attributes: Mapping[str, Any], identifiers: frozenset[Kind], consents: Mapping[Subject, State]) -> Any:
+    """Give a trait's value, None where there is none: the same for the row that copies it and for a rule that reads the facts."""
+    kind, name = trait
+    if kind is TraitKind.IDENTIFIER:
+        return True if Kind(name) in identifiers else None
+    if kind is TraitKind.CONSENT:
+        channel, _, topic = name.partition("/")
+        state = consents.get(Subject(Channel(channel), topic))
+        return None if state is None else state.value
+    head, point, inner = name.partition(".")
+    if point and head in OBJECTS:
+        return attributes.get(head, {}).get(inner)
+    return attributes.get(name)
