@@ -50,7 +50,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True)
 
 
-def _amount(value: object) -> Decimal:
+def amount_of(value: object) -> Decimal:
     """Take a decimal as a string or a JSON number, written without an exponent."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise PydanticCustomError("amount_type", "an amount is a decimal, as a string or a number")
@@ -83,7 +83,7 @@ def _instant(value: object) -> datetime:
     return instant
 
 
-def _day(value: object) -> date:
+def day_of(value: object) -> date:
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise PydanticCustomError("date_syntax", "a date is written YYYY-MM-DD")
     try:
@@ -166,7 +166,7 @@ def _id_like(pattern: str, longest: int) -> Any:
 
 Amount = Annotated[
     Decimal,
-    BeforeValidator(_amount),
+    BeforeValidator(amount_of),
     WithJsonSchema(
         {
             "anyOf": [
@@ -188,7 +188,7 @@ Instant = Annotated[
     BeforeValidator(_instant),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-20T18:03:11Z"]}),
 ]
-Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-11-24"]})]
+Day = Annotated[date, BeforeValidator(day_of), WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-11-24"]})]
 Email = Annotated[
     str,
     StringConstraints(max_length=320),
