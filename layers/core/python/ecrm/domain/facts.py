@@ -68,14 +68,14 @@ def occurrences(events: Iterable[Event]) -> dict[str, list[Occurrence]]:
 
 
 @dataclass(frozen=True, slots=True)
-class PurchasedLine:
+class PlacedLine:
     sku: str
     name: str
     category: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Purchase:
+class PlacedOrder:
     """An order as rules see it; `items` are those that were not cancelled."""
 
     placed_at: datetime
@@ -85,10 +85,10 @@ class Purchase:
     coupon: str | None
     net_revenue_minor: int
     items: int
-    lines: tuple[PurchasedLine, ...]
+    lines: tuple[PlacedLine, ...]
 
     @classmethod
-    def of(cls, order: Order, lines: Iterable[Line]) -> "Purchase":
+    def of(cls, order: Order, lines: Iterable[Line]) -> "PlacedOrder":
         """Take an order with the lines that were agreed last."""
         state = fold(order)
         return cls(
@@ -99,7 +99,7 @@ class Purchase:
             coupon=order.coupon,
             net_revenue_minor=state.net_revenue_minor,
             items=sum(max(0, line.quantity - line.cancelled) for line in state.lines.values()),
-            lines=tuple(PurchasedLine(line.sku, line.name, line.category) for line in lines),
+            lines=tuple(PlacedLine(line.sku, line.name, line.category) for line in lines),
         )
 
 
@@ -121,7 +121,7 @@ class Facts(Protocol):
         """Give what happened under a name; None where only the statistics tell of it."""
         ...
 
-    def purchases(self) -> Sequence[Purchase] | None: ...
+    def placed_orders(self) -> Sequence[PlacedOrder] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class RowFacts:
     def occurrences(self, name: str) -> None:
         """The row has counts alone."""
 
-    def purchases(self) -> None:
+    def placed_orders(self) -> None:
         """The row has sums alone."""
 
 
@@ -154,7 +154,7 @@ class AllFacts:
     identifiers: frozenset[Kind]
     consents: Mapping[Subject, State]
     behaviour: Mapping[str, Sequence[Occurrence]]
-    orders: Sequence[Purchase]
+    orders: Sequence[PlacedOrder]
 
     def trait(self, trait: Trait) -> Any:
         return value_of(trait, self.attributes, self.identifiers, self.consents)
@@ -162,7 +162,7 @@ class AllFacts:
     def occurrences(self, name: str) -> Sequence[Occurrence]:
         return self.behaviour.get(name, ())
 
-    def purchases(self) -> Sequence[Purchase]:
+    def placed_orders(self) -> Sequence[PlacedOrder]:
         return self.orders
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from .bounds import Bounds, bought, happened
 from .comparisons import Test, Truth, counter, tester
-from .facts import UNKNOWN, Facts, Occurrence, Purchase, PurchasedLine
+from .facts import UNKNOWN, Facts, Occurrence, PlacedOrder, PlacedLine
 from .segments import (
     BIRTHDAY,
     FIRST_ORDER,
@@ -345,7 +345,7 @@ def _order(condition: OrderCondition, moment: Moment) -> tuple[_Look, _Sentence]
     line_holds = _all_hold(line_tests)
     amount = attrgetter("items" if condition.of is OrderAmount.ITEMS else "net_revenue_minor")
 
-    def is_chosen(order: Purchase) -> bool:
+    def is_chosen(order: PlacedOrder) -> bool:
         return (
             within.holds(order.placed_at)
             and (takes_cancelled or order.status != "cancelled")
@@ -355,7 +355,7 @@ def _order(condition: OrderCondition, moment: Moment) -> tuple[_Look, _Sentence]
         )
 
     def look(facts: Facts) -> Any:
-        known = facts.purchases()
+        known = facts.placed_orders()
         if known is not None:
             chosen = [order for order in known if is_chosen(order)]
             return len(chosen) if condition.measure is Measure.COUNT else measure(condition.measure, map(amount, chosen))
@@ -421,7 +421,7 @@ def found(value: Any, path: Iterable[str]) -> Any:
     return value
 
 
-def _of_order(chooses: OrderFilter, moment: Moment) -> Callable[[Purchase | PurchasedLine], bool]:
+def _of_order(chooses: OrderFilter, moment: Moment) -> Callable[[PlacedOrder | PlacedLine], bool]:
     value, test = attrgetter(chooses.field.value), tester(chooses.comparison, moment)
     return lambda of: test(value(of))
 
