@@ -141,7 +141,7 @@ PRODUCT = {"product_id": "507f1f77bcf86cd799439011", "sku": "CD-5", "name": "Blu
 
 
 def measure() -> Iterator[Units]:
-    """Count each operation, warm: key and site known, the identity key fetched."""
+    """Count each operation, warm: key, site and its time zone known, the identity key fetched."""
     with a_cloud() as cloud:
         from ecrm import bootstrap  # noqa: PLC0415 (wired inside the cloud)
 
@@ -150,6 +150,7 @@ def measure() -> Iterator[Units]:
             for kind in (KeyKind.SERVER, KeyKind.WRITE):
                 shop.say("/v1/track", userId="warm", event="Warm", kind=kind)
             shop.ask("POST", "/v1/orders", an_order(order_id="warm", customer={"user_id": "warm"}))
+            shop.project("order.placed")
             shop.ask("PUT", "/v1/topics/news", a_topic(), kind=KeyKind.STAFF)
             shop.ask("GET", "/v1/customers/0", None, kind=KeyKind.STAFF, status=404)
             shop.ask("GET", "/v1/products/warm", None, status=404)

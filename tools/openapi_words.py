@@ -36,6 +36,7 @@ from ecrm.domain.attributes import Attribute
 from ecrm.domain.consent import ConsentFact
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
+from ecrm.domain.instants import time_zone
 from ecrm.domain.jobs import ExportFile, FileFormat, Job, JobKind, done, progressed, started
 from ecrm.domain.messages import Accepted, Policy, Send, claim, resolve
 from ecrm.domain.products import Product, Stated
@@ -601,7 +602,7 @@ def answer_examples() -> dict[str, Any]:
         "place_orders": _batch(version=1),
         "record_events": _batch(version=2),
         "read_customer": profiles.CustomerBody.of(Profile(Customer(_CUSTOMER, command.identifiers, _NOW), {})),
-        "read_stats": StatisticsBody.of(_CUSTOMER, statistics.count([order])),
+        "read_stats": StatisticsBody.of(_CUSTOMER, statistics.count([order], lambda _site: time_zone(site.time_zone))),
         "read_timeline": customers.TimelinePage(data=[customers.TimelineEventBody.of(happened)], next_cursor=None),
         "list_sites": sites.SitesPage(data=[site], next_cursor=None),
         "read_site": site,

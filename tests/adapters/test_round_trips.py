@@ -1,7 +1,7 @@
 """Whatever an adapter is given it gives back: each value of the domain, through the table and back."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -199,6 +199,13 @@ def test_an_event_comes_back_as_it_was(kept: Kept, event: events.Event) -> None:
     assert (event,) == bootstrap.timeline().events(["c"], frozenset({event.type}), **EVERYTHING, limit=2).items
 
 
+def _purchases(days: set[date]) -> statistics.Purchases:
+    on = sorted(days)
+    second, previous = (on[1], on[-2]) if len(on) > 1 else (None, None)
+    return statistics.Purchases(days=len(on), first_on=on[0], second_on=second, previous_on=previous, last_on=on[-1])
+
+
+purchases = st.none() | st.sets(st.dates(), min_size=1, max_size=5).map(_purchases)
 amounts = st.builds(
     statistics.CurrencyStatistics,
     orders=st.integers(0, 10**6),
@@ -207,7 +214,9 @@ amounts = st.builds(
     cancelled_minor=minor,
     refunded_minor=minor,
     net_revenue_minor=minor,
-)
+    purchases=purchases,
+    first_day_net_revenue_minor=minor,
+).map(lambda part: part if part.purchases else replace(part, first_day_net_revenue_minor=0))
 counted = st.builds(
     statistics.CustomerStatistics,
     orders=st.integers(0, 10**6),
@@ -217,6 +226,7 @@ counted = st.builds(
     first_order_at=st.none() | moments,
     last_order_at=st.none() | moments,
     currencies=st.dictionaries(st.sampled_from(["EUR", "JPY", "USD"]), amounts),
+    purchases=purchases,
 )
 
 

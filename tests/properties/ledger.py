@@ -3,17 +3,21 @@ shape of the answer. Money is a Fraction of a minor unit until it is rounded, ha
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from fractions import Fraction
 from math import floor
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from ecrm.domain.statistics import CurrencyStatistics, CustomerStatistics
+from ecrm.domain.statistics import CurrencyStatistics, CustomerStatistics, Purchases
 
 type Body = dict[str, Any]
 
 DECIMALS = {"EUR": 2, "JPY": 0}
+ZONE = ZoneInfo("Europe/Berlin")
+"""Where the site is whose orders are kept here."""
 SAYS_LINES = ("shipped", "delivered", "cancelled", "returned", "refunded")
 
 
@@ -112,6 +116,24 @@ class Told:
         back = sum(self.minor(amount) for amount in amounts if amount)
         return max(back, self.minor(self.agreed["total"])) if None in amounts else back
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether anything of it is not cancelled."""
+        gone = self.cancelled()
+        return any(gone[line_id] < ordered for line_id, ordered in by_line(self.agreed).items())
+
+    def net_revenue(self) -> int:
+        nets, gone = self.nets(), self.cancelled()
+        lost = [Fraction(nets[line] * min(gone[line], ordered), ordered) for line, ordered in by_line(self.agreed).items()]
+        return max(0, sum(nets.values()) - max(sum(map(rounded, lost)), self.refunded()))
+
+    def bought_on(self) -> date | None:
+        """Where something of it was kept and some of the money was: its day on the site's own calendar."""
+        total = self.minor(self.agreed["total"])
+        if not self.is_kept or (total > 0 and self.refunded() >= total):
+            return None
+        return datetime.fromisoformat(self.placed["placed_at"]).astimezone(ZONE).date()
+
     def refusal(self, event: Body) -> str | None:
         """Why an event could never be right, whatever else is still to come."""
         versions = [self.placed, *self.of("amended"), *([event] if event["type"] == "amended" else [])]
@@ -154,8 +176,7 @@ class Ledger:
         kept: list[Told] = []
         for told in self.told.values():
             by_currency[told.placed["currency"]].append(told)
-            cancelled = told.cancelled()
-            if any(cancelled[line_id] < ordered for line_id, ordered in by_line(told.agreed).items()):
+            if told.is_kept:
                 kept.append(told)
         placed = sorted(datetime.fromisoformat(told.placed["placed_at"]) for told in kept)
         return CustomerStatistics(
@@ -169,26 +190,42 @@ class Ledger:
                 currency: _in_one_currency(orders, [told for told in orders if told in kept])
                 for currency, orders in by_currency.items()
             },
+            purchases=_purchases(self.told.values()),
         )
 
 
+def _purchases(orders: Iterable[Told]) -> Purchases | None:
+    bought = {told.bought_on() for told in orders} - {None}
+    days = sorted(day for day in bought if day)
+    if not days:
+        return None
+    return Purchases(
+        days=len(days),
+        first_on=days[0],
+        second_on=days[1] if len(days) >= 2 else None,
+        previous_on=days[len(days) - 2] if len(days) >= 2 else None,
+        last_on=days[len(days) - 1],
+    )
+
+
 def _in_one_currency(orders: list[Told], kept: list[Told]) -> CurrencyStatistics:
-    items = gross = cancelled = refunded = revenue = 0
+    items = gross = cancelled = refunded = 0
     for told in orders:
         nets, gone = told.nets(), told.cancelled()
-        lost = 0
         for line_id, ordered in by_line(told.agreed).items():
             items += max(0, ordered - gone[line_id])
-            lost += rounded(Fraction(nets[line_id] * min(gone[line_id], ordered), ordered))
+            cancelled += rounded(Fraction(nets[line_id] * min(gone[line_id], ordered), ordered))
         gross += sum(nets.values())
-        cancelled += lost
         refunded += told.refunded()
-        revenue += max(0, sum(nets.values()) - max(lost, told.refunded()))
+    purchases = _purchases(orders)
+    first_day = [told for told in orders if purchases and told.bought_on() == purchases.first_on]
     return CurrencyStatistics(
         orders=len(kept),
         items=items,
         gross_minor=gross,
         cancelled_minor=cancelled,
         refunded_minor=refunded,
-        net_revenue_minor=revenue,
+        net_revenue_minor=sum(told.net_revenue() for told in orders),
+        purchases=purchases,
+        first_day_net_revenue_minor=sum(told.net_revenue() for told in first_day),
     )

@@ -20,6 +20,7 @@ from ecrm.entry.http import digest_of
 from ecrm.entry.orders import EVENT
 from tests.builders import NOON, a_record
 from tests.cloud import Cloud
+from tests.unit.facts import in_berlin
 
 NOW = NOON + timedelta(days=30)
 type Body = dict[str, Any]
@@ -141,7 +142,7 @@ class PureShop:
         return OrderStateBody.of(OrderView(order, fold(order))).model_dump(mode="json")
 
     def statistics(self) -> CustomerStatistics:
-        return count(self.orders.of_customer("c1"))
+        return count(self.orders.of_customer("c1"), in_berlin)
 
 
 class CloudShop:

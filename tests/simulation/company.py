@@ -5,7 +5,7 @@ Whoever calls says when it is; ids count upwards, so that a schedule is the same
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -274,6 +274,7 @@ class Company:
             orders=self.orders,
             behaviour=self.behaviour,
             statistics=self.statistics,
+            zone_of=lambda _site: UTC,
         )
 
     def erase(self, customer_id: str, now: datetime) -> str | None:

@@ -12,6 +12,7 @@ import pytest
 
 from customers_api.handler import handler as customers
 from ecrm import bootstrap
+from ecrm.application.statistics import Happened, touched
 from ecrm.domain.api_keys import KeyKind
 from ecrm.entry.stream import failure
 from messages_api.handler import handler as mails
@@ -19,7 +20,7 @@ from orders_api.handler import handler as orders
 from project_events.handler import handler as project
 from public_api.handler import handler as public
 from sites_api.handler import handler as sites
-from tests.builders import a_record, a_request, a_site, an_event, an_order
+from tests.builders import NOON, a_record, a_request, a_site, an_event, an_order
 from tests.cloud import Cloud
 from tests.faults import Deliver, Sent, on, refused_with, tapped
 from tools import ecrm
@@ -248,6 +249,33 @@ def test_a_rebuild_finds_what_was_tampered_with_or_lost_and_puts_it_right_once(c
     assert right == {row["SK"]["S"]: row | {"version": {}} for row in statistics(cloud)}
     assert (0, ["0 rows differ"], []) == run("stats", "rebuild", "--dry-run")
     assert (0, ["0 rows differ"], []) == run("stats", "rebuild")
+
+
+def of_version_1(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as it was written before purchases were counted."""
+    amounts = {currency: {"L": numbers["L"][:6]} for currency, numbers in row["currencies"]["M"].items()}
+    old = {name: value for name, value in row.items() if name != "purchases"}
+    return old | {"v": {"N": "1"}, "currencies": {"M": amounts}}
+
+
+def test_a_row_without_purchases_is_read_and_has_them_after_the_next_event_or_a_rebuild(
+    cloud: Cloud, shop: list[str], run: Run
+) -> None:
+    right = {row["SK"]["S"]: row | {"version": {}} for row in statistics(cloud)}
+    for customer_id in shop:
+        cloud.dynamodb.put_item(TableName="table", Item=of_version_1(row_of(cloud, customer_id)))
+    found = cloud.call(customers, "GET", f"/v1/customers/{shop[0]}/stats").json
+    assert (1, 0, None, 0) == (
+        found["orders"],
+        found["purchase_days"],
+        found["first_purchase_on"],
+        found["currencies"]["EUR"]["purchase_days"],
+    )
+
+    bootstrap.recount(shop[0], touched([Happened("cart.viewed", NOON)]))
+    assert right[shop[0]] == row_of(cloud, shop[0]) | {"version": {}}
+    assert (1, "2 rows differ") == (run("stats", "rebuild", "--dry-run")[0], run("stats", "rebuild")[1][-1])
+    assert right == {row["SK"]["S"]: row | {"version": {}} for row in statistics(cloud)}
 
 
 def test_a_rebuild_counts_a_person_once_under_however_many_ids(cloud: Cloud, shop: list[str], run: Run) -> None:

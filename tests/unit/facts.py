@@ -1,8 +1,9 @@
 """Orders and facts of the domain in a few words: two of line 1 at 8.00 and one of line 2 at 7.00, 27.90 EUR in all."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ecrm.domain.orders import (
     TYPES,
@@ -25,8 +26,14 @@ from ecrm.domain.orders import (
 )
 from tests.builders import NOON
 
+BERLIN = ZoneInfo("Europe/Berlin")
 LINES = {"1": (2, 800), "2": (1, 700)}
 """Quantity and unit price in cents by line."""
+
+
+def in_berlin(_site: str) -> tzinfo:
+    """Every site is there."""
+    return BERLIN
 
 
 def hour(hours: int) -> datetime:

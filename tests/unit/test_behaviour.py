@@ -27,7 +27,7 @@ from ecrm.domain.behaviour import (
     written,
 )
 from ecrm.domain.events import CATALOGUE, Event
-from ecrm.domain.statistics import LARGEST, NOTHING, CurrencyStatistics
+from ecrm.domain.statistics import LARGEST, NOTHING, CurrencyStatistics, Purchases
 from ecrm.domain.statistics import fitted as fitted_row
 from ecrm.store.statistics import _item
 
@@ -131,8 +131,16 @@ def size(value: object) -> int:
 @pytest.mark.parametrize("letters", [3, 20, 60, 200])
 @pytest.mark.parametrize("currencies", [0, 1, 20])
 def test_a_row_never_has_more_than_4_kb(letters: int, currencies: int) -> None:
+    days = Purchases(days=10**5, first_on=date.min, second_on=date.min, previous_on=date.min, last_on=date.min)
     amounts = CurrencyStatistics(
-        orders=10**5, items=10**6, gross_minor=10**15, cancelled_minor=10**15, refunded_minor=10**15, net_revenue_minor=10**15
+        orders=10**5,
+        items=10**6,
+        gross_minor=10**15,
+        cancelled_minor=10**15,
+        refunded_minor=10**15,
+        net_revenue_minor=10**15,
+        purchases=days,
+        first_day_net_revenue_minor=10**15,
     )
     codes = {f"X{number:02}": amounts for number in range(currencies)}
     crowd = replace(
@@ -143,6 +151,7 @@ def test_a_row_never_has_more_than_4_kb(letters: int, currencies: int) -> None:
         orders_with_returns=10**5,
         first_order_at=NOON,
         last_order_at=NOON,
+        purchases=days,
         currencies=codes,
         behaviour=crowded(Random(1), 80, letters=letters),
     )

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import fields
+from datetime import UTC
 from decimal import Decimal
 
 from ecrm.contracts.orders import PlaceOrderBody
@@ -14,6 +15,10 @@ from local.demo.cdnow import FILE, Sums, purchases
 def test_every_purchase_is_an_order_and_the_statistics_add_up_to_the_files_dollars_to_the_cent() -> None:
     lines = FILE.read_text().splitlines()
     dollars = sum(Decimal(line.split()[4]) for line in lines)
+    first_on: dict[str, str] = {}
+    for _, customer, day, *_ in map(str.split, lines):
+        first_on[customer] = min(day, first_on.get(customer, day))
+    first_day = sum(Decimal(amount) for _, customer, day, _, amount in map(str.split, lines) if day == first_on[customer])
     discs = sum(int(line.split()[3]) for line in lines)
     by_customer: dict[str, list[Order]] = defaultdict(list)
     for purchase in purchases():
@@ -29,8 +34,8 @@ def test_every_purchase_is_an_order_and_the_statistics_add_up_to_the_files_dolla
                 backfill=command.backfill,
             )
         )
-    counted = [count(orders) for orders in by_customer.values()]
-    names = [field.name for field in fields(CurrencyStatistics)]
+    counted = [count(orders, lambda _: UTC) for orders in by_customer.values()]
+    names = [field.name for field in fields(CurrencyStatistics) if field.name != "purchases"]
     sums = {name: sum(getattr(one.currencies["USD"], name) for one in counted) for name in names}
     assert {
         "orders": 6919,
@@ -39,6 +44,7 @@ def test_every_purchase_is_an_order_and_the_statistics_add_up_to_the_files_dolla
         "cancelled_minor": 0,
         "refunded_minor": 0,
         "net_revenue_minor": dollars * 100,
+        "first_day_net_revenue_minor": first_day * 100,
     } == sums
     assert (6919, 2357, 2357, "244091.94") == (
         sum(one.orders for one in counted),
@@ -47,6 +53,7 @@ def test_every_purchase_is_an_order_and_the_statistics_add_up_to_the_files_dolla
         to_text(sums["net_revenue_minor"], "USD"),
     )
     assert Sums(6919, 2357, int(dollars * 100)) == Sums.of(purchases())
+    assert 6919 - 223 == sum(one.purchases.days for one in counted if one.purchases)
     first = min(one.first_order_at.date().isoformat() for one in counted if one.first_order_at)
     last = max(one.last_order_at.date().isoformat() for one in counted if one.last_order_at)
     assert ("1997-01-01", "1998-06-30") == (first, last)

@@ -1,15 +1,18 @@
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from itertools import permutations
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from ecrm.application.statistics import concerns
+from ecrm.application.statistics import TimeZones, concerns
 from ecrm.domain.behaviour import TYPES
 from ecrm.domain.events import CATALOGUE
-from ecrm.domain.orders import Order
-from ecrm.domain.statistics import NOTHING, CurrencyStatistics, CustomerStatistics, count
-from tests.builders import NOON
-from tests.unit.facts import an_agreement, cancelled, delivered, hour, refunded, returned, some_terms
+from ecrm.domain.orders import Fact, Order
+from ecrm.domain.sites import Site
+from ecrm.domain.statistics import NOTHING, CurrencyStatistics, CustomerStatistics, Purchases, ZoneOf, count
+from tests.builders import NOON, a_stored_site
+from tests.unit.facts import BERLIN, an_agreement, cancelled, delivered, hour, in_berlin, refunded, returned, some_terms
 
 KEPT = an_agreement(delivered(1), order_id="A")
 RETURNED = an_agreement(delivered(1), returned(2, {"1": 1}), refunded(3, 800), order_id="B", placed_at=NOON + timedelta(days=2))
@@ -21,6 +24,13 @@ IN_YEN = an_agreement(
     placed_at=NOON + timedelta(days=1),
     terms=some_terms({"1": (3, 1000), "2": (1, 500)}),
 )
+
+
+def bought_on(*days: int) -> Purchases:
+    """Days of November."""
+    on = [date(2026, 11, day) for day in days]
+    second, previous = (on[1], on[-2]) if len(on) > 1 else (None, None)
+    return Purchases(days=len(on), first_on=on[0], second_on=second, previous_on=previous, last_on=on[-1])
 
 
 def test_orders_behaviour_and_who_somebody_is_concern_the_statistics_and_nothing_else_does() -> None:
@@ -42,7 +52,7 @@ def test_orders_behaviour_and_who_somebody_is_concern_the_statistics_and_nothing
 
 
 def test_a_customer_of_no_orders_has_nothing() -> None:
-    assert NOTHING == count(())
+    assert NOTHING == count((), in_berlin)
 
 
 def test_statistics_are_the_sums_of_the_orders_by_currency() -> None:
@@ -55,19 +65,34 @@ def test_statistics_are_the_sums_of_the_orders_by_currency() -> None:
         last_order_at=NOON + timedelta(days=2),
         currencies={
             "EUR": CurrencyStatistics(
-                orders=2, items=6, gross_minor=6900, cancelled_minor=2300, refunded_minor=3590, net_revenue_minor=2300 + 1500
+                orders=2,
+                items=6,
+                gross_minor=6900,
+                cancelled_minor=2300,
+                refunded_minor=3590,
+                net_revenue_minor=2300 + 1500,
+                purchases=bought_on(20, 22),
+                first_day_net_revenue_minor=2300,
             ),
             "JPY": CurrencyStatistics(
-                orders=1, items=2, gross_minor=3500, cancelled_minor=2000, refunded_minor=0, net_revenue_minor=1500
+                orders=1,
+                items=2,
+                gross_minor=3500,
+                cancelled_minor=2000,
+                refunded_minor=0,
+                net_revenue_minor=1500,
+                purchases=bought_on(21),
+                first_day_net_revenue_minor=1500,
             ),
         },
+        purchases=bought_on(20, 21, 22),
     )
-    counted = [count(orders) for orders in permutations((KEPT, RETURNED, CANCELLED, IN_YEN))]
+    counted = [count(orders, in_berlin) for orders in permutations((KEPT, RETURNED, CANCELLED, IN_YEN))]
     assert [expected] * 24 == counted
 
 
 def test_a_customer_who_cancelled_everything_has_no_first_order() -> None:
-    counted = count((CANCELLED,))
+    counted = count((CANCELLED,), in_berlin)
     nothing_kept = CurrencyStatistics(
         orders=0, items=0, gross_minor=2300, cancelled_minor=2300, refunded_minor=2790, net_revenue_minor=0
     )
@@ -82,7 +107,7 @@ def test_a_customer_who_cancelled_everything_has_no_first_order() -> None:
 
 def test_a_refund_of_one_order_never_eats_the_revenue_of_another() -> None:
     paid_back = an_agreement(refunded(1, 2790), order_id="E")
-    assert 2300 == count((KEPT, paid_back)).currencies["EUR"].net_revenue_minor
+    assert 2300 == count((KEPT, paid_back), in_berlin).currencies["EUR"].net_revenue_minor
 
 
 @pytest.mark.parametrize(
@@ -99,4 +124,101 @@ def test_the_mean_order_value_is_net_revenue_per_order_to_the_nearest_minor_unit
 
 def test_currencies_are_listed_by_their_code() -> None:
     orders: list[Order] = [an_agreement(order_id=code, currency=code, placed_at=hour(1)) for code in ("USD", "CHF", "EUR")]
-    assert ["CHF", "EUR", "USD"] == list(count(orders).currencies)
+    assert ["CHF", "EUR", "USD"] == list(count(orders, in_berlin).currencies)
+
+
+# ── purchase days ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def placed(hours: int, *facts: Fact, site: str = "de", currency: str = "EUR") -> Order:
+    """An order so many hours after noon of November 20 in UTC, whose id is that."""
+    return replace(an_agreement(*facts, order_id=f"{site} {hours}", placed_at=hour(hours), currency=currency), site=site)
+
+
+def purchases(*orders: Order, zone_of: ZoneOf = in_berlin) -> Purchases | None:
+    return count(orders, zone_of).purchases
+
+
+def test_the_orders_of_one_day_are_one_purchase_day() -> None:
+    assert bought_on(20) == purchases(placed(0), placed(3), placed(-12))
+
+
+def test_of_two_days_the_second_is_the_last_and_the_previous_one_the_first() -> None:
+    assert Purchases(
+        days=2,
+        first_on=date(2026, 11, 20),
+        second_on=date(2026, 11, 21),
+        previous_on=date(2026, 11, 20),
+        last_on=date(2026, 11, 21),
+    ) == purchases(placed(0), placed(24))
+
+
+def test_the_day_is_that_of_the_orders_own_site() -> None:
+    """Eleven in the evening of the 20th in UTC is the 21st in Berlin and the 20th in New York, where noon is the 20th as well."""
+    zones: dict[str, tzinfo] = {"de": BERLIN, "us": ZoneInfo("America/New_York")}
+    assert bought_on(20, 21) == purchases(placed(0), placed(11), zone_of=zones.__getitem__)
+    assert bought_on(20) == purchases(placed(0), placed(11, site="us"), zone_of=zones.__getitem__)
+
+
+@pytest.mark.parametrize(("hours", "day"), [(-15, 19), (-14, 20), (9, 20), (10, 21)])
+def test_a_day_begins_at_the_sites_midnight(hours: int, day: int) -> None:
+    assert bought_on(day) == purchases(placed(hours), zone_of=lambda _: timezone(timedelta(hours=2)))
+
+
+def test_a_day_whose_orders_were_all_cancelled_or_paid_back_is_no_purchase_day() -> None:
+    taken_back = (placed(0, cancelled(1)), placed(1, refunded(2)), placed(2, cancelled(3), refunded(3)))
+    assert purchases(*taken_back) is None
+    assert bought_on(21) == purchases(*taken_back, placed(24))
+    assert bought_on(20, 21) == purchases(*taken_back, placed(24), placed(3, refunded(4, 2789)))
+
+
+def test_each_currency_has_days_of_its_own_and_the_customer_has_them_all() -> None:
+    counted = count((placed(0), placed(24, currency="JPY"), placed(25), placed(72, currency="JPY")), in_berlin)
+    assert (bought_on(20, 21, 23), bought_on(20, 21), bought_on(21, 23)) == (
+        counted.purchases,
+        counted.currencies["EUR"].purchases,
+        counted.currencies["JPY"].purchases,
+    )
+
+
+def test_the_first_days_revenue_is_that_of_its_orders_in_the_currency_that_were_kept() -> None:
+    orders = (placed(-1, cancelled(1)), placed(0), placed(1, refunded(2, 300)), placed(24), placed(2, currency="JPY"))
+    assert (2300 + 2000, 2300) == tuple(part.first_day_net_revenue_minor for part in count(orders, in_berlin).currencies.values())
+
+
+class Sites:
+    """One site, and how often it was asked for."""
+
+    def __init__(self, time_zone: str) -> None:
+        self.time_zone = time_zone
+        self.asked: list[str] = []
+
+    def find(self, site: str) -> Site | None:
+        self.asked.append(site)
+        return a_stored_site(site, time_zone=self.time_zone) if site == "de" else None
+
+    def all(self) -> tuple[Site, ...]:
+        raise NotImplementedError
+
+    def write(self, site: Site, *, seen: int) -> Site | None:
+        raise NotImplementedError
+
+
+class AClock:
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def now(self) -> datetime:
+        return self.at
+
+
+def test_a_sites_time_zone_is_asked_for_once_a_minute_and_one_who_is_not_there_has_utc() -> None:
+    sites, clock = Sites("Europe/Berlin"), AClock()
+    zone_of = TimeZones(sites, clock)
+    assert [BERLIN, BERLIN, UTC, UTC] == [zone_of(site) for site in ("de", "de", "us", "us")]
+    sites.time_zone = "Asia/Tehran"
+    clock.at += timedelta(seconds=59)
+    assert BERLIN == zone_of("de")
+    clock.at += timedelta(seconds=1)
+    assert ZoneInfo("Asia/Tehran") == zone_of("de")
+    assert ["de", "us", "de"] == sites.asked

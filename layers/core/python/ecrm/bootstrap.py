@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ecrm.application.ports import Request, Unreadable
     from ecrm.application.profiles import ApplyTraits, Joining, Kept, Profile, PutCustomer, UpdateCustomer
     from ecrm.application.sending import Sender, Settled
-    from ecrm.application.statistics import Touched
+    from ecrm.application.statistics import TimeZones, Touched
     from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
     from ecrm.domain.customers import Identifier
     from ecrm.domain.delivery import Notice
@@ -204,6 +204,13 @@ def sites() -> "DynamoSites":
     from ecrm.store.sites import DynamoSites  # noqa: PLC0415 (each function imports its own)
 
     return DynamoSites(table())
+
+
+@cache
+def time_zones() -> "TimeZones":
+    from ecrm.application.statistics import TimeZones  # noqa: PLC0415 (only who counts orders by day)
+
+    return TimeZones(sites(), clock)
 
 
 @cache
@@ -514,6 +521,7 @@ def recount(customer_id: str, what: "Touched | None" = None, *, dry_run: bool = 
         orders=orders(),
         behaviour=behaviour(),
         statistics=statistics(),
+        zone_of=time_zones(),
         dry_run=dry_run,
     )
 

@@ -7,7 +7,7 @@ these go first; files come last, when no export can begin any more.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from ecrm.domain.jobs import ENDED, Job, progressed
@@ -65,7 +65,7 @@ def keep_amounts(job: Job, *, orders: Orders, statistics: Statistics) -> None:
         pages = [orders.placed_by(partition) for partition in job.partitions]
         unreadable = [one for page in pages for one in page.unreadable]
         readable = [order for order, _ in folded((order for page in pages for order in page.items), unreadable)]
-        counted = row if unreadable else count(readable)
+        counted = row if unreadable else count(readable, lambda _site: UTC)  # no day of them stays
         try:
             statistics.keep(customer_id, counted, seen=seen)
         except Contended:

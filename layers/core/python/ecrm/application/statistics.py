@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from ecrm.domain import behaviour as domain
 from ecrm.domain.behaviour import TYPES, NamedCounts
 from ecrm.domain.customers import Customer
 from ecrm.domain.errors import Erased, NotFound
-from ecrm.domain.statistics import NOTHING, CustomerStatistics, count, fitted
+from ecrm.domain.instants import time_zone
+from ecrm.domain.statistics import NOTHING, CustomerStatistics, ZoneOf, count, fitted
 
 from .identity import root
-from .ports import Behaviour, Contended, Customers, Orders, Statistics
+from .ports import Behaviour, Clock, Contended, Customers, Orders, Sites, Statistics
 
 ATTEMPTS = 5
+ZONES_KEPT = timedelta(seconds=60)
 _CREATED, _JOINED = "customer.created", frozenset({"customer.merged", "customer.unmerged"})
 """The event after which a customer has a row; those after which a customer's facts are other ones than before."""
 
@@ -52,6 +54,27 @@ def touched(events: Iterable[Happened]) -> Touched:
     )
 
 
+class TimeZones:
+    """The time zones of sites, each asked for at most once a minute; of a site that is not there, UTC.
+
+    After a site's zone was changed, days counted before stay as they are until their customers are recounted.
+    """
+
+    def __init__(self, sites: Sites, clock: Clock) -> None:
+        self._sites = sites
+        self._clock = clock
+        self._known: dict[str, tuple[datetime, tzinfo]] = {}
+
+    def __call__(self, site: str) -> tzinfo:
+        now = self._clock.now()
+        until, zone = self._known.get(site, (now, UTC))
+        if now >= until:
+            found = self._sites.find(site)
+            zone = time_zone(found.time_zone) if found else UTC
+            self._known[site] = (now + ZONES_KEPT, zone)
+        return zone
+
+
 def recount(
     customer_id: str,
     what: Touched = EVERYTHING,
@@ -60,13 +83,14 @@ def recount(
     orders: Orders,
     behaviour: Behaviour,
     statistics: Statistics,
+    zone_of: ZoneOf,
     dry_run: bool = False,
 ) -> bool:
     """Recount what was touched of the person whom an id leads to, and write their row where it differs; says whether it did.
 
     The row's version is read before the facts, so an older count never overwrites a newer one. A row that is not there yet, or
-    that leaves out named events, is counted from all facts. An absorbed customer has no row, and one who was erased keeps
-    what the erasure left.
+    that leaves out named events, is counted from all facts, and the orders of one that is outdated in any case. An absorbed
+    customer has no row, and one who was erased keeps what the erasure left.
     """
     for _ in range(ATTEMPTS):
         try:
@@ -76,7 +100,7 @@ def recount(
         row, seen = statistics.find(customer.customer_id) or (NOTHING, 0)
         if row.is_erased:
             return False
-        counted = _counted(customer, row, what if seen else EVERYTHING, orders, behaviour)
+        counted = _counted(customer, row, what if seen else EVERYTHING, orders=orders, behaviour=behaviour, zone_of=zone_of)
         differs = counted != row or not seen
         if dry_run:
             return differs
@@ -92,14 +116,12 @@ def recount(
 
 
 def _counted(
-    customer: Customer, row: CustomerStatistics, what: Touched, orders: Orders, behaviour: Behaviour
+    customer: Customer, row: CustomerStatistics, what: Touched, *, orders: Orders, behaviour: Behaviour, zone_of: ZoneOf
 ) -> CustomerStatistics:
     counted = row
-    if what.orders or what.everything:
-        counted = replace(
-            count(order for partition in customer.partitions for order in orders.of_customer(partition)),
-            behaviour=row.behaviour,
-        )
+    if what.orders or what.everything or row.is_outdated:
+        every = (order for partition in customer.partitions for order in orders.of_customer(partition))
+        counted = replace(count(every, zone_of), behaviour=row.behaviour)
     if what.everything or (what.days and row.behaviour.has_more):
         acts = (act for partition in customer.partitions for act in behaviour.acts(partition))
         counted = replace(counted, behaviour=domain.recount(domain.NEVER_SEEN, acts))

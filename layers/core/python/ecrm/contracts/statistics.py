@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Self
+from typing import Any, Self
 
 from ecrm.domain import instants, money
-from ecrm.domain.statistics import CustomerStatistics
+from ecrm.domain.statistics import CustomerStatistics, Purchases
 
 from .fields import Answer, Name, Query
 
+_WHICH = ("first", "second", "previous", "last")
+
 
 class CurrencyStatisticsBody(Answer):
-    """`gross`: lines after all discounts, without tax and shipping. `net_revenue`: that, minus what was cancelled or refunded."""
+    """`gross`: lines after all discounts, without tax and shipping. `net_revenue`: that, minus what was cancelled or refunded.
+
+    `purchase_days`: days of the site's time zone with an order in this currency that is not wholly cancelled or refunded.
+    """
 
     orders: int
     items: int
@@ -20,6 +25,12 @@ class CurrencyStatisticsBody(Answer):
     refunded: str
     net_revenue: str
     mean_order_value: str
+    purchase_days: int
+    first_purchase_on: str | None
+    second_purchase_on: str | None
+    previous_purchase_on: str | None
+    last_purchase_on: str | None
+    first_day_net_revenue: str
 
 
 class NamedCountsBody(Answer):
@@ -31,7 +42,10 @@ class NamedCountsBody(Answer):
 
 
 class StatisticsBody(Answer):
-    """Days are UTC; they reach back 90 days from the one on which the customer was last seen."""
+    """Days of behaviour are UTC; they reach back 90 days from the one on which the customer was last seen.
+
+    Those of purchases are days of the time zone of each order's site.
+    """
 
     customer_id: str
     orders: int
@@ -40,6 +54,11 @@ class StatisticsBody(Answer):
     returned_items: int
     first_order_at: str | None
     last_order_at: str | None
+    purchase_days: int
+    first_purchase_on: str | None
+    second_purchase_on: str | None
+    previous_purchase_on: str | None
+    last_purchase_on: str | None
     currencies: dict[str, CurrencyStatisticsBody]
     last_seen_at: str | None
     visits: dict[str, int]
@@ -56,6 +75,7 @@ class StatisticsBody(Answer):
             returned_items=counted.returned_items,
             first_order_at=_at(counted.first_order_at),
             last_order_at=_at(counted.last_order_at),
+            **_purchases(counted.purchases),
             currencies={
                 currency: CurrencyStatisticsBody(
                     orders=part.orders,
@@ -65,6 +85,8 @@ class StatisticsBody(Answer):
                     refunded=money.to_text(part.refunded_minor, currency),
                     net_revenue=money.to_text(part.net_revenue_minor, currency),
                     mean_order_value=money.to_text(part.mean_order_value_minor, currency),
+                    **_purchases(part.purchases),
+                    first_day_net_revenue=money.to_text(part.first_day_net_revenue_minor, currency),
                 )
                 for currency, part in counted.currencies.items()
             },
@@ -80,6 +102,13 @@ class StatisticsBody(Answer):
             },
             has_more_events=counted.behaviour.has_more,
         )
+
+
+def _purchases(purchases: Purchases | None) -> dict[str, Any]:
+    if purchases is None:
+        return {"purchase_days": 0} | dict.fromkeys(f"{which}_purchase_on" for which in _WHICH)
+    days = {f"{which}_purchase_on": getattr(purchases, f"{which}_on") for which in _WHICH}
+    return {"purchase_days": purchases.days} | {name: day and day.isoformat() for name, day in days.items()}
 
 
 def _at(instant: datetime | None) -> str | None:

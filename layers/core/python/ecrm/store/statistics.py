@@ -1,16 +1,19 @@
 """The statistics row of each customer: compact, because the night reads only these."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 from ecrm.application.ports import Contended
 from ecrm.domain.behaviour import BehaviourCounts, NamedCounts, read, written
 from ecrm.domain.instants import from_text, to_text
-from ecrm.domain.statistics import CurrencyStatistics, CustomerStatistics
+from ecrm.domain.statistics import CurrencyStatistics, CustomerStatistics, Purchases
 
 from . import keys
 from .table import Item, Refused, Table, put_as_seen
 
+_VERSION = 2
+"""Version 1 had no purchases."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTS = ("orders", "cancelled_orders", "returned_items", "orders_with_returns")
 _AMOUNTS = ("orders", "items", "gross_minor", "cancelled_minor", "refunded_minor", "net_revenue_minor")
@@ -35,7 +38,11 @@ class DynamoStatistics:
 
     def keep(self, customer_id: str, statistics: CustomerStatistics, *, seen: int) -> None:
         """Leave of an erased customer's row what sums are made of, if it is still at `seen`. Raises Contended."""
-        whole = _item(customer_id, statistics, seen + 1)
+        amounts = {
+            currency: replace(part, purchases=None, first_day_net_revenue_minor=0)
+            for currency, part in statistics.currencies.items()
+        }
+        whole = _item(customer_id, replace(statistics, currencies=amounts), seen + 1)
         kept = {
             name: value for name, value in whole.items() if name in {"PK", "SK", "type", "v", "version", "currencies", *_COUNTS}
         }
@@ -47,17 +54,50 @@ class DynamoStatistics:
 
 def _item(customer_id: str, statistics: CustomerStatistics, version: int) -> Item:
     key = keys.statistics(customer_id)
-    item: Item = {"PK": key.pk, "SK": key.sk, "type": "statistics", "v": 1, "version": version}
+    item: Item = {"PK": key.pk, "SK": key.sk, "type": "statistics", "v": _VERSION, "version": version}
     item |= {name: getattr(statistics, name) for name in _COUNTS if getattr(statistics, name)}
     for name in ("first_order_at", "last_order_at"):
         instant = getattr(statistics, name)
         if instant is not None:
             item[name] = to_text(instant)
-    item["currencies"] = {
-        currency: [getattr(part, name) for name in _AMOUNTS] for currency, part in statistics.currencies.items()
-    }
+    item["currencies"] = {currency: _currency(part) for currency, part in statistics.currencies.items()}
+    item |= {"purchases": _purchases(statistics.purchases)} if statistics.purchases else {}
     item |= {"erased": True} if statistics.is_erased else {}
     return item | _behaviour(statistics.behaviour)
+
+
+def _currency(part: CurrencyStatistics) -> list[int]:
+    """Write amounts, and behind them what there was on the first of the purchase days, and those."""
+    amounts = [getattr(part, name) for name in _AMOUNTS]
+    return [*amounts, part.first_day_net_revenue_minor, *_purchases(part.purchases)] if part.purchases else amounts
+
+
+def _currency_of(numbers: list[int]) -> CurrencyStatistics:
+    orders, items, gross, cancelled, refunded, net_revenue, *more = numbers
+    return CurrencyStatistics(
+        orders=orders,
+        items=items,
+        gross_minor=gross,
+        cancelled_minor=cancelled,
+        refunded_minor=refunded,
+        net_revenue_minor=net_revenue,
+        purchases=_purchases_of(more[1:]) if more else None,
+        first_day_net_revenue_minor=more[0] if more else 0,
+    )
+
+
+def _purchases(purchases: Purchases) -> list[int]:
+    """Write how many days, then the first, second, previous and last in days since 1970; of one day, that one four times."""
+    first, last = purchases.first_on, purchases.last_on
+    days = (first, purchases.second_on or first, purchases.previous_on or first, last)
+    return [purchases.days, *((day - _EPOCH.date()).days for day in days)]
+
+
+def _purchases_of(numbers: list[int]) -> Purchases:
+    days, *since = numbers
+    first, second, previous, last = (_EPOCH.date() + timedelta(days=number) for number in since)
+    again: tuple[date | None, date | None] = (second, previous) if days > 1 else (None, None)
+    return Purchases(days=days, first_on=first, second_on=again[0], previous_on=again[1], last_on=last)
 
 
 def _behaviour(counts: BehaviourCounts) -> Item:
@@ -103,10 +143,9 @@ def _statistics_of(item: Item) -> CustomerStatistics:
         **{name: item.get(name, 0) for name in _COUNTS},
         first_order_at=from_text(first) if first else None,
         last_order_at=from_text(last) if last else None,
-        currencies={
-            currency: CurrencyStatistics(**dict(zip(_AMOUNTS, amounts, strict=True)))
-            for currency, amounts in item["currencies"].items()
-        },
+        currencies={currency: _currency_of(numbers) for currency, numbers in item["currencies"].items()},
+        purchases=_purchases_of(item["purchases"]) if "purchases" in item else None,
         behaviour=_behaviour_of(item),
         is_erased=item.get("erased", False),
+        is_outdated=item["v"] < _VERSION,
     )
