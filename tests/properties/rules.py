@@ -51,7 +51,7 @@ def _a_profile(draw: Random) -> Json:
     if path in ("email", "phone") or draw.random() < 0.15:
         return {"profile": {"path": path, **_presence(draw)}}
     days = ("2026-11-03", "2026-10-31", "2025-11-09", "2020-11-01")
-    lists = [
+    lists: list[Json] = [
         {"op": "has", "value": draw.choice(("jazz", 1, True, Decimal("2.5")))},
         {"op": draw.choice(("has_any", "has_all")), "value": draw.choice((["jazz", 1], ["folk", True], [Decimal("2.50")]))},
     ]

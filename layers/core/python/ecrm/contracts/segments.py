@@ -578,7 +578,7 @@ class PutSegmentBody(Body):
     description: Text = ""
     rule: RuleBody
 
-    def to_segment(self, segment: str, now: datetime) -> Segment:
+    def to_segment(self, segment: str, now: datetime | None = None) -> Segment:
         """Raises Invalid for a rule that is too deep or too long."""
         if not re.fullmatch(SEGMENT_ID, segment):
             detail = "a segment is named by lower-case letters, digits, hyphens and underscores, 40 at most"
@@ -594,7 +594,7 @@ class SegmentBody(Answer):
     description: str
     rule: dict[str, Any]
     """As it was put, with what was left out said."""
-    updated_at: str
+    updated_at: str | None
     version: int
 
     @classmethod
@@ -604,7 +604,7 @@ class SegmentBody(Answer):
             name=segment.name,
             description=segment.description,
             rule=json_of(written(segment.rule)),
-            updated_at=instants.to_answer(segment.updated_at),
+            updated_at=instants.to_answer(segment.updated_at) if segment.updated_at else None,
             version=segment.version,
         )
 

@@ -224,12 +224,14 @@ NAMES: Mapping[type, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
+    """Version 0 is a ready-made one, which nobody has changed and which has no time."""
+
     segment: str
     name: str
     description: str
     rule: Rule
-    updated_at: datetime
-    version: int = 1
+    updated_at: datetime | None = None
+    version: int = 0
 
 
 class Placed(NamedTuple):
