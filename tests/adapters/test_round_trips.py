@@ -1,7 +1,7 @@
 """Whatever an adapter is given it gives back: each value of the domain, through the table and back."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.adapters.people import here
 from tests.builders import NOON, an_event, an_order
 from tests.cloud import Cloud
 from tests.faults import Kept
+from tests.unit.facts import purchases_on
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 names = texts.filter(bool)
@@ -199,13 +200,7 @@ def test_an_event_comes_back_as_it_was(kept: Kept, event: events.Event) -> None:
     assert (event,) == bootstrap.timeline().events(["c"], frozenset({event.type}), **EVERYTHING, limit=2).items
 
 
-def _purchases(days: set[date]) -> statistics.Purchases:
-    on = sorted(days)
-    second, previous = (on[1], on[-2]) if len(on) > 1 else (None, None)
-    return statistics.Purchases(days=len(on), first_on=on[0], second_on=second, previous_on=previous, last_on=on[-1])
-
-
-purchases = st.none() | st.sets(st.dates(), min_size=1, max_size=5).map(_purchases)
+purchases = st.none() | st.sets(st.dates(), min_size=1, max_size=5).map(purchases_on)
 amounts = st.builds(
     statistics.CurrencyStatistics,
     orders=st.integers(0, 10**6),

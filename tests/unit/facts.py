@@ -1,7 +1,8 @@
 """Orders and facts of the domain in a few words: two of line 1 at 8.00 and one of line 2 at 7.00, 27.90 EUR in all."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta, tzinfo
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,8 @@ from ecrm.domain.orders import (
     agree,
     details,
 )
+from ecrm.domain.statistics import Purchases
+from local.demo.cdnow import purchases
 from tests.builders import NOON
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -34,6 +37,21 @@ LINES = {"1": (2, 800), "2": (1, 700)}
 def in_berlin(_site: str) -> tzinfo:
     """Every site is there."""
     return BERLIN
+
+
+def purchases_on(days: Iterable[date]) -> Purchases:
+    """The purchase days of who bought on these, in any order and however often."""
+    on = sorted(set(days))
+    second, previous = (on[1], on[-2]) if len(on) > 1 else (None, None)
+    return Purchases(days=len(on), first_on=on[0], second_on=second, previous_on=previous, last_on=on[-1])
+
+
+def cdnow() -> dict[str, Purchases]:
+    """The purchase days of each customer of the CDNOW sample."""
+    days: dict[str, list[date]] = defaultdict(list)
+    for purchase in purchases():
+        days[purchase.customer].append(date.fromisoformat(purchase.date))
+    return {customer: purchases_on(those) for customer, those in days.items()}
 
 
 def hour(hours: int) -> datetime:

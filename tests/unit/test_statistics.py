@@ -12,7 +12,18 @@ from ecrm.domain.orders import Fact, Order
 from ecrm.domain.sites import Site
 from ecrm.domain.statistics import NOTHING, CurrencyStatistics, CustomerStatistics, Purchases, ZoneOf, count
 from tests.builders import NOON, a_stored_site
-from tests.unit.facts import BERLIN, an_agreement, cancelled, delivered, hour, in_berlin, refunded, returned, some_terms
+from tests.unit.facts import (
+    BERLIN,
+    an_agreement,
+    cancelled,
+    delivered,
+    hour,
+    in_berlin,
+    purchases_on,
+    refunded,
+    returned,
+    some_terms,
+)
 
 KEPT = an_agreement(delivered(1), order_id="A")
 RETURNED = an_agreement(delivered(1), returned(2, {"1": 1}), refunded(3, 800), order_id="B", placed_at=NOON + timedelta(days=2))
@@ -28,9 +39,7 @@ IN_YEN = an_agreement(
 
 def bought_on(*days: int) -> Purchases:
     """Days of November."""
-    on = [date(2026, 11, day) for day in days]
-    second, previous = (on[1], on[-2]) if len(on) > 1 else (None, None)
-    return Purchases(days=len(on), first_on=on[0], second_on=second, previous_on=previous, last_on=on[-1])
+    return purchases_on(date(2026, 11, day) for day in days)
 
 
 def test_orders_behaviour_and_who_somebody_is_concern_the_statistics_and_nothing_else_does() -> None:
