@@ -102,7 +102,7 @@ _TEXT_TESTS: Mapping[Op, Callable[[Any, Any], bool]] = {
 }
 
 
-def tester(comparison: Comparison, moment: Moment) -> Test:
+def predicate_of(comparison: Comparison, moment: Moment) -> Test:
     """Make the test of a comparison."""
     op, value = comparison.op, comparison.value
     if op in NUMERIC:
@@ -179,7 +179,7 @@ MANY = 10**40
 """More than any rule asks for: an upper bound where nothing is known."""
 
 
-def counter(comparison: Comparison) -> Callable[[int, int], Truth]:
+def truth_of_count(comparison: Comparison) -> Callable[[int, int], Truth]:
     """Make the test of a count that is only known to be within two bounds, both of which it may be."""
     op, value = comparison.op, comparison.value
     if op in PRESENCE:

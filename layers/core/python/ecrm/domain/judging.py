@@ -13,8 +13,8 @@ from operator import attrgetter
 from typing import Any
 
 from .bounds import Bounds, bought, happened
-from .comparisons import Test, Truth, counter, tester
-from .facts import UNKNOWN, Facts, Occurrence, PlacedOrder, PlacedLine
+from .comparisons import Test, Truth, predicate_of, truth_of_count
+from .facts import UNKNOWN, Facts, Occurrence, PlacedLine, PlacedOrder
 from .segments import (
     BIRTHDAY,
     FIRST_ORDER,
@@ -197,7 +197,7 @@ def _if_known(test: Test) -> _Sentence:
 
 def _profile(condition: ProfileCondition, moment: Moment) -> tuple[_Look, _Sentence]:
     trait = trait_at(condition.path)
-    return lambda facts: facts.trait(trait), _if_known(tester(condition.comparison, moment))
+    return lambda facts: facts.trait(trait), _if_known(predicate_of(condition.comparison, moment))
 
 
 def _consent(condition: ConsentCondition, _: Moment) -> tuple[_Look, _Sentence]:
@@ -238,7 +238,7 @@ def position(salt: str, customer_id: str) -> int:
 
 
 def _stats(condition: StatsCondition, moment: Moment) -> tuple[_Look, _Sentence]:
-    return _FIELDS[condition.field](moment, condition.currency or ""), tester(condition.comparison, moment)
+    return _FIELDS[condition.field](moment, condition.currency or ""), predicate_of(condition.comparison, moment)
 
 
 def _counted(name: str) -> Callable[[Moment, str], _Look]:
@@ -377,7 +377,7 @@ def _as_measured(what: Measure, bounds: Bounds) -> Any:
 
 
 def _of_measure(condition: EventCondition | OrderCondition, moment: Moment) -> _Sentence:
-    test, count = tester(condition.comparison, moment), counter(condition.comparison)
+    test, count = predicate_of(condition.comparison, moment), truth_of_count(condition.comparison)
 
     def sentence(seen: Any) -> Truth:
         if seen.__class__ is Bounds:
@@ -407,7 +407,7 @@ def _all_hold[T](tests: Sequence[Callable[[T], bool]]) -> Callable[[T], bool]:
 
 
 def _of_property(chooses: PropertyFilter, moment: Moment) -> Callable[[Mapping[str, Any]], bool]:
-    path, test = tuple(chooses.path.split(".")), tester(chooses.comparison, moment)
+    path, test = tuple(chooses.path.split(".")), predicate_of(chooses.comparison, moment)
     return lambda properties: test(found(properties, path))
 
 
@@ -422,7 +422,7 @@ def found(value: Any, path: Iterable[str]) -> Any:
 
 
 def _of_order(chooses: OrderFilter, moment: Moment) -> Callable[[PlacedOrder | PlacedLine], bool]:
-    value, test = attrgetter(chooses.field.value), tester(chooses.comparison, moment)
+    value, test = attrgetter(chooses.field.value), predicate_of(chooses.comparison, moment)
     return lambda of: test(value(of))
 
 

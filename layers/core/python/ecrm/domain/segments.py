@@ -256,10 +256,10 @@ def conditions(rule: Rule, pointer: str = "", depth: int = 1) -> Iterator[Placed
 
 def refuse_too_large(rule: Rule, pointer: str = "/rule") -> None:
     """Refuse what is too deep or has too many conditions by itself. Raises Invalid."""
-    _refuse(_size(rule, {}), pointer)
     deep = next((placed.pointer for placed in conditions(rule, pointer) if placed.depth > DEEPEST), None)
     if deep:
         raise Invalid.at(deep, "too_deep", f"a rule has at most {DEEPEST} levels")
+    _refuse(_size(rule, {}), pointer)
 
 
 def refuse_unsound(segment: str, rules: Mapping[str, Rule], pointer: str = "/rule") -> None:
@@ -317,9 +317,9 @@ def _refuse(size: _Size, pointer: str) -> None:
 
 
 def _sized(segment: str, rules: Mapping[str, Rule], sizes: dict[str, _Size]) -> _Size:
-    """Measure a rule with all that it names, which is in no circle."""
+    """Measure a rule with all that it names; what is named in a circle counts as nothing there."""
     if segment not in sizes:
-        rule = rules[segment]
+        rule, sizes[segment] = rules[segment], _Size(0, 0)
         inner = {named: _sized(named, rules, sizes) for named in segments_named(rule).intersection(rules)}
         sizes[segment] = _size(rule, inner)
     return sizes[segment]
