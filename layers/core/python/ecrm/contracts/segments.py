@@ -145,7 +145,7 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise _clash("a text")
     if len(value) > LARGEST_VALUE:
-        raise PydanticCustomError("too_long", f"a text is at most {LARGEST_VALUE} characters")
+        raise PydanticCustomError("string_too_long", f"a text is at most {LARGEST_VALUE} characters")
     return value
 
 
@@ -163,7 +163,7 @@ def _some(value: Any, each: _Taken) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise _clash("a list")
     if not 0 < len(value) <= MOST_CHOICES:
-        raise PydanticCustomError("too_many", f"a list here has 1 to {MOST_CHOICES} elements")
+        raise PydanticCustomError("too_long" if value else "too_short", f"a list here has 1 to {MOST_CHOICES} elements")
     return tuple(map(each, value))
 
 
