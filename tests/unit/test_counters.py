@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ecrm.analytics import counters
 from ecrm.analytics.counters import ValueCounts, coarse, count
 
-values = st.integers(0, 9) | st.integers(0, 200_000)
+values = st.integers(0, 9) | st.integers(10_000, 10_040) | st.integers(0, 200_000)
 
 
 def parted(data: st.DataObject, parts: list[ValueCounts]) -> ValueCounts:
