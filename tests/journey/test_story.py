@@ -77,6 +77,12 @@ def test_a_customers_order_is_tracked_to_its_end(stack: Stack, api: Api, staff: 
         "refunded": "5.00",
         "net_revenue": "18.00",
         "mean_order_value": "18.00",
+        "purchase_days": 1,
+        "first_purchase_on": "2026-11-20",
+        "second_purchase_on": None,
+        "previous_purchase_on": None,
+        "last_purchase_on": "2026-11-20",
+        "first_day_net_revenue": "18.00",
     }
     told = [event["type"] for event in staff.get(f"{customer}/timeline?limit=100")["data"]]
     assert sorted(told) == sorted(
