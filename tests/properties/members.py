@@ -12,6 +12,7 @@ from ecrm.domain.behaviour import NEVER_SEEN, Act, fitted, recount
 from ecrm.domain.consent import Channel, State, Subject
 from ecrm.domain.customers import Kind
 from ecrm.domain.facts import AllFacts, Occurrence, PlacedOrder, Rfm, RowFacts, Scores, value_of
+from ecrm.domain.lifecycle import Stage
 from ecrm.domain.orders import Cancelled, Delivered, Line, Order, Refunded, Returned, agree, fold
 from ecrm.domain.segments import Trait, TraitKind, trait_at
 from ecrm.domain.statistics import count
@@ -52,7 +53,7 @@ def a_member(draw: Random, number: int) -> Member:
         behaviour = fitted(behaviour, draw.randint(0, 120))
     statistics = replace(count((order for order, _ in orders), lambda _: ZONE), behaviour=behaviour)
     attributes, identifiers, consents = _attributes(draw), _identifiers(draw), _consents(draw)
-    scores = _scores(draw) if orders else Scores({}, "prospect")
+    scores = _scores(draw) if orders else Scores({}, Stage.PROSPECT)
     occurrences: dict[str, list[Occurrence]] = {}
     for event in kept:
         occurrences.setdefault(event["name"], []).append(Occurrence(event["at"], event["properties"]))
@@ -199,4 +200,4 @@ def _consents(draw: Random) -> dict[tuple[str, str], str]:
 def _scores(draw: Random) -> Scores:
     groups = ("champions", "loyal", "lost")
     rfm = Rfm(draw.randint(1, 5), draw.randint(1, 5), draw.randint(1, 5), draw.choice(groups))
-    return Scores({"EUR": rfm}, draw.choice(("new", "active", "lost")))
+    return Scores({"EUR": rfm}, draw.choice((Stage.NEW, Stage.ACTIVE, Stage.LOST)))

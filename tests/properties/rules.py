@@ -79,7 +79,8 @@ def _a_stats(draw: Random) -> Json:
         return {"stats": {"field": field, **currency, **_a_comparison(draw, ("0", "20.00", "35.5", "80"))}}
     if field in _SCORES:
         return {"stats": {"field": field, **currency, **_a_comparison(draw, (1, 2, 3, 4, 5))}}
-    choice: Json = {"op": draw.choice(("in", "not_in")), "value": ["lost", "champions"]}
+    names = ["lost", "champions"] if field == "rfm.group" else ["lost", "new"]
+    choice: Json = {"op": draw.choice(("in", "not_in")), "value": names}
     asked = draw.choice((choice, {"op": draw.choice(("is", "is_not")), "value": "lost"}))
     return {"stats": {"field": field, **asked} | (currency if field == "rfm.group" else {})}
 

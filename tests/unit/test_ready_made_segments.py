@@ -9,6 +9,7 @@ from ecrm.contracts.segments import RuleBody, written
 from ecrm.domain.behaviour import NEVER_SEEN, Act, recount
 from ecrm.domain.facts import Facts, Rfm, RowFacts, Scores
 from ecrm.domain.judging import judge
+from ecrm.domain.lifecycle import Stage
 from ecrm.domain.ready_made_segments import ready_made
 from ecrm.domain.segments import SegmentCondition, conditions, refuse_too_large, trait_at
 from ecrm.domain.statistics import NOTHING, count
@@ -40,7 +41,7 @@ def scored(group: str, monetary: int) -> RowFacts:
     return replace(bought(1), scores=Scores({"EUR": Rfm(5, 5, monetary, group)}))
 
 
-def at_stage(stage: str) -> RowFacts:
+def at_stage(stage: Stage) -> RowFacts:
     return replace(bought(1), scores=Scores({}, stage))
 
 
@@ -49,12 +50,12 @@ def born(day: str | None) -> RowFacts:
 
 
 WHO: dict[str, tuple[list[Facts], list[Facts]]] = {
-    "new-customers": ([at_stage("new")], [at_stage("active"), bought()]),
-    "loyal-customers": ([at_stage("loyal")], [at_stage("new"), bought()]),
-    "at-risk": ([at_stage("at_risk")], [at_stage("lost"), bought()]),
-    "lost": ([at_stage("lost")], [at_stage("at_risk"), bought()]),
-    "won-back": ([at_stage("won_back")], [at_stage("active"), bought()]),
-    "champions": ([scored("champions", 5)], [scored("loyal", 5), bought(), at_stage("loyal")]),
+    "new-customers": ([at_stage(Stage.NEW)], [at_stage(Stage.ACTIVE), bought()]),
+    "loyal-customers": ([at_stage(Stage.LOYAL)], [at_stage(Stage.NEW), bought()]),
+    "at-risk": ([at_stage(Stage.AT_RISK)], [at_stage(Stage.LOST), bought()]),
+    "lost": ([at_stage(Stage.LOST)], [at_stage(Stage.AT_RISK), bought()]),
+    "won-back": ([at_stage(Stage.WON_BACK)], [at_stage(Stage.ACTIVE), bought()]),
+    "champions": ([scored("champions", 5)], [scored("loyal", 5), bought(), at_stage(Stage.LOYAL)]),
     "big-spenders": ([scored("loyal", 5)], [scored("champions", 4), bought()]),
     "one-time-buyers": ([bought(31)], [bought(30), bought(31, 60), bought()]),
     "abandoned-carts": (

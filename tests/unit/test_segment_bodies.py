@@ -190,6 +190,7 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     "money below nothing": (stats(field="net_revenue", currency="EUR", value=-1), "/rule/stats/value", "negative_amount"),
     "money between one": (stats(field="net_revenue", currency="EUR", op="between", value=1), "/rule/stats/value", "wrong_type"),
     "a group as a number": (stats(field="rfm.group", currency="EUR"), "/rule/stats/op", "wrong_operator"),
+    "an unknown stage": (stats(field="lifecycle", op="is", value="asleep"), "/rule/stats/value", "unknown_value"),
     "a group as a boolean": (stats(field="lifecycle", op="is", value=True), "/rule/stats/value", "wrong_type"),
     "an event of no name": ({"event": {"op": ">", "value": 1}}, "/rule/event/name", "missing"),
     "an unknown measure": (event(measure="median"), "/rule/event/measure", "unknown_value"),

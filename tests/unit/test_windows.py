@@ -1,7 +1,7 @@
 """What days, windows and anniversaries are, where clocks change and years leap."""
 
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import given, settings
@@ -69,6 +69,18 @@ def test_the_start_of_a_day_is_found_by_watching_the_clock_minute_by_minute(day:
     while watched.astimezone(zone).date() < day:
         watched += timedelta(minutes=1)
     assert watched == start_of(day, zone)
+
+
+def test_in_every_zone_there_is_a_day_starts_where_the_one_before_ends() -> None:
+    """The days of two years whose midnights clocks have twice, or do not have."""
+    second, found = timedelta(seconds=1), 0
+    for zone in map(ZoneInfo, sorted(available_timezones())):
+        for day in (date(2026, 1, 1) + number * DAY for number in range(2 * 365)):
+            midnight = datetime.combine(day, time(), zone)
+            if midnight.utcoffset() != midnight.replace(fold=1).utcoffset():
+                start, found = start_of(day, zone), found + 1
+                assert [day - DAY, day] == [at.astimezone(zone).date() for at in (start - second, start)], zone.key
+    assert found > 5
 
 
 NOW = utc("2026-11-03T11:30")

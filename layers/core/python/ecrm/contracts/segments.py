@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, LiteralString, Self
 
 from pydantic import (
     AfterValidator,
@@ -31,6 +31,7 @@ from ecrm.domain.comparisons import Comparison, Op
 from ecrm.domain.consent import Channel, State
 from ecrm.domain.errors import Invalid
 from ecrm.domain.facts import OBJECTS
+from ecrm.domain.lifecycle import Stage
 from ecrm.domain.orders import Status
 from ecrm.domain.segments import (
     BY_CURRENCY,
@@ -199,7 +200,12 @@ def _name(op: Op, value: Any) -> Any:
     return _taken(op, value if op in c.CHOICE else _text(value))
 
 
-_STATUSES = frozenset(status.value for status in Status)
+_STATUSES, _STAGES = (frozenset(one.value for one in kind) for kind in (Status, Stage))
+
+
+def _refuse_unknown(op: Op, taken: Any, known: frozenset[str], detail: LiteralString) -> None:
+    if not known.issuperset(taken if op in c.CHOICE else (taken,)):
+        raise PydanticCustomError("unknown_value", detail)
 
 
 def _minor(currency: str) -> _Taken:
@@ -310,7 +316,10 @@ class StatsConditionBody(_Compares):
     def _take(cls, op: Op, value: Any, said: Mapping[str, Any]) -> Any:
         if op in c.NUMERIC:
             return _taken(op, value, _minor(said["currency"]) if said["field"] in MONEY else _whole)
-        return _name(op, value)
+        taken = _name(op, value)
+        if said["field"] == segments.Field.LIFECYCLE:
+            _refuse_unknown(op, taken, _STAGES, "there is no such stage of the life cycle")
+        return taken
 
     def to_condition(self) -> Condition:
         return StatsCondition(segments.Field(self.field), Comparison(Op(self.op), self.value), self.currency)
@@ -441,8 +450,8 @@ class OrderFilterBody(_Compares):
     @classmethod
     def _take(cls, op: Op, value: Any, said: Mapping[str, Any]) -> Any:
         taken = _name(op, value)
-        if said["field"] == OrderField.STATUS and not _STATUSES.issuperset(taken if op in c.CHOICE else (taken,)):
-            raise PydanticCustomError("unknown_value", "an order has no such status")
+        if said["field"] == OrderField.STATUS:
+            _refuse_unknown(op, taken, _STATUSES, "an order has no such status")
         return taken
 
     def to_filter(self) -> OrderFilter:

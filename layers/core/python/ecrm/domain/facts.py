@@ -12,6 +12,7 @@ from .behaviour import act_of
 from .consent import Channel, State, Subject
 from .customers import Kind
 from .events import Event
+from .lifecycle import Stage
 from .orders import Line, Order, fold
 from .segments import Trait, TraitKind
 from .statistics import CustomerStatistics
@@ -43,7 +44,7 @@ class Scores:
     """What the thresholds of a night make of a customer: RFM by currency, and where in their life cycle they are."""
 
     rfm: Mapping[str, Rfm] = field(default_factory=dict)
-    lifecycle: str | None = None
+    lifecycle: Stage | None = None
 
 
 NO_SCORES = Scores()
@@ -126,7 +127,7 @@ class Facts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RowFacts:
-    """A statistics row, the traits that it copied, and a night's scores."""
+    """A statistics row, not of one who was erased, the traits that it copied, and a night's scores."""
 
     customer_id: str
     statistics: CustomerStatistics

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from .comparisons import Comparison, Op
+from .lifecycle import Stage
 from .segments import (
     BIRTHDAY,
     And,
@@ -27,31 +28,31 @@ def ready_made(currency: str) -> Mapping[str, Segment]:
                 "new-customers",
                 "New customers",
                 "Bought for the first time, and are still within the time in which others come back.",
-                _life_cycle("new"),
+                _life_cycle(Stage.NEW),
             ),
             (
                 "loyal-customers",
                 "Loyal customers",
                 "Buy again and again, each in their own rhythm.",
-                _life_cycle("loyal"),
+                _life_cycle(Stage.LOYAL),
             ),
             (
                 "at-risk",
                 "At risk",
                 "Have been silent for longer than their rhythm lets one expect.",
-                _life_cycle("at_risk"),
+                _life_cycle(Stage.AT_RISK),
             ),
             (
                 "lost",
                 "Lost",
                 "Have been silent for so long that hardly anybody comes back.",
-                _life_cycle("lost"),
+                _life_cycle(Stage.LOST),
             ),
             (
                 "won-back",
                 "Won back",
-                "Bought again after they had been lost.",
-                _life_cycle("won_back"),
+                "Bought again lately, after they had been lost.",
+                _life_cycle(Stage.WON_BACK),
             ),
             (
                 "champions",
@@ -99,8 +100,8 @@ def ready_made(currency: str) -> Mapping[str, Segment]:
     }
 
 
-def _life_cycle(stage: str) -> Rule:
-    return StatsCondition(Field.LIFECYCLE, Comparison(Op.IS, stage))
+def _life_cycle(stage: Stage) -> Rule:
+    return StatsCondition(Field.LIFECYCLE, Comparison(Op.IS, stage.value))
 
 
 def _stats(field: Field, op: Op, number: int) -> Rule:

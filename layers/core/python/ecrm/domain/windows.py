@@ -101,17 +101,11 @@ def span(window: Window, moment: Moment) -> Span:
 def start_of(day: date, zone: tzinfo) -> datetime:
     """Give the first instant at which clocks of a zone show a day, or a later one where they skip it, in UTC.
 
-    Where they are put back over midnight the day has begun with the first of its two midnights.
+    Where they are put back over midnight the day has begun with the first of its two midnights. Where they are put forward over
+    midnight they are so at midnight, in every zone since 1970; Python then takes the midnight that there is not for that
+    instant (PEP 495).
     """
-    midnight = datetime.combine(day, time(), zone)
-    start = midnight.astimezone(UTC)
-    if start.astimezone(zone).replace(tzinfo=None) == midnight.replace(tzinfo=None):
-        return start
-    before, after = midnight.replace(fold=1).astimezone(UTC), start  # around the gap that midnight is in (PEP 495)
-    while after - before > _RESOLUTION:
-        middle = before + (after - before) / 2
-        before, after = (before, middle) if middle.astimezone(zone).date() >= day else (middle, after)
-    return after
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def day_of(text: str, zone: tzinfo) -> date | None:
