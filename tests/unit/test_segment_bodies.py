@@ -173,7 +173,8 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     "a number beyond all": (profile(op=">", value=10**38), "/rule/profile/value", "number_out_of_range"),
     "a day that does not exist": (profile(op="on", value="2026-02-29"), "/rule/profile/value", "date_syntax"),
     "an instant for a day": (profile(op="on", value="2026-02-28T00:00:00Z"), "/rule/profile/value", "date_syntax"),
-    "days before today": (profile(op="within_last", value=-1), "/rule/profile/value", "out_of_range"),
+    "days before today": (profile(op="within_last", value=-1), "/rule/profile/value", "too_small"),
+    "days without end": (profile(op="within_next", value=10**6), "/rule/profile/value", "too_large"),
     "half a day": (profile(op="within_last", value=Decimal("0.5")), "/rule/profile/value", "wrong_type"),
     "an address to compare with": (profile(path="email"), "/rule/profile/op", "wrong_operator"),
     "a birthday as a text": (profile(path="birthday"), "/rule/profile/op", "wrong_operator"),
@@ -243,9 +244,9 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
         "wrong_type",
     ),
     "within two years": ({"anniversary": {"path": "birthday", "within_days": 700}}, "/rule/anniversary/within_days", "too_large"),
-    "a sample of nobody": ({"sample": {"percent": 0, "salt": "x"}}, "/rule/sample/percent", "out_of_range"),
-    "a sample of more than all": ({"sample": {"percent": 101, "salt": "x"}}, "/rule/sample/percent", "out_of_range"),
-    "a sample too fine": ({"sample": {"percent": Decimal("0.00001"), "salt": "x"}}, "/rule/sample/percent", "out_of_range"),
+    "a sample of nobody": ({"sample": {"percent": 0, "salt": "x"}}, "/rule/sample/percent", "too_small"),
+    "a sample of more than all": ({"sample": {"percent": 101, "salt": "x"}}, "/rule/sample/percent", "too_large"),
+    "a sample too fine": ({"sample": {"percent": Decimal("1.00001"), "salt": "x"}}, "/rule/sample/percent", "too_many_decimals"),
     "a sample without salt": ({"sample": {"percent": 1, "salt": ""}}, "/rule/sample/salt", "too_short"),
 }
 
@@ -261,7 +262,7 @@ def test_a_rule_that_is_too_deep_is_refused_at_its_depth() -> None:
     for _ in range(9):
         rule = {"not": rule}
     assert [] == refusals(rule)
-    assert [("/rule" + "/not" * 10 + "/stats", "too_deep")] == refusals({"not": rule})
+    assert [("/rule" + "/not" * 10 + "/stats", "rule_too_deep")] == refusals({"not": rule})
 
 
 def test_the_deepest_rule_is_no_deeper_than_a_body_may_be() -> None:

@@ -371,7 +371,7 @@ def refusal(rule: Rule) -> tuple[Flaw, ...]:
 
 def test_a_rule_has_at_most_ten_levels() -> None:
     refuse_too_large(deep(DEEPEST))
-    assert (Flaw("/rule" + "/not" * DEEPEST + "/profile", "too_deep", "a rule has at most 10 levels"),) == refusal(
+    assert (Flaw("/rule" + "/not" * DEEPEST + "/profile", "rule_too_deep", "a rule has at most 10 levels"),) == refusal(
         deep(DEEPEST + 1)
     )
 
@@ -392,9 +392,9 @@ def unsound(segment: str, named: Mapping[str, Rule]) -> list[tuple[str, str]]:
 
 def test_a_segment_is_not_made_of_itself() -> None:
     a, b, c = map(SegmentCondition, "abc")
-    assert [("/rule/segment/id", "circle")] == unsound("a", {"a": a})
+    assert [("/rule/segment/id", "segment_circle")] == unsound("a", {"a": a})
     chain: dict[str, Rule] = {"a": Or((TRUE, b)), "b": Not(c), "c": And((a, TRUE))}
-    assert [("/rule/and/0/segment/id", "circle")] == unsound("c", chain)
+    assert [("/rule/and/0/segment/id", "segment_circle")] == unsound("c", chain)
     refuse_unsound("a", chain | {"c": TRUE})
 
 
@@ -405,7 +405,7 @@ def test_a_segment_names_only_those_that_are_there() -> None:
 def test_the_levels_and_conditions_of_named_segments_count() -> None:
     five: dict[str, Rule] = {"five": deep(5)}
     refuse_unsound("a", five | {"a": deep(5, SegmentCondition("five"))})
-    assert [("/rule", "too_deep")] == unsound("a", five | {"a": deep(6, SegmentCondition("five"))})
+    assert [("/rule", "rule_too_deep")] == unsound("a", five | {"a": deep(6, SegmentCondition("five"))})
     half: dict[str, Rule] = {"half": And((TRUE,) * 499)}
     refuse_unsound("a", half | {"a": And((SegmentCondition("half"),) * 2)})
     assert [("/rule", "too_many_conditions")] == unsound("a", half | {"a": And((SegmentCondition("half"),) * 2 + (TRUE,))})
@@ -414,7 +414,7 @@ def test_the_levels_and_conditions_of_named_segments_count() -> None:
 def test_a_segment_may_not_grow_beyond_what_those_that_name_it_may_have() -> None:
     naming: dict[str, Rule] = {"outer": deep(6, SegmentCondition("middle")), "middle": SegmentCondition("a")}
     refuse_unsound("a", naming | {"a": deep(3)})
-    assert [("/rule", "too_deep")] == unsound("a", naming | {"a": deep(4)})
+    assert [("/rule", "rule_too_deep")] == unsound("a", naming | {"a": deep(4)})
 
 
 def test_what_is_unsound_already_does_not_stop_the_check() -> None:

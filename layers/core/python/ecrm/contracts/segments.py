@@ -22,7 +22,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from ecrm.domain import comparisons as c
 from ecrm.domain import instants, money, segments, windows
@@ -137,8 +137,10 @@ def _whole(value: Any) -> int:
 
 
 def _days(value: Any) -> int:
-    if not 0 <= _whole(value) <= MOST_DAYS:
-        raise PydanticCustomError("out_of_range", f"days are from 0 to {MOST_DAYS}")
+    if _whole(value) < 0:
+        raise PydanticKnownError("greater_than_equal", {"ge": 0})
+    if value > MOST_DAYS:
+        raise PydanticKnownError("less_than_equal", {"le": MOST_DAYS})
     return int(value)
 
 
@@ -146,7 +148,7 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise _clash("a text")
     if len(value) > LARGEST_VALUE:
-        raise PydanticCustomError("string_too_long", f"a text is at most {LARGEST_VALUE} characters")
+        raise PydanticKnownError("string_too_long", {"max_length": LARGEST_VALUE})
     return value
 
 
@@ -163,8 +165,10 @@ def _scalar(value: Any) -> Any:
 def _some(value: Any, each: _Taken) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise _clash("a list")
-    if not 0 < len(value) <= MOST_CHOICES:
-        raise PydanticCustomError("too_long" if value else "too_short", f"a list here has 1 to {MOST_CHOICES} elements")
+    if not value:
+        raise PydanticKnownError("too_short", {"field_type": "List", "min_length": 1, "actual_length": 0})
+    if len(value) > MOST_CHOICES:
+        raise PydanticKnownError("too_long", {"field_type": "List", "max_length": MOST_CHOICES, "actual_length": len(value)})
     return tuple(map(each, value))
 
 
@@ -532,14 +536,21 @@ class AnniversaryConditionBody(Body):
         return AnniversaryCondition(self.path, self.within_days, windows.Direction(self.direction))
 
 
+_FINEST = Decimal("0.0001")
+
+
 def _percent(value: Any) -> Decimal:
     percent = Decimal(_number(value))
-    if not 0 < percent <= 100 or percent != round(percent, 4):  # noqa: PLR2004 (the whole)
-        raise PydanticCustomError("out_of_range", "a percentage is above 0 and at most 100, with at most four decimals")
+    if percent > 100:  # noqa: PLR2004 (the whole)
+        raise PydanticKnownError("less_than_equal", {"le": 100})
+    if percent < _FINEST:
+        raise PydanticKnownError("greater_than_equal", {"ge": float(_FINEST)})
+    if percent % _FINEST:
+        raise PydanticCustomError("too_many_decimals", "a percentage has at most four decimals")
     return percent
 
 
-Percent = Annotated[Decimal, BeforeValidator(_percent), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 100})]
+Percent = Annotated[Decimal, BeforeValidator(_percent), WithJsonSchema({"type": "number", "minimum": 0.0001, "maximum": 100})]
 
 
 class SampleConditionBody(Body):

@@ -258,7 +258,7 @@ def refuse_too_large(rule: Rule, pointer: str = "/rule") -> None:
     """Refuse what is too deep or has too many conditions by itself. Raises Invalid."""
     deep = next((placed.pointer for placed in conditions(rule, pointer) if placed.depth > DEEPEST), None)
     if deep:
-        raise Invalid.at(deep, "too_deep", f"a rule has at most {DEEPEST} levels")
+        raise Invalid.at(deep, "rule_too_deep", f"a rule has at most {DEEPEST} levels")
     _refuse(_size(rule, {}), pointer)
 
 
@@ -276,7 +276,7 @@ def refuse_unsound(segment: str, rules: Mapping[str, Rule], pointer: str = "/rul
         if named not in rules:
             flaws.append(Flaw(f"{placed.pointer}/id", "unknown_segment", "there is no such segment"))
         elif segment in reached(named, rules):
-            flaws.append(Flaw(f"{placed.pointer}/id", "circle", "that segment is itself made of this one"))
+            flaws.append(Flaw(f"{placed.pointer}/id", "segment_circle", "that segment is itself made of this one"))
     if flaws:
         raise Invalid(flaws[0].detail, code=flaws[0].code, flaws=tuple(flaws))
     sizes: dict[str, _Size] = {}
@@ -313,7 +313,9 @@ def _refuse(size: _Size, pointer: str) -> None:
     if size.conditions > MOST_CONDITIONS:
         raise Invalid.at(pointer, "too_many_conditions", f"a rule has at most {MOST_CONDITIONS} conditions")
     if size.depth > DEEPEST:
-        raise Invalid.at(pointer, "too_deep", f"a rule has at most {DEEPEST} levels, with those of the segments that it names")
+        raise Invalid.at(
+            pointer, "rule_too_deep", f"a rule has at most {DEEPEST} levels, with those of the segments that it names"
+        )
 
 
 def _sized(segment: str, rules: Mapping[str, Rule], sizes: dict[str, _Size]) -> _Size:
