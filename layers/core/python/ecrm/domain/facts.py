@@ -21,12 +21,8 @@ OBJECTS = ("address", "company", "acquisition")
 """Attributes that are objects, into which a path leads."""
 
 
-class _Unknown:
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-
-UNKNOWN = _Unknown()
+UNKNOWN = object()
+"""A value that is not known here; None is that there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def span(window: Window, moment: Moment) -> Span:
             return Span(FIRST, start_of(day, moment.zone))
         case After(day):
             return Span(start_of(day + DAY, moment.zone), LAST)
-        case Ever():
+        case _:
             return EVER
 
 
