@@ -193,12 +193,16 @@ NAMING_A_SITE = [
 ]
 
 
+TO_AN_ADDRESS = {"template": "order-link", "customer": {"email": "ann@example.com"}}
+"""On a site where nobody has the user id of the example."""
+
+
 def about_site(shop: Shop, name: str, site: str, key: str) -> Answer:
     operation = next(operation for operation in OPERATIONS if operation.name == name)
     path = operation.at(**shop.there)
     if operation.method == "GET":
         return shop.call("GET", path, key=key, query=f"site={site}")
-    body = UNIQUE if name == "record_event" else operation.example
+    body = {"record_event": UNIQUE, "request_message": TO_AN_ADDRESS}.get(name, operation.example)
     return shop.call(operation.method, path, body | {"site": site}, key=key)
 
 
