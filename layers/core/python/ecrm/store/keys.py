@@ -49,6 +49,13 @@ SHAPES: dict[str, tuple[str, str]] = {
     "pace": ("CONTROL#pace", "CONTROL"),
     "breaker": ("CONTROL#breaker#<flow>", "CONTROL"),
     "limit": ("LIMIT#<kind>#<hmac>", "LIMIT"),
+    "import": ("IMPORT#<import_id>", "IMPORT"),
+    "import_progress": ("IMPORT#<import_id>", "PROGRESS"),
+    "import_chunk": ("IMPORT#<import_id>", "CHUNK#<chunk>"),
+    "import_row": ("IMPORT#<import_id>", "ROW#<row>"),
+    "import_listing": ("LIST#imports", "<import_id>"),
+    "import_file": ("FILE#<sha256>", "FILE"),
+    "import_content": ("CONTENT#<sha256>", "CONTENT"),
 }
 
 
@@ -64,6 +71,7 @@ SITES_PARTITION = "LIST#sites"
 TOPICS_PARTITION = "LIST#topics"
 JOBS_PARTITION = "LIST#jobs"
 TEMPLATES_PARTITION = "LIST#templates"
+IMPORTS_PARTITION = "LIST#imports"
 CONSENTS = "CONSENT"
 BUDGET = "BUDGET"
 PAGE = "PAGE"
@@ -236,6 +244,39 @@ def limit(kind: str, subject: str, secret: bytes) -> Key:
     """Keyed by HMAC-SHA-256, because what is limited may be an address."""
     digest = hmac.new(secret, f"limit\0{kind}\0{subject}".encode(), hashlib.sha256).hexdigest()
     return Key(f"LIMIT#{kind}#{digest}", "LIMIT")
+
+
+def import_partition(import_id: str) -> str:
+    return f"IMPORT#{import_id}"
+
+
+def import_(import_id: str) -> Key:
+    return Key(import_partition(import_id), "IMPORT")
+
+
+def import_progress(import_id: str) -> Key:
+    return Key(import_partition(import_id), "PROGRESS")
+
+
+def import_chunk(import_id: str, chunk: int) -> Key:
+    return Key(import_partition(import_id), f"CHUNK#{chunk:06}")
+
+
+def import_row(import_id: str, row: int) -> Key:
+    return Key(import_partition(import_id), f"ROW#{row:08}")
+
+
+def import_listing(import_id: str) -> Key:
+    return Key(IMPORTS_PARTITION, import_id)
+
+
+def import_file(name: str) -> Key:
+    """Keyed by a hash, because whoever named the file may have named a person."""
+    return Key(f"FILE#{hashlib.sha256(name.encode()).hexdigest()}", "FILE")
+
+
+def import_content(digest: str) -> Key:
+    return Key(f"CONTENT#{digest}", "CONTENT")
 
 
 def job_id_of(pk: str) -> str:
