@@ -21,12 +21,19 @@ def consume[M: BaseModel](
 
     One that is no message of ours fails as well, until the queue gives it up to its dead letters: nobody may lose it in silence.
     """
+    return consume_each(event, lambda body: shape.model_validate(json.loads(body)), work, _ids)
+
+
+def consume_each[M](
+    event: Mapping[str, Any], read: Callable[[str], M], work: Callable[[M], object], name: Callable[[M], Mapping[str, Any]]
+) -> dict[str, list[dict[str, str]]]:
+    """Do the same for messages of several shapes; `name` gives what a log may say of one."""
     failed: list[dict[str, str]] = []
     for record in event["Records"]:
-        ids: dict[str, Any] = {}
+        ids: Mapping[str, Any] = {}
         try:
-            message = shape.model_validate(json.loads(record["body"]))
-            ids = message.model_dump(exclude={"type", "v"})
+            message = read(record["body"])
+            ids = name(message)
             work(message)
         except Unavailable as error:
             observability.warn("unavailable", error, **ids)
@@ -35,6 +42,10 @@ def consume[M: BaseModel](
             observability.alarm("unhandled in a queue", error, **ids)
             failed.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failed}
+
+
+def _ids(message: BaseModel) -> Mapping[str, Any]:
+    return message.model_dump(exclude={"type", "v"})
 
 
 def lateness(context: Any, reserve_milliseconds: int = RESERVE_MILLISECONDS) -> Callable[[], bool]:
