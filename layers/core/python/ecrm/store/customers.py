@@ -40,6 +40,10 @@ class DynamoCustomers:
         item = self._table.get(keys.profile(customer_id), consistent=consistent)
         return _customer_of(item) if item else None
 
+    def find_many(self, customer_ids: Iterable[str]) -> Mapping[str, Customer]:
+        items = self._table.get_many(map(keys.profile, customer_ids), consistent=True)
+        return {keys.customer_id_of(item["PK"]): _customer_of(item) for item in items}
+
     def erased(self, customer_ids: Iterable[str]) -> frozenset[str]:
         """Choose those who were erased, strongly consistent; one read unit for each customer."""
         items = self._table.get_many(map(keys.profile, customer_ids), consistent=True)
