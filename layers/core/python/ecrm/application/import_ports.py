@@ -73,18 +73,23 @@ class Imports(Protocol):
 
     def has_ended_chunk(self, import_id: str, chunk: int) -> bool: ...
 
-    def begin_chunk(self, import_: Import, chunk: int) -> bool:
-        """Write that a chunk is begun, if the import is running; says whether the chunk is begun, now or before.
+    def begin_chunk(self, import_: Import, chunk: int, done: int) -> int | None:
+        """Write that a chunk is begun when so many were `done`, if the import is running.
 
-        One that is begun is worked on to its end, whatever is said meanwhile. Raises Contended.
+        Gives how many were done when it was first begun, None where it never was, nor may be: one that is begun is worked on to
+        its end, whatever is said meanwhile. Raises Contended.
         """
         ...
 
-    def end_chunk(self, import_: Import, chunk: int, tally: Tally, progress: Progress, *, was_begun: bool) -> bool:
+    def spans(self, import_id: str) -> Mapping[int, tuple[int, int]]:
+        """Say of each chunk that was worked on how many were done when it was begun, and when it was done, itself included."""
+        ...
+
+    def end_chunk(self, import_: Import, chunk: int, tally: Tally, progress: Progress, begun: int | None) -> bool:
         """Write that a chunk is done, and the progress with it, if that is as it was seen; one transaction.
 
-        False where the chunk is done already, or begun by somebody although it was not seen so. Raises Contended where the
-        progress is not as seen.
+        `begun` is what its beginning gave. False where the chunk is done already. Raises Contended where the progress is not as
+        seen.
         """
         ...
 
@@ -138,14 +143,16 @@ class ImportFiles(Protocol):
 
     def write_outcomes(self, import_id: str, chunk: int, outcomes: Sequence[RowOutcome]) -> None: ...
 
-    def outcomes(self, import_id: str, chunk: int) -> Iterator[RowOutcome]: ...
+    def outcomes(self, import_id: str, chunks: Iterable[int]) -> Iterator[tuple[RowOutcome, ...]]:
+        """Give what was written of some chunks, one after the other; the next few are fetched meanwhile."""
+        ...
 
     def rejects(self, name: str, layout: Layout) -> AbstractContextManager[RejectsWriter]:
-        """Write the file of rejects beside a file; it is there when the context ends well, and not before."""
+        """Write a file of rejects under this name; it is there when the context ends well, and not before."""
         ...
 
     def write_result(self, name: str, result: Mapping[str, Any]) -> None:
-        """Write the result beside a file, as JSON."""
+        """Write a result under this name, as JSON."""
         ...
 
     def upload(self, name: str, size: int, content_type: str) -> tuple[str, Mapping[str, str], datetime]:

@@ -300,7 +300,8 @@ class Import:
 class Progress:
     """How far an import is: the reader's `position`, `rows` and `chunks` until there, and the chunks that are done.
 
-    `is_split` says that there will be no more chunks, `is_cut` that the file has more rows than were read.
+    `is_split` says that there will be no more chunks, `is_cut` that the file has more rows than were read. When all is done, the
+    rows are counted once more in `parts`, each customer, product or address once, into `taken`.
     """
 
     position: Position = field(default_factory=Position)
@@ -311,6 +312,8 @@ class Progress:
     done: int = 0
     tally: Tally = field(default_factory=Tally)
     errors: tuple[RowError, ...] = ()
+    parts: int = 0
+    taken: Mapping[str, int] = field(default_factory=dict)
     version: int = 0
 
     @property
@@ -399,27 +402,22 @@ def started(import_: Import, now: datetime, **found: Any) -> Import:
     )
 
 
-def finished(import_: Import, now: datetime, counted: Tally, *, is_cut: bool = False, same_as: str | None = None) -> Import:
-    """End an import; one that was cancelled stays so."""
-    is_cancelled = import_.state is ImportState.CANCELLED
+def refused(import_: Import, error: str, detail: str) -> Import:
+    """Say why nothing more is read of a file; the import ends as failed when what was read is done."""
+    return replace(import_, error=error, detail=detail, version=import_.version + 1)
+
+
+def finished(import_: Import, now: datetime, counted: Tally, *, is_cut: bool = False) -> Import:
+    """End an import. One that was cancelled when there was nothing left to leave out is done."""
+    was_cancelled = import_.state is ImportState.CANCELLED and (is_cut or Skip.CANCELLED in counted.reasons)
+    state = ImportState.CANCELLED if was_cancelled else ImportState.FAILED if import_.error else ImportState.DONE
     return replace(
         import_,
-        state=ImportState.CANCELLED if is_cancelled else ImportState.DONE,
+        state=state,
         tally=counted,
         is_cut=is_cut,
         has_rejects=counted.rejected > 0,
-        same_as=same_as,
-        finished_at=now,
-        version=import_.version + 1,
-    )
-
-
-def failed(import_: Import, now: datetime, error: str, detail: str) -> Import:
-    return replace(
-        import_,
-        state=ImportState.FAILED,
-        error=error,
-        detail=detail,
+        started_at=import_.started_at or now,
         finished_at=now,
         version=import_.version + 1,
     )
@@ -438,3 +436,14 @@ def cancelled(import_: Import, now: datetime) -> Import:
 
 def undone(import_: Import, job_id: str) -> Import:
     return replace(import_, state=ImportState.UNDONE, undo_job_id=job_id, version=import_.version + 1)
+
+
+def result_of(import_: Import) -> str:
+    """Name the result beside a file."""
+    return import_.name + RESULT
+
+
+def rejects_of(import_: Import) -> str:
+    """Name the file of rejects beside a file."""
+    is_lines = import_.layout is not None and import_.layout.format is FileFormat.NDJSON
+    return import_.name + (REJECTS_NDJSON if is_lines else REJECTS_CSV)

@@ -116,9 +116,9 @@ class DynamoImports:
         item = self._table.get(keys.import_chunk(import_id, chunk), consistent=True)
         return item is not None and "tally" in item
 
-    def begin_chunk(self, import_: Import, chunk: int) -> bool:
+    def begin_chunk(self, import_: Import, chunk: int, done: int) -> int | None:
         key = keys.import_chunk(import_.import_id, chunk)
-        begun = _expiring(key, "import_chunk", import_)
+        begun = _expiring(key, "import_chunk", import_) | {"begun": done}
         actions = (
             Put(begun, "attribute_not_exists(PK)", "chunk is new"),
             Check(keys.import_(import_.import_id), "attribute_exists(is_running)", "import is running"),
@@ -126,15 +126,20 @@ class DynamoImports:
         try:
             self._table.write(actions)
         except Refused as refused:
-            return "chunk is new" in refused.found
-        return True
+            there: int | None = refused.found.get("chunk is new", {}).get("begun")
+            return there
+        return done
 
-    def end_chunk(self, import_: Import, chunk: int, tally: Tally, progress: Progress, *, was_begun: bool) -> bool:
+    def spans(self, import_id: str) -> Mapping[int, tuple[int, int]]:
+        items = self._table.query(keys.import_partition(import_id), prefix=keys.CHUNK_PREFIX, consistent=True)
+        return {keys.chunk_of(item["SK"]): (item["begun"], item["done"]) for item in items if {"begun", "done"} <= item.keys()}
+
+    def end_chunk(self, import_: Import, chunk: int, tally: Tally, progress: Progress, begun: int | None) -> bool:
         key = keys.import_chunk(import_.import_id, chunk)
-        ended = _expiring(key, "import_chunk", import_) | {"tally": _tallied(tally)}
+        ended = _expiring(key, "import_chunk", import_) | {"done": progress.done, "tally": _tallied(tally)}
         put = Put(ended, "attribute_not_exists(PK)", "chunk was never begun")
-        if was_begun:
-            put = Put(ended, "attribute_exists(PK) AND attribute_not_exists(tally)", "chunk is begun and not done")
+        if begun is not None:
+            put = Put(ended | {"begun": begun}, "attribute_exists(PK) AND attribute_not_exists(tally)", "chunk is not done")
         try:
             self._table.write((put, _progressed(import_, progress)))
         except Refused as refused:
@@ -230,6 +235,8 @@ def _progressed(import_: Import, progress: Progress) -> Put:
         "is_cut": progress.is_cut,
         "done": progress.done,
         "tally": _tallied(progress.tally),
+        "parts": progress.parts,
+        "taken": dict(progress.taken),
         "errors": [[error.row, error.line, error.column, error.code] for error in progress.errors],
     }
     condition, values = as_seen(progress.version - 1)
@@ -246,5 +253,7 @@ def _progress_of(item: Mapping[str, Any]) -> Progress:
         done=item["done"],
         tally=Tally(**item["tally"]),
         errors=tuple(RowError(*error) for error in item["errors"]),
+        parts=item["parts"],
+        taken=item["taken"],
         version=item["version"],
     )

@@ -78,6 +78,7 @@ PAGE = "PAGE"
 CONTROL = "CONTROL"
 ORDER_PREFIX = "ORDER#"
 EVENT_PREFIX = "EVENT#"
+CHUNK_PREFIX = "CHUNK#"
 
 
 def customer_partition(customer_id: str) -> str:
@@ -259,7 +260,11 @@ def import_progress(import_id: str) -> Key:
 
 
 def import_chunk(import_id: str, chunk: int) -> Key:
-    return Key(import_partition(import_id), f"CHUNK#{chunk:06}")
+    return Key(import_partition(import_id), f"{CHUNK_PREFIX}{chunk:06}")
+
+
+def chunk_of(sk: str) -> int:
+    return int(sk.removeprefix(CHUNK_PREFIX))
 
 
 def import_row(import_id: str, row: int) -> Key:
