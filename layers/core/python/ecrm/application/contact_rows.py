@@ -19,7 +19,7 @@ from ecrm.domain.imports import Import, RowOutcome, RowResult, Skip
 from ecrm.domain.instants import to_text
 from ecrm.domain.topics import Topic
 
-from .consent import MOST_CHANGES, Answers, ConsentChange, reached, refuse
+from .consent import MOST_CHANGES, Answers, reached, refuse
 from .identity import ATTEMPTS, Authority, Person, whose
 from .import_rows import ContactRow, Rule
 from .orders import AHEAD
