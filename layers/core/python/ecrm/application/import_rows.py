@@ -41,7 +41,7 @@ class ContactRow:
 
     `rules` name the attributes that do not simply overwrite, `tags` join those that are there. A row that `is_part` says one
     thing of several about the same customer: none of them supersedes another. `suppressed` are addresses at which the person
-    wants nothing any more.
+    wants nothing any more; `warnings` are codes of what was left aside.
     """
 
     row: int
@@ -114,8 +114,8 @@ class RowChanges(Protocol):
 
 
 class ImportedProducts(Products, Protocol):
-    def write_row(self, product: Product, change: RowChange, *, seen: int) -> None:
-        """Write both in one transaction, if the stored version is still `seen` and the row has changed nothing yet.
+    def write_row(self, product: Product, change: RowChange, *, seen: int, is_first: bool) -> None:
+        """Write both in one transaction, if the stored version is still `seen` and, the first time, the row has changed nothing.
 
         Raises RuleBroken, Contended.
         """
@@ -156,6 +156,7 @@ def _product(
         at = command.at or now
         if at > now + AHEAD:
             raise Invalid.at("/updated_at", "in_the_future", "more than 24 hours ahead of our clock")
+        done: RowChange | None = None
         for _ in range(ATTEMPTS):
             stored = products.find(command.sku)
             said = {name: value for name, value in command.said.items() if _is_news(stored, name, value, row.rules)}
@@ -167,14 +168,15 @@ def _product(
             if import_.is_dry_run:
                 return result
             seen = stored.version if stored else 0
-            change = _change(import_, row.row, result, command.sku, before=_stated(stored, said), after=_stated(new, said))
+            change = _change(
+                import_, row.row, result, command.sku, before=_stated(stored, said), after=_stated(new, said), earlier=done
+            )
             try:
-                products.write_row(replace(new, version=seen + 1), change, seen=seen)
+                products.write_row(replace(new, version=seen + 1), change, seen=seen, is_first=done is None)
             except Contended:
-                if done := changes.find(import_.import_id, row.row):
-                    return done.result
+                done = changes.find(import_.import_id, row.row)
                 continue
-            return result
+            return change.result
         raise Contended("the product is written by many at once")
 
     return kept
@@ -369,15 +371,23 @@ def _done_before(import_: Import, row: int, changes: RowChanges) -> RowResult:
 
 
 def _change(
-    import_: Import, row: int, result: RowResult, key: str, *, before: Mapping[str, Was], after: Mapping[str, Was]
+    import_: Import,
+    row: int,
+    result: RowResult,
+    key: str,
+    *,
+    before: Mapping[str, Was],
+    after: Mapping[str, Was],
+    earlier: RowChange | None = None,
 ) -> RowChange:
+    """Say what a row has changed, together with what it changed `earlier`, when a row before it had not been worked on yet."""
     return RowChange(
         import_id=import_.import_id,
         row=row,
-        result=result,
+        result=earlier.result if earlier else result,
         key=key,
-        before=before,
-        after=after,
+        before={**before, **earlier.before} if earlier else before,
+        after={**earlier.after, **after} if earlier else after,
         expires_at=import_.requested_at + KEPT,
     )
 

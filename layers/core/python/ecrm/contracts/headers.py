@@ -49,7 +49,7 @@ _CONTACTS: Mapping[str, str] = {
     "|código postal|cp",
     "street": "street|address|street address|address line 1|آدرس|نشانی|地址|街道|straße|strasse|anschrift|adresse|rue"
     "|dirección|calle",
-    "company": "company|organisation|organization|company name|شرکت|公司|企业|firma|unternehmen|société|entreprise|empresa",
+    "company_name": "company|organisation|organization|company name|شرکت|公司|企业|firma|unternehmen|société|entreprise|empresa",
     "tags": "tags|tag|labels|برچسب|برچسب ها|标签|標籤|schlagwörter|étiquettes|etiquetas",
     "updated_at": "updated at|last updated|modified at|last changed|تاریخ به روزرسانی|更新时间|修改时间|geändert am"
     "|aktualisiert am"

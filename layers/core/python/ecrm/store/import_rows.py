@@ -32,7 +32,7 @@ class DynamoRowChanges:
         )
 
 
-def put_row(change: RowChange) -> Put:
+def put_row(change: RowChange, *, is_first: bool = True) -> Put:
     key = keys.import_row(change.import_id, change.row)
     item: Item = {
         "PK": key.pk,
@@ -45,7 +45,7 @@ def put_row(change: RowChange) -> Put:
         "after": _values(change.after),
         "expires_at": int(change.expires_at.timestamp()),
     }
-    return Put(item, "attribute_not_exists(PK)", "the row has changed nothing yet")
+    return Put(item, "attribute_not_exists(PK)" if is_first else None, "the row has changed nothing yet")
 
 
 def _values(values: Mapping[str, Was]) -> Item:

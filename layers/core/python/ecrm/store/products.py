@@ -33,9 +33,9 @@ class DynamoProducts:
             return product_of(refused.found[_WHY])
         return None
 
-    def write_row(self, product: Product, change: RowChange, *, seen: int) -> None:
+    def write_row(self, product: Product, change: RowChange, *, seen: int, is_first: bool) -> None:
         try:
-            self._table.write((_as_seen(product, seen), put_row(change)))
+            self._table.write((_as_seen(product, seen), put_row(change, is_first=is_first)))
         except Refused:
             raise Contended("the product was written meanwhile") from None
 
