@@ -119,7 +119,7 @@ class Company:
         self.profiles = DynamoProfiles(self.table, self.customers)
         self.contacts = DynamoContacts(self.table)
         self.consents = DynamoConsents(self.table, lambda: b"for tests only")
-        self.contact_rows = DynamoContactRows(self.table, self.profiles, lambda: b"for tests only")
+        self.contact_rows = DynamoContactRows(self.table, self.customers, self.profiles, lambda: b"for tests only")
         self.suppressions = DynamoSuppressions(self.table, lambda: b"for tests only")
         self.statistics = DynamoStatistics(self.table)
         self.requests = DynamoRequests(self.table)

@@ -15,7 +15,7 @@ from ecrm.domain.consent import ADDRESSED, Channel, Consent, ConsentFact, State,
 from ecrm.domain.customers import Customer, Held, Identifier
 from ecrm.domain.errors import EcrmError, Erased, Invalid, RuleBroken
 from ecrm.domain.events import Event
-from ecrm.domain.imports import Import, RowOutcome, RowResult, Skip
+from ecrm.domain.imports import Import, RowOutcome, RowResult, Skip, fact_at
 from ecrm.domain.instants import to_text
 from ecrm.domain.topics import Topic
 
@@ -60,6 +60,12 @@ class CustomerChange:
     seen: int
     answers: tuple[Event, ...]
     event: Event
+    freed: Mapping[Identifier, datetime | None] = field(default_factory=dict)
+    """Identifiers that lead to the customer no more, and when their last holder was erased, if one was."""
+
+
+def event_id(import_id: str, row: int) -> str:
+    return f"import:{import_id}:{row}"
 
 
 class ContactRows(Protocol):
@@ -75,9 +81,24 @@ class ContactRows(Protocol):
         """Write changes of different customers, each all or nothing; gives the places of those that were not as seen."""
         ...
 
+    def contents(self, customer_id: str) -> tuple[frozenset[str], tuple[Event, ...]]:
+        """Give the types of what stands in a customer's partition beside events, and these; strongly consistent."""
+        ...
 
-def event_id(import_id: str, row: int) -> str:
-    return f"import:{import_id}:{row}"
+    def leave(self, customer: Customer) -> Customer:
+        """Let nobody write to a customer who is about to be removed; gives them as they are then. Raises Contended."""
+        ...
+
+    def stay(self, leaving: Customer) -> None:
+        """Let a customer be written to again, who was not removed after all. Raises Contended."""
+        ...
+
+    def remove(self, leaving: Customer, book: AttributeBook, held: Mapping[Identifier, Held]) -> None:
+        """Remove a customer who is leaving, with all that stands in their partition, if the book is as it was seen.
+
+        `held` are identifiers that lead to them. Raises Contended.
+        """
+        ...
 
 
 def apply_contacts(
@@ -149,7 +170,7 @@ class _Rows:
         """Say what became of those rows that were kept before, by their events."""
         names = {plan.row.row: event_id(self.import_.import_id, plan.row.row) for plan in plans}
         found = self.store.happened(
-            (customer_id, plan.row.at, names[plan.row.row])
+            (customer_id, fact_at(self.import_, plan.row.row), names[plan.row.row])
             for plan in plans
             if plan.customer is not None
             for customer_id in plan.customer.partitions
@@ -311,7 +332,7 @@ class _Rows:
         return Event(
             id=event_id(self.import_.import_id, row.row),
             type=IMPORTED,
-            occurred_at=row.at,
+            occurred_at=fact_at(self.import_, row.row),
             received_at=self.now,
             site=row.site,
             customer_id=_customer(standing).customer_id,

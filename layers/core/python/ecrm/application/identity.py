@@ -399,8 +399,10 @@ def follow(customer_id: str, customers: KnownCustomers) -> Customer | None:
     for _ in range(LONGEST_CHAIN):
         if customer is None or customer.merged_into is None:
             return customer
+        if customer.is_leaving:
+            break
         customer = customers.find(customer.merged_into)
-    raise Contended("this customer is being merged; try again")
+    raise Contended("this customer is being merged or removed; try again")
 
 
 def root(customer_id: str, *, customers: KnownCustomers, consistent: bool = True) -> Customer:

@@ -8,14 +8,17 @@ from dataclasses import replace
 from datetime import datetime
 
 from ecrm.application.contact_rows import CustomerChange
-from ecrm.domain.customers import Identifier
+from ecrm.application.ports import AttributeBook, Contended
+from ecrm.domain.customers import Customer, Identifier
+from ecrm.domain.customers import Held as KnownBy
 from ecrm.domain.events import Event
 
 from . import keys
 from .consent import puts
+from .customers import DynamoCustomers, profile_item
 from .events import event_of
 from .profiles import DynamoProfiles
-from .table import Action, Held, Refused, Table
+from .table import Action, Delete, Held, Refused, Table, as_seen, put_as_seen
 
 MOST_ACTIONS = 100
 LARGEST = 3_000_000
@@ -26,8 +29,9 @@ _SEPARATOR = " of change "
 
 
 class DynamoContactRows:
-    def __init__(self, table: Table, profiles: DynamoProfiles, secret: Callable[[], bytes]) -> None:
+    def __init__(self, table: Table, customers: DynamoCustomers, profiles: DynamoProfiles, secret: Callable[[], bytes]) -> None:
         self._table = table
+        self._customers = customers
         self._profiles = profiles
         self._secret = secret
 
@@ -53,6 +57,43 @@ class DynamoContactRows:
                 refused |= left.keys()
         return frozenset(refused)
 
+    def contents(self, customer_id: str) -> tuple[frozenset[str], tuple[Event, ...]]:
+        items = list(self._table.query(keys.customer_partition(customer_id), consistent=True))
+        events = tuple(event_of(item) for item in items if item["SK"].startswith(keys.EVENT_PREFIX))
+        return frozenset(item["type"] for item in items if not item["SK"].startswith(keys.EVENT_PREFIX)), events
+
+    def leave(self, customer: Customer) -> Customer:
+        leaving = replace(customer, merged_into=customer.customer_id, version=customer.version + 1)
+        self._write_profile(leaving)
+        return leaving
+
+    def stay(self, leaving: Customer) -> None:
+        self._write_profile(replace(leaving, merged_into=None, version=leaving.version + 1))
+
+    def _write_profile(self, customer: Customer) -> None:
+        try:
+            self._table.put(put_as_seen(profile_item(customer), customer.version - 1, "profile as it was seen"))
+        except Refused:
+            raise Contended("the customer changed meanwhile") from None
+
+    def remove(self, leaving: Customer, book: AttributeBook, held: Mapping[Identifier, KnownBy]) -> None:
+        """Attributes go first, as in an erasure: their changes are held to them alone. The profile goes last."""
+        customer_id = leaving.customer_id
+        condition, values = as_seen(book.version)
+        first: list[Action] = [*self._customers.frees(customer_id, {i: each.erased_at for i, each in held.items()})]
+        if book.version:
+            first.append(Delete(keys.attributes(customer_id), condition, "attributes as they were seen", values))
+        profile = keys.profile(customer_id)
+        try:
+            if first:
+                self._table.write(first)
+            left = (keys.Key(item["PK"], item["SK"]) for item in self._table.query(profile.pk, consistent=True))
+            self._table.remove_many((keys.statistics(customer_id), *(key for key in left if key != profile)))
+            condition, values = as_seen(leaving.version)
+            self._table.write([Delete(profile, condition, "profile as it was seen", values)])
+        except Refused:
+            raise Contended("the customer changed meanwhile") from None
+
     def _stale(self, actions: Mapping[int, Sequence[Action]]) -> set[int]:
         """Write all or nothing; gives the places of the changes for which it was nothing."""
         named = (replace(each, why=f"{each.why}{_SEPARATOR}{place}") for place, some in actions.items() for each in some)
@@ -69,13 +110,14 @@ class DynamoContactRows:
     def _puts(self, change: CustomerChange) -> Iterator[Action]:
         """What a row's transaction holds: to the profile, too, where consents change."""
         yield from self._profiles.puts(change.standing, change.book, (change.event,), is_held=bool(change.consents))
+        yield from self._customers.frees(change.standing.customer_id, change.freed)
         if change.consents:
             yield from puts(change.standing.customer_id, change.consents, change.answers, change.seen)
 
 
 def _most_bytes(change: CustomerChange) -> int:
     """Bound a change from above, without weighing it: all attributes once, and twice what the event says of them."""
-    told = len(change.event.data["after"])
+    told = max(len(change.event.data.get(name, ())) for name in ("after", "attributes"))
     kept = len(change.book.attributes) if change.book else 0
     return _ATTRIBUTE * (kept + 2 * told + 4 + 2 * len(change.consents))
 

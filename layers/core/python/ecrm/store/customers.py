@@ -12,7 +12,7 @@ from . import keys, replays
 from .consent import merging
 from .events import put_event
 from .standing import present
-from .table import Action, Item, Put, Table, put_as_seen
+from .table import Action, Delete, Item, Put, Table, put_as_seen
 
 
 class DynamoCustomers:
@@ -84,6 +84,17 @@ class DynamoCustomers:
 
     def identity_keys(self, customer: Customer) -> Iterator[keys.Key]:
         return (keys.identity(identifier, self._secret()) for identifier in customer.identifiers)
+
+    def frees(self, customer_id: str, freed: Mapping[Identifier, datetime | None]) -> Iterator[Action]:
+        """What a transaction must hold for identifiers that lead to a customer no more; those of the erased say so again."""
+        for identifier, erased_at in freed.items():
+            key = keys.identity(identifier, self._secret())
+            condition, why, values = "customer_id = :holder", f"{identifier.kind} leads to them", {":holder": customer_id}
+            if erased_at is None:
+                yield Delete(key, condition, why, values)
+            else:
+                item = {"PK": key.pk, "SK": key.sk, "type": "identity", "v": 1, "erased_at": to_text(erased_at)}
+                yield Put(item, condition, why, values)
 
     def _entry(self, entry: IdentityEntry) -> Put:
         key = keys.identity(entry.identifier, self._secret())
