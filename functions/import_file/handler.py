@@ -1,4 +1,4 @@
-"""Woken by S3's notices of contact files, and by who asks for one to be gone on with; leaves behind chunks of it, and a result."""
+"""Woken by S3's notices of contact files, and by who asks for one to be gone on with; leaves behind chunks, and a result."""
 
 from collections.abc import Mapping
 from functools import partial

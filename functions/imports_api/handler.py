@@ -20,7 +20,7 @@ handler = wired.http_api()
     creates="ImportsRequested",
 )
 def request_import(call: Call) -> Reply:
-    """Ask for the upload of a contact file. Answers with a form (presigned POST) that takes a file of this size and type alone."""
+    """Ask for the upload of a contact file. Answers with a form (presigned POST) for a file of this size and type alone."""
     return door.asked(call, wired.request_import, files=wired.import_files)
 
 

@@ -35,7 +35,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     },
     "import_file": {
         "Table": {*WRITER, "dynamodb:Query"},
-        "ImportQueue": {*QUEUE, "sqs:SendMessage"},  # a file that is not read in two minutes asks for itself again
+        "ImportQueue": {*QUEUE, "sqs:SendMessage"},  # a file that is not read in five minutes asks for itself again
         "ChunkQueue": {"sqs:SendMessage"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},  # a customer's last row may have to be applied once more at the end
         "ImportsBucket": {"s3:ListBucket"},  # a sidecar that is not there is a 404 only for who may list

@@ -54,12 +54,12 @@ class ImportMessage(Body):
 
 
 class ChunkMessage(Body):
-    """A chunk of an import is to be worked on; chunks are counted from 1."""
+    """A chunk of an import is to be worked on; chunks are counted from 0."""
 
     type: Literal["chunk"]
     v: Literal[1]
     import_id: Annotated[str, Field(pattern=IMPORT_ID)]
-    chunk: Annotated[int, Field(ge=1)]
+    chunk: Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)

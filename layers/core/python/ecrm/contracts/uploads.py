@@ -1,10 +1,9 @@
 """Imports on the wire: asking for the upload of a contact file, and how far a file is."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -12,8 +11,6 @@ from pydantic_core import PydanticCustomError
 from ecrm.application.imports import RequestImport
 from ecrm.domain import instants
 from ecrm.domain.imports import (
-    REJECTS_CSV,
-    REJECTS_NDJSON,
     RESULT,
     FileFormat,
     Import,
@@ -24,14 +21,16 @@ from ecrm.domain.imports import (
     RowError,
     Tally,
     is_data,
+    rejects_of,
 )
+from ecrm.domain.reasons import ROW
 
-from .fields import Answer, Body, SiteId, storable
+from .fields import Answer, Body, SiteId
+from .sidecars import SidecarBody
 
 FILES_KEPT = timedelta(days=29)
 """How long the bucket keeps a contact file and what was made of it."""
 LARGEST_FILE = 2**30
-LARGEST_OPTIONS = 64 * 1024
 _MEDIA_TYPE = r"^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$"
 _NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f/\\]")
 
@@ -50,12 +49,6 @@ def _file_name(value: str) -> str:
     return value
 
 
-def _small_enough(value: dict[str, Any]) -> dict[str, Any]:
-    if len(json.dumps(value, ensure_ascii=False, default=str).encode()) > LARGEST_OPTIONS:
-        raise PydanticCustomError("options_too_large", "the options of an import are at most 64 KB of JSON")
-    return value
-
-
 class RequestImportBody(Body):
     """A file that is to be uploaded: what its rows are, what it is called, and how many bytes it has.
 
@@ -67,12 +60,11 @@ class RequestImportBody(Body):
     size: Annotated[int, Field(ge=1, le=LARGEST_FILE)]
     content_type: Annotated[str, StringConstraints(pattern=_MEDIA_TYPE)] = "application/octet-stream"
     site: SiteId | None = None
-    options: Annotated[dict[str, Any], AfterValidator(storable), AfterValidator(_small_enough)] | None = None
+    options: SidecarBody | None = None
 
     def to_command(self, site: str, source: str) -> RequestImport:
-        return RequestImport(
-            kind=Kind(self.kind), file_name=self.name, size=self.size, site=site, options=self.options, source=source
-        )
+        sidecar = None if self.options is None else self.options.model_dump_json(exclude_unset=True).encode()
+        return RequestImport(kind=Kind(self.kind), file_name=self.name, size=self.size, site=site, sidecar=sidecar, source=source)
 
 
 class UploadBody(Answer):
@@ -150,10 +142,11 @@ class RowErrorBody(Answer):
     line: int | None
     column: str | None
     code: str
+    detail: str
 
     @classmethod
     def of(cls, error: RowError) -> Self:
-        return cls(row=error.row, line=error.line, column=error.column, code=error.code)
+        return cls(row=error.row, line=error.line, column=error.column, code=error.code, detail=ROW.get(error.code, ""))
 
 
 class ImportWarningBody(Answer):
@@ -238,16 +231,12 @@ class ImportBody(Answer):
             error=ImportErrorBody(code=import_.error, detail=import_.detail or "") if import_.error else None,
             upload=UploadBody.of(upload) if upload else None,
             result=_file(link, import_.name + RESULT) if import_.has_ended and import_.etag else None,
-            rejects=_file(link, import_.name + _rejects(import_)) if import_.has_rejects else None,
+            rejects=_file(link, rejects_of(import_)) if import_.has_rejects else None,
             undo_job_id=import_.undo_job_id,
             requested_at=instants.to_answer(import_.requested_at),
             started_at=instants.to_answer(import_.started_at) if import_.started_at else None,
             finished_at=instants.to_answer(import_.finished_at) if import_.finished_at else None,
         )
-
-
-def _rejects(import_: Import) -> str:
-    return REJECTS_NDJSON if import_.layout and import_.layout.format is FileFormat.NDJSON else REJECTS_CSV
 
 
 def _file(link: Link, name: str) -> ImportFileBody | None:

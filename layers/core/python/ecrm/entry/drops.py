@@ -11,12 +11,12 @@ from .queue import consume_each
 
 
 def consume(
-    event: Mapping[str, Any], *, bucket: str, begin: Callable[[Drop], object], go_on: Callable[[str], object]
+    event: Mapping[str, Any], *, bucket: str, begin: Callable[[Drop], str | None], go_on: Callable[[str], object]
 ) -> dict[str, list[dict[str, str]]]:
     """Begin what was dropped, go on with what asks for it, and name the messages that failed.
 
-    A notice of another bucket is acknowledged: the queue takes them from any bucket of the account. No log names a file, because
-    its name may be somebody's.
+    `begin` gives the import's id, or None where there is nothing to do. A notice of another bucket is acknowledged: the queue
+    takes them from any bucket of the account. No log names a file, because its name may tell of a person.
     """
 
     def work(message: ImportMessage | Drops) -> None:
@@ -24,10 +24,11 @@ def consume(
             go_on(message.import_id)
             return
         for where, drop in message.told:
-            if where == bucket:
-                begin(drop)
+            import_id = begin(drop) if where == bucket else None
+            if import_id is None:
+                observability.note("notice ignored", sequencer=drop.sequencer)
             else:
-                observability.note("notice ignored", why="foreign_bucket", sequencer=drop.sequencer)
+                go_on(import_id)
 
     return consume_each(event, read_message, work, _ids)
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from ecrm.application.import_ports import ImportFiles, Imports
-from ecrm.application.imports import ImportRequested, RequestImport, list_imports, read_import
-from ecrm.application.jobs import Requested
+from ecrm.application.imports import Requested, RequestImport, list_imports, read_import
+from ecrm.application.jobs import Requested as JobRequested
 from ecrm.application.ports import LINK_SECONDS, Request
 from ecrm.contracts.drops import IMPORT_ID
 from ecrm.contracts.jobs import JobBody
@@ -17,9 +17,7 @@ from .cursors import seal, unseal
 from .http import Call, Reply
 
 
-def asked(
-    call: Call, use: Callable[[RequestImport, Request | None], ImportRequested], *, files: Callable[[], ImportFiles]
-) -> Reply:
+def asked(call: Call, use: Callable[[RequestImport, Request | None], Requested], *, files: Callable[[], ImportFiles]) -> Reply:
     """Answer with a form for the upload, a new one where the Idempotency-Key was met before and the file has not come yet."""
     body: RequestImportBody = call.body
     requested = use(body.to_command(call.site(body.site), call.source), call.request)
@@ -50,7 +48,7 @@ def cancelled(call: Call, cancel: Callable[[str], Import], *, imports: Imports) 
     return Reply(200, ImportBody.of(cancel(call.path["import_id"])))
 
 
-def undone(call: Call, undo: Callable[[str, Request | None, str], Requested], *, imports: Imports) -> Reply:
+def undone(call: Call, undo: Callable[[str, Request | None, str], JobRequested], *, imports: Imports) -> Reply:
     _reached(call, read_import(call.path["import_id"], imports=imports)[0])
     requested = undo(call.path["import_id"], call.request, call.source)
     replayed = {"idempotent-replayed": "true"} if requested.replayed else {}
