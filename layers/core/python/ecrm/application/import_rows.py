@@ -95,7 +95,8 @@ type Was = Stated | Ground | None
 class RowChange:
     """What a row has changed: `before` and `after` by field or reason. Nothing of it is personal.
 
-    `key` is a product's sku, or a name of a suppression that tells no address.
+    `key` is a product's sku, or a name of a suppression that tells no address. `undone` says what became of it since, a word
+    for the whole and one for each field that was left.
     """
 
     import_id: str
@@ -105,6 +106,7 @@ class RowChange:
     before: Mapping[str, Was]
     after: Mapping[str, Was]
     expires_at: datetime
+    undone: tuple[str, Mapping[str, str]] | None = None
 
 
 class RowChanges(Protocol):
@@ -114,11 +116,15 @@ class RowChanges(Protocol):
 
 
 class ImportedProducts(Products, Protocol):
-    def write_row(self, product: Product, change: RowChange, *, seen: int, is_first: bool) -> None:
-        """Write both in one transaction, if the stored version is still `seen` and, the first time, the row has changed nothing.
+    def write_row(self, product: Product, change: RowChange, *, seen: int) -> None:
+        """Write both in one transaction, if the stored version is still `seen` and the row has changed nothing yet.
 
-        Raises RuleBroken, Contended.
+        A change that is `undone` takes the place of what the row has changed. Raises RuleBroken, Contended.
         """
+        ...
+
+    def remove_row(self, sku: str, change: RowChange, *, seen: int) -> None:
+        """Take a product out of the catalogue, with a change that is `undone`. Raises Contended."""
         ...
 
 
@@ -132,6 +138,14 @@ class ImportedSuppressions(Suppressions, Protocol):
 
     def key(self, address: Address) -> str:
         """Name an address's suppression without telling the address."""
+        ...
+
+    def named(self, key: str) -> tuple[Suppression, int]:
+        """Give what is known of an address by the name of its suppression, and its version; strongly consistent."""
+        ...
+
+    def write_named_row(self, suppression: Suppression, change: RowChange, now: datetime, *, seen: int) -> None:
+        """Write both by the name that the change holds, with a change that is `undone`. Raises Contended."""
         ...
 
 
@@ -156,10 +170,9 @@ def _product(
         at = command.at or now
         if at > now + AHEAD:
             raise Invalid.at("/updated_at", "in_the_future", "more than 24 hours ahead of our clock")
-        done: RowChange | None = None
         for _ in range(ATTEMPTS):
             stored = products.find(command.sku)
-            said = {name: value for name, value in command.said.items() if _is_news(stored, name, value, row.rules)}
+            said = _news(stored, command.said, row.rules)
             told = Product(command.sku, {name: Stated(value, at) for name, value in said.items()}, at)
             new = told if stored is None else merged(stored, told)
             if stored is not None and new.fields == stored.fields:
@@ -168,29 +181,34 @@ def _product(
             if import_.is_dry_run:
                 return result
             seen = stored.version if stored else 0
-            change = _change(
-                import_, row.row, result, command.sku, before=_stated(stored, said), after=_stated(new, said), earlier=done
-            )
+            change = _change(import_, row.row, result, command.sku, before=_stated(stored, said), after=_stated(new, said))
             try:
-                products.write_row(replace(new, version=seen + 1), change, seen=seen, is_first=done is None)
+                products.write_row(replace(new, version=seen + 1), change, seen=seen)
             except Contended:
-                done = changes.find(import_.import_id, row.row)
+                if done := changes.find(import_.import_id, row.row):
+                    return done.result
                 continue
-            return change.result
+            return result
         raise Contended("the product is written by many at once")
 
     return kept
 
 
-def _is_news(stored: Product | None, name: str, value: Any, rules: Mapping[str, Rule]) -> bool:
-    known = stored.value(name) if stored else None
-    match rules.get(name, Rule.OVERWRITE):
+def _news(stored: Product | None, said: Mapping[str, Any], rules: Mapping[str, Rule]) -> Mapping[str, Any]:
+    """Give what a row has to say: all that its rules let it say, or nothing, where all of it is known."""
+    known = {name: stored.value(name) if stored else None for name in said}
+    allowed = {name: value for name, value in said.items() if _may_say(rules.get(name, Rule.OVERWRITE), known[name], stored)}
+    return allowed if any(value != known[name] for name, value in allowed.items()) else {}
+
+
+def _may_say(rule: Rule, known: Any, stored: Product | None) -> bool:
+    match rule:
         case Rule.NEVER:
             return stored is None
         case Rule.FILL_IF_EMPTY:
-            return known is None and value is not None
+            return known is None
         case Rule.OVERWRITE:
-            return bool(known != value)
+            return True
 
 
 def _stated(product: Product | None, names: Mapping[str, Any]) -> dict[str, Was]:
@@ -371,23 +389,15 @@ def _done_before(import_: Import, row: int, changes: RowChanges) -> RowResult:
 
 
 def _change(
-    import_: Import,
-    row: int,
-    result: RowResult,
-    key: str,
-    *,
-    before: Mapping[str, Was],
-    after: Mapping[str, Was],
-    earlier: RowChange | None = None,
+    import_: Import, row: int, result: RowResult, key: str, *, before: Mapping[str, Was], after: Mapping[str, Was]
 ) -> RowChange:
-    """Say what a row has changed, together with what it changed `earlier`, when a row before it had not been worked on yet."""
     return RowChange(
         import_id=import_.import_id,
         row=row,
-        result=earlier.result if earlier else result,
+        result=result,
         key=key,
-        before={**before, **earlier.before} if earlier else before,
-        after={**earlier.after, **after} if earlier else after,
+        before=before,
+        after=after,
         expires_at=import_.requested_at + KEPT,
     )
 

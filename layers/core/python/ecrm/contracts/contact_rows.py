@@ -20,7 +20,7 @@ from .import_rows import Cell, Reading, Wrong, held, own_id, phone_of
 from .locales import Locale, Unread
 from .profiles import PutCustomerBody
 
-_LIST = re.compile(r"[;|,،、；，\n]")
+_LIST = re.compile(r"[;|,\u060c\u3001\uff1b\uff0c\n]")
 _NO_ATTRIBUTES = attributes.IDENTIFIERS | {"tags", "updated_at"}
 _TRIMMED = frozenset({"first_name", "last_name", "name", "gender", "country", "city", "postal_code", "street", "company_name"})
 """Attributes that a mail writes: blanks around them are slips. Texts of other columns stay as they stand."""

@@ -58,7 +58,7 @@ def _reached(cells: Mapping[str, Cell], reading: Reading) -> tuple[str, str]:
             raise Wrong("bad_channel", cells["channel"].name)
         cell = cells.get("address") or cells.get({"sms": "phone"}.get(channel, "email")) or cell
     elif cell.target == "address":
-        channel = "email" if "@" in cell.text or "＠" in cell.text else "sms"
+        channel = "email" if "@" in cell.text or "\uff20" in cell.text else "sms"
     else:
         channel = "sms" if cell.target == "phone" else "email"
     match channel:

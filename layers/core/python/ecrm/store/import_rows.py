@@ -21,6 +21,7 @@ class DynamoRowChanges:
         item = self._table.get(keys.import_row(import_id, row), consistent=True)
         if item is None:
             return None
+        undone = item.get("undone")
         return RowChange(
             import_id=import_id,
             row=row,
@@ -29,10 +30,12 @@ class DynamoRowChanges:
             before=_values_of(item["before"]),
             after=_values_of(item["after"]),
             expires_at=datetime.fromtimestamp(item["expires_at"], UTC),
+            undone=(undone["result"], undone["left"]) if undone else None,
         )
 
 
-def put_row(change: RowChange, *, is_first: bool = True) -> Put:
+def put_row(change: RowChange) -> Put:
+    """Write what a row has changed, once; that it is undone is written in its place, under the version of what is put back."""
     key = keys.import_row(change.import_id, change.row)
     item: Item = {
         "PK": key.pk,
@@ -45,7 +48,10 @@ def put_row(change: RowChange, *, is_first: bool = True) -> Put:
         "after": _values(change.after),
         "expires_at": int(change.expires_at.timestamp()),
     }
-    return Put(item, "attribute_not_exists(PK)" if is_first else None, "the row has changed nothing yet")
+    if change.undone is None:
+        return Put(item, "attribute_not_exists(PK)", "the row has changed nothing yet")
+    result, left = change.undone
+    return Put(item | {"undone": {"result": result, "left": dict(left)}}, None, "what is put back has its version")
 
 
 def _values(values: Mapping[str, Was]) -> Item:

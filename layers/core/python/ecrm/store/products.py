@@ -11,7 +11,7 @@ from ecrm.domain.products import Product, Stated
 
 from . import keys
 from .import_rows import put_row
-from .table import Item, Put, Refused, Table, put_as_seen
+from .table import Delete, Item, Put, Refused, Table, as_seen, put_as_seen
 
 LARGEST = 64 * 1024
 """Bytes of JSON that a product may have: a page of a list reads a hundred of them."""
@@ -33,9 +33,16 @@ class DynamoProducts:
             return product_of(refused.found[_WHY])
         return None
 
-    def write_row(self, product: Product, change: RowChange, *, seen: int, is_first: bool) -> None:
+    def write_row(self, product: Product, change: RowChange, *, seen: int) -> None:
         try:
-            self._table.write((_as_seen(product, seen), put_row(change, is_first=is_first)))
+            self._table.write((_as_seen(product, seen), put_row(change)))
+        except Refused:
+            raise Contended("the product was written meanwhile") from None
+
+    def remove_row(self, sku: str, change: RowChange, *, seen: int) -> None:
+        condition, values = as_seen(seen)
+        try:
+            self._table.write((Delete(keys.product(sku), condition, _WHY, values), put_row(change)))
         except Refused:
             raise Contended("the product was written meanwhile") from None
 

@@ -39,10 +39,19 @@ class DynamoSuppressions:
             raise Contended("the address was written meanwhile")
 
     def write_row(self, address: Address, suppression: Suppression, change: RowChange, now: datetime, *, seen: int) -> None:
+        self._write_row(keys.suppression(address, self._secret()), suppression, change, now, seen)
+
+    def _write_row(self, key: keys.Key, suppression: Suppression, change: RowChange, now: datetime, seen: int) -> None:
         try:
-            self._table.write((_as_seen(keys.suppression(address, self._secret()), suppression, now, seen), put_row(change)))
+            self._table.write((_as_seen(key, suppression, now, seen), put_row(change)))
         except Refused:
             raise Contended("the address was written meanwhile") from None
+
+    def named(self, key: str) -> tuple[Suppression, int]:
+        return self._find(keys.Key(key, "SUPPRESSION"))
+
+    def write_named_row(self, suppression: Suppression, change: RowChange, now: datetime, *, seen: int) -> None:
+        self._write_row(keys.Key(change.key, "SUPPRESSION"), suppression, change, now, seen)
 
     def key(self, address: Address) -> str:
         return keys.suppression(address, self._secret()).pk
