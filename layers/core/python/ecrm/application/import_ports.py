@@ -36,8 +36,7 @@ class Imports(Protocol):
         """Write an import whose file has come, unless there was a later upload of that name; one transaction.
 
         An import at version 1 is new, with its row in the list; a later one must be as it was seen. Gives it, as it stands
-        where an earlier notice of this upload has written it, or None where this upload is not the newest of its name.
-        Raises Contended.
+        where an earlier notice of this upload has written it, or None where a later upload came first. Raises Contended.
         """
         ...
 

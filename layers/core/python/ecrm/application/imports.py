@@ -171,7 +171,7 @@ def _found(import_id: str, imports: Imports) -> Import:
 def begin(drop: Drop, *, imports: Imports, files: ImportFiles) -> str | None:
     """Write down that a file has come; gives the import's id, for each notice of that upload the same.
 
-    None where the object is no file of rows, where a later upload has its name, or where nobody wants it any more.
+    None where the object is no file of rows, where a later upload of its name came first, or where nobody wants it any more.
     """
     if not drop.name.startswith(FOLDER) or not is_data(drop.name):
         return None
@@ -186,6 +186,8 @@ def begin(drop: Drop, *, imports: Imports, files: ImportFiles) -> str | None:
         return None
     for _ in range(ATTEMPTS):
         announced = _announced(drop, imports)
+        if announced is not None and announced.etag == drop.etag:
+            return announced.import_id
         if announced is not None and announced.etag is None and announced.has_ended:
             return None
         is_awaited = announced is not None and announced.state is ImportState.AWAITING_UPLOAD
@@ -274,7 +276,7 @@ class Reader:
     def _read(self, import_: Import, is_late: Callable[[], bool]) -> Progress:
         progress = self.imports.progress(import_.import_id)
         if progress.is_split:
-            return progress
+            return progress if progress.is_complete else self._asked(import_, progress)
         if import_.state is ImportState.CANCELLED or import_.error is not None:
             return self._moved(import_, progress, replace(progress, is_split=True, is_cut=True))
         if import_.state is ImportState.QUEUED:
@@ -328,7 +330,7 @@ class Reader:
             if import_.plan is None:
                 plan = rows.plan(import_, source.layout, source.sample)
                 import_ = self._write(replace(import_, layout=source.layout, plan=plan, version=import_.version + 1))
-            after, fresh = progress, 0
+            after, fresh = self._asked(import_, progress), 0
             for records, position in source.chunks(rows.group(import_)):
                 if position.row >= MOST_ROWS:
                     raise FileRefused(f"a file has at most {MOST_ROWS:,} rows; cut it in two", code="too_many_rows")
@@ -347,11 +349,15 @@ class Reader:
         return self._checked(import_, progress, replace(after, is_split=True))
 
     def _checked(self, import_: Import, seen: Progress, after: Progress) -> Progress:
-        """Ask for the chunks that are new, and note how far the reading is; no further, where it was cancelled meanwhile."""
-        self.chunks.send(import_.import_id, range(seen.chunks, after.chunks))
+        """Note how far the reading is, no further where it was cancelled meanwhile; then ask for the chunks that are new."""
         if not after.is_split and _found(import_.import_id, self.imports).state is ImportState.CANCELLED:
             after = replace(after, is_split=True, is_cut=True)
-        return self._moved(import_, seen, after)
+        return self._asked(import_, self._moved(import_, seen, after))
+
+    def _asked(self, import_: Import, progress: Progress) -> Progress:
+        """Ask for what is noted, and for what may have been asked before: nobody works on a chunk that is not noted."""
+        self.chunks.send(import_.import_id, range(progress.asked, progress.chunks))
+        return replace(progress, asked=progress.chunks)
 
     def _moved(self, import_: Import, seen: Progress, after: Progress) -> Progress:
         """Note how far the reading is, whatever chunks are done meanwhile. Raises Overtaken."""
@@ -455,7 +461,7 @@ class Reader:
 
 def _reading(progress: Progress) -> dict[str, Any]:
     """What the reader says of an import's progress; the rest is said by who works on chunks."""
-    return {name: getattr(progress, name) for name in ("position", "rows", "chunks", "is_split", "is_cut")}
+    return {name: getattr(progress, name) for name in ("position", "rows", "chunks", "asked", "is_split", "is_cut")}
 
 
 def _subject(touched: str) -> bytes:

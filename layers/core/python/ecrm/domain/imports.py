@@ -300,6 +300,7 @@ class Import:
 class Progress:
     """How far an import is: the reader's `position`, `rows` and `chunks` until there, and the chunks that are done.
 
+    Of the chunks, the first `asked` were asked to be worked on for certain; of the others nobody knows.
     `is_split` says that there will be no more chunks, `is_cut` that the file has more rows than were read. When all is done, the
     rows are counted once more in `parts`, each customer, product or address once, into `taken`.
     """
@@ -307,6 +308,7 @@ class Progress:
     position: Position = field(default_factory=Position)
     rows: int = 0
     chunks: int = 0
+    asked: int = 0
     is_split: bool = False
     is_cut: bool = False
     done: int = 0

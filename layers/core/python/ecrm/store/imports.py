@@ -48,7 +48,7 @@ class DynamoImports:
         key = keys.import_file(import_.name)
         newest = self._table.get(key, consistent=True)
         if newest is not None and newest["sequencer"] >= ordered(sequencer):
-            return self.find(newest["import_id"]) if newest["sequencer"] == ordered(sequencer) else None
+            return self.find(newest["import_id"] if newest["sequencer"] == ordered(sequencer) else import_.import_id)
         version = newest["version"] if newest else 0
         upload = _expiring(key, "import_file", import_) | {
             "version": version + 1,
@@ -231,6 +231,7 @@ def _progressed(import_: Import, progress: Progress) -> Put:
         "position": position,
         "rows": progress.rows,
         "chunks": progress.chunks,
+        "asked": progress.asked,
         "is_split": progress.is_split,
         "is_cut": progress.is_cut,
         "done": progress.done,
@@ -248,6 +249,7 @@ def _progress_of(item: Mapping[str, Any]) -> Progress:
         position=Position(**item["position"]),
         rows=item["rows"],
         chunks=item["chunks"],
+        asked=item["asked"],
         is_split=item["is_split"],
         is_cut=item["is_cut"],
         done=item["done"],
