@@ -288,7 +288,7 @@ class Reader:
     def _started(self, import_: Import) -> Import:
         """Read what is said of the file, and look whether the same was there before."""
         if not import_.size:
-            raise FileRefused("the file is empty", code="empty_file")
+            raise FileRefused("the file is empty", code="file_empty")
         if import_.size > LARGEST_FILE:
             raise FileRefused("a file is at most 1 GB; cut it in two", code="file_too_large")
         now = self.clock.now()
