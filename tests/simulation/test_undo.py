@@ -1,25 +1,31 @@
 """Undoing contacts: what a file changed is put back where nothing changed it since, and what is left is listed."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import pytest
 
 from ecrm.application import jobs, undo
 from ecrm.application.import_rows import ContactRow
+from ecrm.application.ports import Contended
 from ecrm.domain.consent import State
+from ecrm.domain.customers import Customer
 from ecrm.domain.errors import Conflict, NotFound
-from ecrm.domain.imports import Import, ImportState, Kind, Options, Progress, RowOutcome, Tally, finished
+from ecrm.domain.imports import Import, ImportState, Kind, Options, Progress, RowOutcome, RowResult, Tally, finished
 from ecrm.domain.jobs import ExportFile, FileFormat, Job, JobKind
+from ecrm.store.contact_rows import DynamoContactRows
 from ecrm.store.imports import DynamoImports
+from ecrm.store.keys import customer_partition
 from ecrm.store.table import Item
 from tests.builders import NOON
-from tests.simulation.company import SITE, Company, Stopped, person
+from tests.simulation.company import SITE, Company, Counted, Stopped, person
+from tests.simulation.schedule import ROUGH, Schedule, hold
 from tests.simulation.table import MemoryTable
-from tests.simulation.test_contact_rows import FILE, LATER, answer, attributes, line, state_of
+from tests.simulation.test_contact_rows import FILE, LATER, answer, attributes, line, state_of, taken
 
 BEFORE, UNDONE_AT = NOON - timedelta(days=1), NOON + timedelta(hours=2)
 SARA: dict[str, Any] = {"email": "sara@example.com"}
@@ -255,3 +261,87 @@ def code_of(call: Callable[[], object]) -> str | None:
     except (Conflict, NotFound) as error:
         return error.code
     return None
+
+
+# ── somebody writes while a file is undone ───────────────────────────────────────────────────────────────────────────
+
+
+def once(call: Callable[[], object]) -> None:
+    """Say something of a customer known by id, who may be no more, or may be leaving: then the caller is to come back."""
+    with suppress(NotFound, Contended):
+        call()
+
+
+JOB = Job(job_id="j0", kind=JobKind.UNDO_IMPORT, requested_at=UNDONE_AT, source="key:1", import_id="i1")
+SECOND = replace(FILE, import_id="i2", at=NOON + timedelta(hours=1))
+MADE = [RowOutcome(1, RowResult.CREATED, "c1"), RowOutcome(2, RowResult.UPDATED, "c1")]
+WRITERS: dict[str, Callable[[Company], object]] = {
+    "order": lambda company: company.place(person(**SARA), "A-1", LATER, LATER),
+    "put": lambda company: company.put(person(**SARA), {"city": "Bonn"}, LATER, LATER),
+    "update": lambda company: once(lambda: company.update("c1", {"city": "Bonn"}, LATER, LATER)),
+    "consent": lambda company: once(lambda: company.consent("c1", State.DENIED, LATER, LATER)),
+    "contact": lambda company: once(lambda: company.contact("c1", "call-1", "hello", LATER, LATER)),
+    "import": lambda company: company.import_contacts(SECOND, [line(1, {"city": "Bonn"}, file=SECOND)], LATER),
+    "erasure": lambda company: once(lambda: company.erase("c1", LATER)),
+    "projection": lambda company: once(lambda: company.recount("c1")),
+}
+
+
+@cache
+def made() -> MemoryTable:
+    """Somebody whom a file has made, and told something of once more."""
+    company = Company(MemoryTable()).open()
+    rows = [line(1, {"city": "Köln"}, consents=(answer(State.GRANTED),)), line(2, {"city": "Ulm"}, phone="+491701234567", **SARA)]
+    assert [(RowResult.CREATED, "c1", ()), (RowResult.UPDATED, "c1", ())] == taken(company, *rows)
+    company.recount("c1")
+    return company.table
+
+
+def raced(seed: int, kind: type[DynamoContactRows] = DynamoContactRows) -> Schedule:
+    schedule = Schedule(seed, ROUGH, table=made())
+    company = Company(schedule.table, Counted(10))
+    company.contact_rows = kind(company.table, company.customers, company.profiles, lambda: b"for tests only")
+    names = schedule.random.sample(sorted(WRITERS), schedule.random.randint(1, 2))
+    schedule.run({"undo": lambda: undone_by(company)} | {name: partial(WRITERS[name], company) for name in names})
+    return schedule
+
+
+def undone_by(company: Company) -> object:
+    return undo.undo_contacts(
+        FILE,
+        JOB,
+        MADE[::-1],
+        store=company.contact_rows,
+        customers=company.customers,
+        profiles=company.profiles,
+        consents=company.consents,
+        clock=Stopped(UNDONE_AT),
+    )
+
+
+def astray(items: Iterable[Item]) -> list[str]:
+    """Facts without their customer, customers whom nobody may write to, and identifiers that lead to nobody."""
+    items = list(items)
+    profiles = {item["PK"]: item for item in items if item["SK"] == "PROFILE"}
+    alone = [f"{item['PK']} {item['SK']}" for item in items if item["PK"].startswith("CUSTOMER#") and item["PK"] not in profiles]
+    leaving = [pk for pk, item in profiles.items() if pk == customer_partition(item.get("merged_into", ""))]
+    lost = [item["PK"] for item in items if "customer_id" in item and customer_partition(item["customer_id"]) not in profiles]
+    return [*alone, *leaving, *lost]
+
+
+def test_nobody_is_removed_of_whom_something_else_is_told_at_that_moment() -> None:
+    def check(seed: int) -> None:
+        assert [] == astray(raced(seed).table.items())
+
+    hold(check, range(2_000))
+
+
+class AtOnce(DynamoContactRows):
+    """Removes customers without letting nobody write to them before."""
+
+    def leave(self, customer: Customer) -> Customer:
+        return customer
+
+
+def test_without_leaving_first_facts_would_lose_their_customer() -> None:
+    assert any(astray(raced(seed, AtOnce).table.items()) for seed in range(2_000))
