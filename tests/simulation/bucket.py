@@ -42,6 +42,7 @@ from tests.simulation.table import Moment, Pause, go_on
 LATER = NOON + timedelta(hours=1)
 BAD = "no address"
 """What a row of the tests says where its address should be, if it is to be refused."""
+DAMAGED = "from here on the file is damaged"
 
 
 @dataclass
@@ -155,6 +156,8 @@ class Lines:
     def chunks(self, _group: Callable[[Record], str | None]) -> Iterator[tuple[tuple[Record, ...], Position]]:
         records = (Record(row, row + 1, tuple(cells)) for row, cells in enumerate(self._rows, 1) if row > self._position.row)
         for some in batched(records, self._most, strict=False):
+            if any((record.cells or ("",))[0] == DAMAGED for record in some):
+                raise FileRefused("the compressed file is damaged", code="gzip_damaged")
             yield some, Position(some[-1].row, some[-1].line)
 
 
