@@ -53,9 +53,10 @@ def counts(found: dict[str, Any]) -> dict[str, int]:
     return {name: found[name] for name in RowResult if found[name]}
 
 
-def names(office: Office) -> dict[str, str]:
+def names(office: Office) -> dict[str, Any]:
     """First names by address."""
-    company, found = office.company, {}
+    company = office.company
+    found: dict[str, Any] = {}
     for item in company.table.items("PROFILE"):
         profile = read_profile(item["PK"].removeprefix("CUSTOMER#"), customers=company.customers, profiles=company.profiles)
         found[profile.customer.identifiers[0].value] = known(profile.attributes).get("first_name")

@@ -48,6 +48,7 @@ from ecrm.domain.imports import (
     upload_name,
 )
 from ecrm.domain.instants import to_answer
+from ecrm.domain.reasons import sentence
 
 from .import_ports import ChunkQueue, ImportFiles, ImportQueue, Imports, Interpret, Row, Rows, RowsOf
 from .orders import AHEAD
@@ -586,7 +587,7 @@ def _outcomes[R: Row](import_: Import, records: Sequence[Record], rows: Rows[R])
     readable: list[Record] = []
     for record in records:
         if record.flaw is not None:
-            found[record.row] = RowOutcome(record.row, RowResult.REJECTED, code=record.flaw)
+            found[record.row] = RowOutcome(record.row, RowResult.REJECTED, code=record.flaw, detail=sentence(record.flaw))
         elif record.is_blank:
             found[record.row] = RowOutcome(record.row, RowResult.SKIPPED, code=Skip.BLANK)
         else:
