@@ -64,8 +64,10 @@ if TYPE_CHECKING:
     from ecrm.messaging.rendering import Pages
     from ecrm.store.behaviour import DynamoBehaviour
     from ecrm.store.consent import DynamoConsents
+    from ecrm.store.contact_rows import DynamoContactRows
     from ecrm.store.contacts import DynamoContacts
     from ecrm.store.events import DynamoTimeline
+    from ecrm.store.import_rows import DynamoRowChanges
     from ecrm.store.imports import DynamoImports
     from ecrm.store.jobs import DynamoJobs
     from ecrm.store.limits import DynamoLimits
@@ -404,20 +406,32 @@ def chunk_queue() -> "SqsChunkQueue":
 
 
 @cache
+def contact_rows() -> "DynamoContactRows":
+    from ecrm.store.contact_rows import DynamoContactRows  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoContactRows(table(), customers(), profiles(), _identity_secret)
+
+
+@cache
+def row_changes() -> "DynamoRowChanges":
+    from ecrm.store.import_rows import DynamoRowChanges  # noqa: PLC0415 (the same)
+
+    return DynamoRowChanges(table())
+
+
+@cache
 def import_rows() -> "RowsOf":
     """How the rows of each kind are read and worked on."""
-    from ecrm.application import contact_rows  # noqa: PLC0415 (only those who read contact files carry all of this)
+    from ecrm.application import contact_rows as use_rows_of_contacts  # noqa: PLC0415 (only who reads contact files needs all this)
     from ecrm.application import import_rows as use_rows  # noqa: PLC0415
     from ecrm.application.import_ports import Rows  # noqa: PLC0415
     from ecrm.contracts import imports as files  # noqa: PLC0415
     from ecrm.domain.imports import Kind  # noqa: PLC0415
-    from ecrm.store.contact_rows import DynamoContactRows  # noqa: PLC0415
-    from ecrm.store.import_rows import DynamoRowChanges  # noqa: PLC0415
 
-    changes = DynamoRowChanges(table())
+    changes = row_changes()
     contacts_only = partial(
-        contact_rows.apply_contacts,
-        store=DynamoContactRows(table(), customers(), profiles(), _identity_secret),
+        use_rows_of_contacts.apply_contacts,
+        store=contact_rows(),
         customers=customers(),
         profiles=profiles(),
         consents=consents(),
@@ -545,10 +559,17 @@ def request_erasure(customer_id: str, request: "Request | None", source: str) ->
     return use_jobs.request_erasure(customer_id, request, source=source, jobs=jobs(), customers=customers(), clock=clock, ids=ids)
 
 
+def request_undo(import_id: str, request: "Request | None", source: str) -> "Requested":
+    from ecrm.application import undo  # noqa: PLC0415 (the same)
+
+    return undo.request_undo(import_id, request, source=source, imports=imports(), jobs=jobs(), clock=clock, ids=ids)
+
+
 def work_on(job_id: str, *, is_late: "Callable[[], bool]") -> None:
-    from ecrm.application import erasure, exports  # noqa: PLC0415 (the same)
+    from ecrm.application import erasure, exports, undo, undo_rows  # noqa: PLC0415 (the same)
     from ecrm.application import jobs as use_jobs  # noqa: PLC0415
     from ecrm.contracts import exports as rows  # noqa: PLC0415
+    from ecrm.domain.imports import Kind  # noqa: PLC0415
     from ecrm.domain.jobs import JobKind  # noqa: PLC0415
     from ecrm.store.erasure import DynamoErasure  # noqa: PLC0415
     from ecrm.store.exports import DynamoExports  # noqa: PLC0415
@@ -565,6 +586,14 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]") -> None:
 
     walk: dict[str, Any] = {"exports": DynamoExports(table()), "files": export_files()}
     bulk = partial(exports.export_all, shape=rows.shapes, **walk)
+    undo_contacts = partial(
+        undo.undo_contacts, store=contact_rows(), customers=customers(), profiles=profiles(), consents=consents(), clock=clock
+    )
+    taken_back: dict[Kind, undo.UndoRows] = {
+        Kind.CONTACTS: partial(undo_rows.undo_contacts, undo=undo_contacts, changes=row_changes()),
+        Kind.PRODUCTS: partial(undo_rows.undo_products, products=products(), changes=row_changes()),
+        Kind.SUPPRESSIONS: partial(undo_rows.undo_suppressions, suppressions=suppressions(), changes=row_changes(), clock=clock),
+    }
     steps: dict[JobKind, use_jobs.Steps] = {
         JobKind.EXPORT_CUSTOMERS: partial(bulk, rows_of=customer_rows),
         JobKind.EXPORT_ORDERS: partial(bulk, rows_of=order_rows),
@@ -575,6 +604,9 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]") -> None:
             orders=orders(),
             statistics=statistics(),
             files=export_files(),
+        ),
+        JobKind.UNDO_IMPORT: partial(
+            undo.undo_import, imports=imports(), files=import_files(), exports=export_files(), rows=taken_back
         ),
     }
     kept = timedelta(days=int(os.environ["LOG_RETENTION_DAYS"]))
