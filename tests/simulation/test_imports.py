@@ -27,6 +27,7 @@ RESULT = f"{NAME}.result.json"
 REJECTS = f"{NAME}.rejects.csv"
 HEADER = ("email", "first_name", "city")
 KILLED = Weather(kill=0.004, lose=0.004, resend=0.01, twice=0.2)
+DEADLY = Weather(kill=0.03, lose=0.004, resend=0.01, twice=0.2)
 SOON = timedelta(minutes=5)
 
 
@@ -282,7 +283,7 @@ def test_the_same_file_twice_with_its_notices_in_any_order_gives_the_same_contac
 
 
 def cancelled_in_the_middle(seed: int) -> None:
-    race = Race.of(seed)
+    race = Race.of(seed, DEADLY)
     bucket, imports = race.office.bucket, race.office.imports
     drop = bucket.drop(NAME, text_of(25, people=12))
 
