@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from ecrm.domain.imports import FileFormat, FileRefused
+from ecrm.domain.imports import FileFormat
+
+from .refusals import refused
 
 _GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -31,8 +33,9 @@ _DELIMITERS = ",;\t|"
 _ROWS = 50
 _LOOKED_AT = 64_000
 _SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=(.)"?[\r\n]', re.IGNORECASE)
-_CONTROLS = bytes(sorted(set(range(32)) - set(b"\0\t\n\r\f\x1a\x1b")))
-_MOST_CONTROLS = 0.02
+_CONTROLS = [chr(code) for code in range(1, 32) if chr(code) not in "\t\n\r\f\x1a\x1b"]
+_MOST_CONTROLS = 0.05
+"""Half of what there are among bytes of no meaning."""
 _NULS_OF_UTF16 = 0.1
 """The least share of characters that are ASCII in any table: delimiters, line ends, addresses, digits."""
 _GOOD_TO_BAD = 2
@@ -56,37 +59,40 @@ def is_zip(head: bytes) -> bool:
     return head.startswith(_ZIP)
 
 
+def mark(head: bytes) -> bytes:
+    """Give the byte order mark with which a text begins."""
+    return next((each for each, _ in _BOMS if head.startswith(each)), b"")
+
+
 def written(head: bytes, elsewhere: bytes, *, encoding: str | None, delimiter: str | None) -> Written:
     """Say how a text is written, from its first bytes and some whole lines from elsewhere; what is told is believed.
 
     Raises FileRefused where it is no text, or none that can be read by rows.
     """
-    _refuse_binary(head)
-    found = _known(encoding) if encoding else detected_encoding(head, elsewhere)
-    text = head[:_LOOKED_AT].decode(found, "replace").removeprefix("\ufeff")
+    if head.startswith(_OLE):
+        if _LOCKED in head:
+            raise refused("xlsx_locked")
+        raise refused("old_excel")
+    found = _known(encoding) if encoding else _of_unicode(head)
+    looked = head[:_LOOKED_AT].decode(found or "latin-1", "replace")
+    if sum(map(looked.count, _CONTROLS)) > _MOST_CONTROLS * len(looked):
+        raise refused("not_text")
+    if found is None:
+        found = _of_letters([line for line in (head + elsewhere).splitlines() if not line.isascii()])
+        looked = head[:_LOOKED_AT].decode(found, "replace")
+    text = looked.removeprefix("\ufeff")
     start = text.lstrip()
     if not start:
-        raise FileRefused("the file is empty", code="file_empty")
+        raise refused("file_empty")
     if start.startswith("{"):
         return Written(FileFormat.NDJSON, found)
     if re.match(r"\[\s*\{", start):
-        raise FileRefused("the file is one JSON array; write one object a line instead", code="json_array")
+        raise refused("json_array")
     named = _SEPARATOR_LINE.match(text)
     if delimiter is None:
         is_whole = len(head) <= _LOOKED_AT
         delimiter = named[1] if named else _detected_delimiter(text if is_whole else text[: text.rfind("\n") + 1] or text)
     return Written(FileFormat.CSV, found, delimiter, has_separator_line=named is not None)
-
-
-def _refuse_binary(head: bytes) -> None:
-    if head.startswith(_OLE):
-        if _LOCKED in head:
-            raise FileRefused("the workbook has a password; save it without one", code="xlsx_locked")
-        raise FileRefused("the file is in Excel's old format; save it as XLSX or CSV", code="old_excel")
-    looked = head[:_LOOKED_AT]
-    controls = len(looked) - len(looked.translate(None, _CONTROLS))
-    if controls > _MOST_CONTROLS * len(looked):
-        raise FileRefused("the file is no text and no workbook", code="not_text")
 
 
 def _known(encoding: str) -> str:
@@ -99,25 +105,30 @@ def _known(encoding: str) -> str:
     except (LookupError, UnicodeError, AssertionError):
         is_ours = False
     if not is_ours:
-        raise FileRefused("the encoding that is named cannot be read", code="encoding_unknown")
+        raise refused("encoding_unknown")
     return {"utf-8-sig": "utf-8", "ascii": "utf-8"}.get(name, name)
 
 
-def detected_encoding(head: bytes, elsewhere: bytes = b"") -> str:
-    """Give UTF-8 wherever it can be."""
-    for mark, encoding in _BOMS:
-        if head.startswith(mark):
+def _of_unicode(head: bytes) -> str | None:
+    """Give the encoding that a mark names, or UTF-16 without one: there, ASCII has a NUL on one side of each letter."""
+    for each, encoding in _BOMS:
+        if head.startswith(each):
             return encoding
-    even, odd = (head[:_LOOKED_AT][at::2].count(0) for at in (0, 1))
-    if max(even, odd) > _NULS_OF_UTF16 * min(len(head), _LOOKED_AT) / 2 and min(even, odd) * 10 < max(even, odd):
+    looked = head[:_LOOKED_AT]
+    even, odd = (looked[at::2].count(0) for at in (0, 1))
+    if max(even, odd) > _NULS_OF_UTF16 * len(looked) / 2 and min(even, odd) * 10 < max(even, odd):
         return "utf-16-le" if odd > even else "utf-16-be"
-    lines = [line for line in (head + elsewhere).splitlines() if not line.isascii()]
-    if not lines or _is_utf8(b"\n".join(lines)):
+    return None
+
+
+def _of_letters(lines: Sequence[bytes]) -> str:
+    """Give the encoding of lines that are not ASCII: UTF-8 wherever it can be."""
+    text = b"\n".join(lines)
+    if not lines or _is_utf8(text):
         return "utf-8"
     import charset_normalizer  # noqa: PLC0415 (of a layer that only imports have)
 
-    sample = b"\n".join(lines)[:_LOOKED_AT]
-    guessed = charset_normalizer.from_bytes(sample, cp_isolation=_CANDIDATES).best()
+    guessed = charset_normalizer.from_bytes(text[:_LOOKED_AT], cp_isolation=_CANDIDATES).best()
     return "utf-8" if guessed is None else guessed.encoding
 
 

@@ -4,6 +4,7 @@ An object of ours under imports/ carries metadata that says so: its name alone c
 may drop it again under the same name.
 """
 
+import codecs
 import json
 import tempfile
 from collections import deque
@@ -24,7 +25,6 @@ from ecrm.domain.errors import Unavailable
 from ecrm.domain.imports import (
     SIDECAR,
     FileFormat,
-    FileRefused,
     Import,
     Layout,
     Options,
@@ -35,8 +35,9 @@ from ecrm.domain.imports import (
 )
 
 from . import sheets
-from .detection import WIDE, Written, is_gzip, is_zip, written
+from .detection import WIDE, Written, is_gzip, is_zip, mark, written
 from .records import Columns, Group, LineRecords, Records, TableRecords, chunks
+from .refusals import refused
 from .rejects import RejectsFile
 from .streams import Blocks, as_utf8, beyond, physical_lines, unpacked
 
@@ -50,6 +51,7 @@ UPLOAD_SECONDS = 3_600
 SAMPLE = 50
 HEAD = 1_000_000
 OURS = {"ecrm": "result"}
+_ENCODED = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _AHEAD = 16
 _LOOKED_AT = 64_000
 _PLACES = 4
@@ -85,7 +87,7 @@ class S3ImportFiles:
     def sidecar(self, name: str) -> bytes | None:
         found = self._get(name + SIDECAR, Range=f"bytes=0-{MOST_SIDECAR}")
         if found is not None and len(found) > MOST_SIDECAR:
-            raise FileRefused("the sidecar is larger than 64 KB", code="sidecar_too_large")
+            raise refused("sidecar_too_large")
         return found
 
     def write_sidecar(self, name: str, content: bytes) -> None:
@@ -99,9 +101,9 @@ class S3ImportFiles:
         cannot be read by ranges is read again, but not parsed.
         """
         if import_.size > MOST_BYTES:
-            raise FileRefused("the file is larger than 1 GB", code="file_too_large")
+            raise refused("file_too_large")
         if import_.size == 0:
-            raise FileRefused("the file is empty", code="file_empty")
+            raise refused("file_empty")
         blocks = Blocks(partial(self._range, import_), import_.size)
         is_gzipped = is_gzip(blocks.first)
         head = b"".join(_up_to(HEAD, unpacked(blocks.pieces()) if is_gzipped else blocks.pieces()))
@@ -176,10 +178,10 @@ class S3ImportFiles:
 
     def _range(self, import_: Import, offset: int, size: int) -> bytes:
         """Read a part of an object as it was announced."""
-        asked = {"Range": f"bytes={offset}-{offset + size - 1}", **({"IfMatch": import_.etag} if import_.etag else {})}
+        asked = {"Range": f"bytes={offset}-{offset + size - 1}", "IfMatch": f'"{import_.etag}"'}
         found = self._get(import_.name, **asked)
         if found is None:
-            raise FileRefused("the file is not there any more", code="file_gone")
+            raise refused("file_gone")
         return found
 
     def _get(self, name: str, **how: str) -> bytes | None:
@@ -190,7 +192,7 @@ class S3ImportFiles:
                 case 404:
                     return None
                 case 412:
-                    raise FileRefused("the file was replaced by another one", code="file_replaced") from error
+                    raise refused("file_replaced") from error
                 case 416:
                     return b""
                 case _:
@@ -263,8 +265,11 @@ def _text(
     found = _written(blocks, head, options, layout, is_gzipped=is_gzipped)
     is_wide = found.encoding in WIDE
     encoding = "utf-8" if is_wide else found.encoding
+    start = Position(0, 0, len(codecs.BOM_UTF8 if is_wide and mark(head) else mark(head)))
+    at = position if position.row else start
 
-    def lines(offset: int) -> Iterator[bytes]:
+    def lines(at: Position) -> Iterator[bytes]:
+        offset = at.offset or 0
         if not is_gzipped and not is_wide:
             return physical_lines(blocks.pieces(offset))
         pieces = unpacked(blocks.pieces()) if is_gzipped else blocks.pieces()
@@ -274,19 +279,19 @@ def _text(
         told = Layout(FileFormat.NDJSON, encoding=found.encoding, is_gzipped=is_gzipped)
 
         def texts(at: Position) -> Records:
-            return LineRecords(lines(at.offset or 0), encoding, at)
+            return LineRecords(lines(at), encoding, at)
 
-        return _source(told, texts(Position()), partial(texts, position), position)
-    table = TableRecords(lines(0), encoding, found.delimiter or ",", Position())
+        return _source(told, texts(start), partial(texts, at), position)
+    table = TableRecords(lines(start), encoding, found.delimiter or ",", start)
     if found.has_separator_line:
         table.pass_over()
     columns = table.head()
     if columns is None:
-        raise FileRefused("the file is empty", code="file_empty")
+        raise refused("file_empty")
     begin = table.position
 
     def rows(at: Position) -> Records:
-        made = TableRecords(lines(at.offset or 0), encoding, found.delimiter or ",", at)
+        made = TableRecords(lines(at), encoding, found.delimiter or ",", at)
         made.columns = columns
         return made
 
@@ -333,7 +338,7 @@ def _workbook(
 def _source(layout: Layout, first: Records, records: Callable[[], Records], position: Position) -> ReadSource:
     sample = tuple(islice(iter(first.read, None), SAMPLE))
     if not sample and position.row == 0:
-        raise FileRefused("the file has no rows below its first one", code="no_rows")
+        raise refused("no_rows")
     return ReadSource(layout, sample, records)
 
 
@@ -360,7 +365,7 @@ def _rejects_type(layout: Layout) -> str:
 
 
 def _ndjson(values: Iterable[Sequence[Any]]) -> bytes:
-    return "".join(f"{json.dumps(value, ensure_ascii=False, separators=(',', ':'))}\n" for value in values).encode()
+    return "".join([f"{_ENCODED(value)}\n" for value in values]).encode()
 
 
 def _record(told: Sequence[Any]) -> Record:

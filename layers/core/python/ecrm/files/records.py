@@ -7,14 +7,16 @@ past that, a cell of this chunk ends with its line. So chunks and flaws depend o
 
 import csv
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from ecrm.domain.imports import MOST_RECORDS, FileRefused, Position, Record
+from ecrm.domain.imports import MOST_RECORDS, Position, Record
 
 from .formats import inert
+from .refusals import refused
 from .streams import MOST_LINE, LongLine
 
 MOST_FIELD = 64_000
@@ -23,13 +25,15 @@ MOST_BYTES = 1_000_000
 """Of a chunk, before its last record."""
 MOST_GROUPED = 1_000
 MOST_GROUPED_BYTES = 4_000_000
-_MOST_LOOKED = 512_000
-"""Bytes that a chunk's flawed records may be looked at in vain."""
+_MOST_LOOKED = 256_000
+"""Bytes that a chunk's flawed records may be looked at in vain, a line counted as so many more."""
+_LINE_COST = 64
 _KEPT = 1_000
 """Characters that a line is known by which is too long to be kept."""
 REJECT_COLUMNS = ("_line", "_column", "_code", "_message")
 REJECT_NAME = "_reject"
 TEXT_NAME = "_text"
+_REJECT = re.compile(rf'(?<=[{{,])\s*"{REJECT_NAME}"\s*:\s*')
 
 csv.field_size_limit(4 * MOST_LINE)  # the bound is ours, so that an error of the reader is never about size
 
@@ -68,7 +72,7 @@ class Columns:
     def of(cls, cells: list[str]) -> "Columns":
         """Raises FileRefused."""
         if len(cells) > MOST_COLUMNS:
-            raise FileRefused(f"the file has more than {MOST_COLUMNS:,} columns", code="too_many_columns")
+            raise refused("too_many_columns")
         names = [cell.strip("\ufeff \t\r\n\u00a0") for cell in cells]
         if not set(REJECT_COLUMNS) <= set(names):
             return cls(tuple(names), len(names))
@@ -89,19 +93,23 @@ def active(cell: str) -> str:
 
 
 class Lines:
-    """Physical lines that can be given back, with the position after them."""
+    """Physical lines that can be given back, and how many rows, lines and bytes are behind."""
 
     def __init__(self, lines: Iterator[bytes], encoding: str, position: Position) -> None:
         self._lines = lines
         self._again: deque[bytes] = deque()
         self._encoding = encoding
-        self._before = position
-        self.position = position
+        self.row, self.line, self._offset = position.row, position.line, position.offset or 0
+        self._before = (self.row, self.line, self._offset)
         self.taken: list[bytes] = []
 
+    @property
+    def position(self) -> Position:
+        return Position(self.row, self.line, self._offset)
+
     def begin(self) -> None:
-        self._before = self.position
-        self.taken.clear()
+        self._before = (self.row, self.line, self._offset)
+        self.taken = []
 
     def take(self) -> bytes | None:
         line = self._again.popleft() if self._again else next(self._lines, None)
@@ -109,18 +117,19 @@ class Lines:
             self.taken.append(line)
         return line
 
-    def end(self, taken: int, rows: int) -> None:
-        """Count the first of the lines that were taken, and give the others back."""
-        while len(self.taken) > taken:
+    def end(self, rows: int, taken: int | None = None) -> None:
+        """Count the lines that were taken; where that is said, so many of them, and the others are given back."""
+        while taken is not None and len(self.taken) > taken:
             self._again.appendleft(self.taken.pop())
-        size = sum(line.size if isinstance(line, LongLine) else len(line) for line in self.taken)
-        at = self.position
-        self.position = Position(at.row + rows, at.line + taken, (at.offset or 0) + size)
+        for line in self.taken:
+            self._offset += line.size if isinstance(line, LongLine) else len(line)
+        self.line += len(self.taken)
+        self.row += rows
 
     def give_back(self) -> None:
         self._again.extendleft(reversed(self.taken))
-        self.taken.clear()
-        self.position = self._before
+        self.taken = []
+        self.row, self.line, self._offset = self._before
 
     def text(self, line: bytes) -> str:
         kept = line[: 4 * _KEPT] if is_long(line) else line
@@ -147,6 +156,7 @@ class TableRecords:
         self._is_garbled = False
         self._has_nul = False
         self._left = _MOST_LOOKED
+        self._cost = 0
         self.size = 0
         self.columns: Columns | None = None
 
@@ -158,7 +168,7 @@ class TableRecords:
         """Leave out a line."""
         self._lines.begin()
         self._lines.take()
-        self._lines.end(len(self._lines.taken), 0)
+        self._lines.end(0)
 
     def head(self) -> Columns | None:
         """Read the columns, None where there is nothing."""
@@ -167,8 +177,8 @@ class TableRecords:
             return None
         cells, flaw = found
         if cells is None or flaw is not None:
-            raise FileRefused("the first row, which names the columns, cannot be read", code="header_unreadable")
-        self._lines.end(len(self._lines.taken), 0)
+            raise refused("no_header")
+        self._lines.end(0)
         self.columns = Columns.of(cells)
         return self.columns
 
@@ -177,14 +187,14 @@ class TableRecords:
         if found is None or self.columns is None:
             return None
         cells, flaw = found
-        first = self._lines.taken[0]
-        row, line = self.position.row + 1, self.position.line + 1
-        self._lines.end(1 if cells is None else len(self._lines.taken), 1)
-        if cells is None:
-            text = self._lines.text(first)
-            self.size = len(text)
-            return Record(row, line, None, text, flaw)
-        return self.columns.record(row, line, cells, flaw)
+        row, line = self._lines.row + 1, self._lines.line + 1
+        if cells is not None:
+            self._lines.end(1)
+            return self.columns.record(row, line, cells, flaw)
+        self._lines.end(1, taken=1)
+        text = self._lines.text(self._lines.taken[0])
+        self.size = len(text)
+        return Record(row, line, None, text, flaw)
 
     def give_back(self) -> None:
         self._lines.give_back()
@@ -197,7 +207,7 @@ class TableRecords:
 
     def _next_line(self) -> str | None:
         taken = self._lines.taken
-        if taken and (self.size > MOST_LINE or self._left <= 0):
+        if taken and (self._cost > MOST_LINE or self._left <= 0):
             raise _Unending
         line = self._lines.take()
         if line is None:
@@ -205,6 +215,7 @@ class TableRecords:
         if is_long(line):
             raise _Unending
         self.size += len(line)
+        self._cost += len(line) + _LINE_COST
         self._has_nul |= b"\0" in line
         try:
             return line.decode(self._encoding)
@@ -216,7 +227,7 @@ class TableRecords:
         """Give a record's cells, or none of them, and its flaw; None at the end. Lines that are blank are passed over."""
         while True:
             self._lines.begin()
-            self.size = 0
+            self.size = self._cost = 0
             self._is_garbled = self._has_nul = False
             try:
                 cells = next(self._parser, None)
@@ -224,9 +235,9 @@ class TableRecords:
                 return None, self._unread(error)
             if cells is None:
                 return None
-            if cells and (len(cells) > 1 or cells[0].strip()):
+            if len(cells) > 1 or self._lines.taken[0].strip():
                 return cells, self._flaw(cells)
-            self._lines.end(len(self._lines.taken), 0)
+            self._lines.end(0)
 
     def _flaw(self, cells: list[str]) -> str | None:
         if self._is_garbled:
@@ -242,7 +253,7 @@ class TableRecords:
         taken = self._lines.taken
         if is_long(taken[0]):
             return "line_too_large"
-        self._left -= self.size - len(taken[0])
+        self._left -= self._cost - len(taken[0])
         is_open = len(taken) > 1 or isinstance(error, _Unending) or "unexpected end" in str(error)
         return "unclosed_quote" if is_open else "stray_quote"
 
@@ -265,13 +276,12 @@ class LineRecords:
             raw = self._lines.take()
             if raw is None:
                 return None
-            row, line = self.position.row + 1, self.position.line + 1
             text, flaw = self._text(raw)
             is_blank = flaw is None and not text.strip("\ufeff \t")
-            self._lines.end(1, 0 if is_blank else 1)
+            self._lines.end(0 if is_blank else 1)
             if not is_blank:
                 self.size = len(raw)
-                return Record(row, line, None, text, flaw)
+                return Record(self._lines.row, self._lines.line, None, text, flaw)
 
     def give_back(self) -> None:
         self._lines.give_back()
@@ -290,25 +300,21 @@ class LineRecords:
 
 def without_reject(text: str) -> str:
     """Give a line as it was before it was rejected; what is not an object of our rejects stays as it is."""
-    at = text.rfind(f'"{REJECT_NAME}"')
-    if at < 0:
-        return text
-    before, after = text[:at].rstrip(), text[at + len(REJECT_NAME) + 2 :].lstrip().removeprefix(":").lstrip()
-    try:
-        about, end = json.JSONDecoder().raw_decode(after)
-    except ValueError:
-        return text
-    if not isinstance(about, dict) or after[end:].strip() != "}" or not before.endswith((",", "{")):
-        return text
-    whole = f"{before.removesuffix(',')}}}"
-    try:
-        match json.loads(whole):
-            case {"_text": str() as original, **others} if not others:
-                return original
-            case _:
-                return whole
-    except ValueError:
-        return whole
+    for name in _REJECT.finditer(text):
+        before, after = text[: name.start()], text[name.end() :]
+        try:
+            about, end = json.JSONDecoder().raw_decode(after)
+            whole = f"{before.removesuffix(',')}}}"
+            original = json.loads(whole)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(about, dict) and after[end:].strip() == "}":
+            match original:
+                case {"_text": str() as line, **others} if not others:
+                    return line
+                case _:
+                    return whole
+    return text
 
 
 def chunks(records: Records, group: Group) -> Iterator[tuple[tuple[Record, ...], Position]]:
@@ -330,7 +336,7 @@ def _chunk(records: Records, group: Group) -> tuple[Record, ...]:
             break
         grouped, grouped_size = (0, 0) if is_parted else (grouped + 1, grouped_size + records.size)
         if grouped >= MOST_GROUPED or grouped_size > MOST_GROUPED_BYTES:
-            raise FileRefused("too many rows in a row belong together", code="group_too_large")
+            raise refused("group_too_large")
         chunk.append(record)
         size += records.size
         last = name

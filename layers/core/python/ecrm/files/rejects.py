@@ -24,9 +24,9 @@ class RejectsFile:
     def __init__(self, layout: Layout, send: Callable[[bytes], None]) -> None:
         self._layout = layout
         self._send = send
-        self._text = io.StringIO(newline="")
+        self._content = io.BytesIO()
+        self._text = io.TextIOWrapper(self._content, "utf-8", newline="", write_through=True)
         self._table = csv.writer(self._text, lineterminator="\r\n")
-        self._size = 0
         if layout.format is not FileFormat.NDJSON:
             self._text.write("\ufeff")
             self._table.writerow([*map(inert, layout.header), *REJECT_COLUMNS])
@@ -36,18 +36,16 @@ class RejectsFile:
             self._text.write(_line(outcome))
         else:
             self._table.writerow(self._row(outcome))
-        if self._text.tell() * 2 > PART:  # a character has up to four bytes, most rows less than two a character
+        if self._content.tell() >= PART:
             self._flush()
 
     def close(self) -> None:
-        self._flush(is_last=True)
+        self._flush()
 
-    def _flush(self, *, is_last: bool = False) -> None:
-        content = self._text.getvalue().encode()
-        if is_last or len(content) >= PART:
-            self._send(content)
-            self._text.seek(0)
-            self._text.truncate()
+    def _flush(self) -> None:
+        self._send(self._content.getvalue())
+        self._content.seek(0)
+        self._content.truncate()
 
     def _row(self, outcome: RowOutcome) -> list[str]:
         """Give the row under its columns; cells that are too many stand in the last one, with delimiters between them."""

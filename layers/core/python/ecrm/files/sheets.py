@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from ecrm.domain.errors import Unavailable
-from ecrm.domain.imports import FileRefused, Position, Record
+from ecrm.domain.imports import Position, Record
 
 from .records import Columns
+from .refusals import refused
 
 MOST_PACKED = 100_000_000
 MOST_UNPACKED = 500_000_000
@@ -35,17 +36,6 @@ _READABLE = (".xml", ".rels")
 _EXACT = 10**15
 """Excel keeps fifteen digits; what is beyond is noise of the binary fraction."""
 _ENDED_BY_A_BOUND = {-signal.SIGABRT, -signal.SIGXCPU, -signal.SIGKILL, -signal.SIGSEGV}
-_REFUSALS = {
-    "xlsx_damaged": "the workbook cannot be read; save it again",
-    "xlsx_locked": "the workbook has a password; save it without one",
-    "sheet_unknown": "the workbook has no sheet of the name that was given",
-    "file_empty": "the workbook has no rows",
-    "xlsx_too_large": "the workbook is larger than we read; save it as CSV",
-}
-
-
-def refused(code: str) -> FileRefused:
-    return FileRefused(_REFUSALS[code], code=code)
 
 
 def check(path: Path) -> None:
@@ -58,7 +48,7 @@ def check(path: Path) -> None:
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise refused("xlsx_damaged") from error
     if "xl/workbook.xml" not in {part.filename.replace("\\", "/").removeprefix("/") for part in parts}:
-        raise FileRefused("the file is a ZIP archive without a workbook; unpack it first", code="zip_unknown")
+        raise refused("zip_unknown")
     read = [part.file_size for part in parts if part.filename.endswith(_READABLE)]
     if len(parts) > MOST_PARTS or sum(read) > MOST_UNPACKED:
         raise refused("xlsx_too_large")
@@ -75,7 +65,7 @@ class Sheet:
 
 @contextmanager
 def opened(path: Path, name: str | None, after: int = 0) -> Iterator[Sheet]:
-    """Read a sheet, the first that has rows where none is named. Raises FileRefused, then and while it is read."""
+    """Read a sheet, the first that has rows where none is named. Raises then and while it is read."""
     child = subprocess.Popen(  # noqa: S603 (this very program, and a path of ours)
         [sys.executable, "-m", __name__, str(path), json.dumps(name), str(after)],
         stdout=subprocess.PIPE,
@@ -124,9 +114,7 @@ class SheetRecords:
         if self._last is None:
             return None
         line, cells = self._last
-        width = self._columns.width
-        if not any(cells[width:]):
-            cells = [*cells[:width], *[""] * (width - len(cells))]
+        cells = [*cells, *[""] * (self._columns.width - len(cells))]
         self._before, self.position = self.position, Position(self.position.row + 1, line)
         self.size = sum(map(len, cells)) + 2 * len(cells)
         return self._columns.record(self.position.row, line, cells, None)
@@ -191,14 +179,14 @@ def _names(sheets: Sequence[Any], sheet: str | None, calamine: Any) -> list[str]
 
 
 def _filled(sheet: Any, after: int) -> Iterator[tuple[int, list[str]]]:
-    first = 1 + (sheet.start or (0, 0))[0]
     is_head = True
-    for line, values in enumerate(sheet.iter_rows(), first):
+    for line, values in enumerate(sheet.iter_rows(), 1):
         cells = [text(value) for value in values]
-        if any(cell.strip() for cell in cells):
-            if is_head or line > after:
-                yield line, cells
-            is_head = False
+        while cells and not cells[-1].strip():
+            cells.pop()
+        if cells and (is_head or line > after):
+            yield line, cells
+        is_head = is_head and not cells
 
 
 def _bound() -> None:

@@ -7,7 +7,7 @@ import codecs
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
-from ecrm.domain.imports import FileRefused
+from .refusals import refused
 
 BLOCK = 8_000_000
 """Bytes asked for at once: a gigabyte is 125 requests."""
@@ -18,8 +18,8 @@ MOST_LINE = 256_000
 MOST_UNPACKED = 4_000_000_000
 MOST_RATIO = 300
 """Of unpacked to packed. Text that people write packs 3 to 30 times; deflate's bound, a file made to do harm, is 1,032."""
-_FROM = 16_000_000
-"""Unpacked bytes before the ratio counts: a small file of equal rows is no bomb."""
+_FROM = 500_000
+"""Unpacked bytes before the ratio counts: a small file of equal rows is no bomb, and a bomb is seen before it is read."""
 _GZIP = 16 + zlib.MAX_WBITS
 
 type Fetch = Callable[[int, int], bytes]
@@ -79,16 +79,16 @@ def unpacked(pieces: Iterable[bytes], most: int = MOST_UNPACKED) -> Iterator[byt
             try:
                 text = member.decompress(rest, PIECE)
             except zlib.error as error:
-                raise FileRefused("the gzip file is damaged", code="gzip_damaged") from error
+                raise refused("gzip_damaged") from error
             rest = member.unused_data if member.eof else member.unconsumed_tail
             is_within = not member.eof
             given += len(text)
-            if given > most or given > max(_FROM, MOST_RATIO * taken):
-                raise FileRefused("the gzip file unpacks to more than we read", code="gzip_too_large")
+            if given > most or given > max(_FROM, MOST_RATIO * (taken - len(rest))):
+                raise refused("gzip_too_large")
             if text:
                 yield text
     if is_within:
-        raise FileRefused("the gzip file ends before its end", code="gzip_damaged")
+        raise refused("gzip_damaged")
 
 
 def as_utf8(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
