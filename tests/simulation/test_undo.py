@@ -156,6 +156,14 @@ def test_what_was_said_since_stays_and_is_listed(company: Company, office: Offic
     assert {"city": "Bonn", "plan": "gold"} == attributes(company, "c1")
 
 
+def test_what_somebody_else_has_said_as_well_stays(company: Company, office: Office) -> None:
+    company.put(person(**SARA), {"city": "Berlin"}, BEFORE, NOON)
+    office.imported([line(1, {"city": "Köln"})])
+    company.put(person(**SARA), {"city": "Köln"}, NOON + timedelta(minutes=1), LATER)
+    assert [(1, "attribute city", "changed_since")] == office.undo()[1]
+    assert {"city": "Köln"} == attributes(company, "c1")
+
+
 def test_a_customer_who_has_ordered_since_stays_with_their_identifiers(company: Company, office: Office) -> None:
     office.imported([line(1, {"city": "Köln"})])
     company.place(person(**SARA), "A-1", LATER, LATER)

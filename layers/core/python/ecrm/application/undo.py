@@ -363,23 +363,19 @@ def _why_left(row: _Row, customer: Customer) -> Left | None:
 
 
 def _attributes_before(attributes: Attributes, told: Event) -> tuple[Attributes, dict[str, Left]]:
-    """Give attributes with what stood before, where they still are what the row said."""
-    before, after, stood = told.data["before"], told.data["after"], told.data.get("stood", {})
+    """Give attributes with what stood before, where the import is still who said them last: its later rows are undone first."""
+    before, stood = told.data["before"], told.data.get("stood", {})
     now = dict(attributes)
     left: dict[str, Left] = {}
-    for name, said in after.items():
+    for name in told.data["after"]:
         stands = now.get(name)
-        if stands is None or stands.source != told.source or not _says(stands, said):
+        if stands is None or stands.source != told.source:
             left[f"attribute {name}"] = Left.CHANGED_SINCE
         elif name in stood:
             now[name] = _attribute_of(stood[name], before[name])
         else:
             del now[name]
     return now, left
-
-
-def _says(attribute: Attribute, value: Any) -> bool:
-    return not difference({"": attribute}, {"": replace(attribute, value=value)})
 
 
 def _attribute_of(stood: Mapping[str, Any], value: Any) -> Attribute:
