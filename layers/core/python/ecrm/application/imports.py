@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from math import ceil
 from typing import Any
 
 from ecrm.domain.errors import Conflict, NotFound, Unavailable
@@ -382,7 +383,7 @@ class Reader:
 
     def _end(self, import_id: str, progress: Progress, is_late: Callable[[], bool]) -> None:
         import_ = _found(import_id, self.imports)
-        parts = 1 + progress.rows // AT_ONCE if progress.chunks else 0
+        parts = ceil(progress.rows / AT_ONCE)
         while progress.parts < parts:
             progress = self._recounted(import_, progress, parts)
             if is_late() and progress.parts < parts:
