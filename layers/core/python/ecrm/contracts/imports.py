@@ -13,6 +13,7 @@ from ecrm.domain.attributes import IDENTIFIERS, LONGEST_NAME
 from ecrm.domain.consent import Channel
 from ecrm.domain.imports import FileFormat, FileRefused, Import, Kind, Layout, Plan, Record, Refusal
 from ecrm.domain.reasons import FILE
+from ecrm.domain.sites import Site
 
 from . import headers
 from .contact_rows import contact, contact_line
@@ -35,10 +36,11 @@ def plan(import_: Import, layout: Layout, sample: Sequence[Record], *, sites: Si
     warnings: list[tuple[str, str]] = []
     if layout.format is not FileFormat.NDJSON:
         mapping, warnings = _mapped(import_.kind, layout, sample, sidecar)
-        _refuse_incomplete(import_.kind, layout.header, mapping)
     _refuse_unknown(import_.kind, mapping if layout.header else None, sidecar)
+    if layout.format is not FileFormat.NDJSON:
+        _refuse_incomplete(import_.kind, layout.header, mapping)
     _refuse_topics(mapping.values(), defined)
-    site = sites.find(import_.site) if import_.site is not None else None
+    site = _site(import_, sites)
     language, _, region = (sidecar.locale or (site.languages[0] if site else "")).partition("-")
     home = country_of(site.time_zone) if site else None
     region = region.rpartition("-")[2] or sidecar.country or (home if sidecar.locale is None else None) or ""
@@ -51,6 +53,14 @@ def plan(import_: Import, layout: Layout, sample: Sequence[Record], *, sites: Si
         "topics": defined,
     }
     return Plan(mapping, said, tuple(warnings))
+
+
+def _site(import_: Import, sites: Sites) -> Site | None:
+    """Give the site whose ways of writing the file has, where its rows belong to none: the only one there is."""
+    if import_.site is not None:
+        return sites.find(import_.site)
+    known = sites.all()
+    return known[0] if len(known) == 1 else None
 
 
 def _mapped(
