@@ -156,7 +156,11 @@ def test_a_file_in_a_folder_that_is_no_kind_is_told_so(office: Office) -> None:
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("", "file_empty"), (table_of(ROWS, "name", "first_name"), "no_identifier_column")],
+    [
+        ("", "file_empty"),
+        (table_of(ROWS, "name", "first_name"), "no_identifier_column"),
+        (table_of([], "email", "x" * 65_536), "header_too_large"),
+    ],
 )
 def test_a_file_that_cannot_be_read_says_why(office: Office, text: str, code: str) -> None:
     rest(office, office.bucket.drop(NAME, text))

@@ -52,13 +52,14 @@ from ecrm.domain.instants import to_answer
 from ecrm.domain.reasons import sentence
 
 from .import_ports import ChunkQueue, ImportFiles, ImportQueue, Imports, Interpret, Row, Rows, RowsOf
-from .orders import AHEAD
 from .ports import AlreadyAnswered, Clock, Contended, JobIds, Page, Request, Sites
 
 ATTEMPTS = 12
 CHECKPOINT = 20
 """Chunks between two notes of how far the reading is: what is read again after a death."""
 LARGEST_FILE = 1024**3
+LARGEST_HEADER = 64 * 1024
+"""Bytes of the names of all columns: they stand in the import's item, twice, beside a sidecar of at most as much."""
 DROPPED = "drop"
 """The source of an import that came by the bucket alone."""
 AT_ONCE = 500_000
@@ -296,8 +297,6 @@ class Reader:
         now = self.clock.now()
         sidecar = self.files.sidecar(import_.name)
         options = self.interpret(import_, sidecar)
-        if options.at is not None and options.at - now > AHEAD:
-            raise FileRefused("the file's time lies in the future", code="at_in_future")
         site = self._site(import_, options)
         content = content_digest(import_.kind, site, import_.etag or "", import_.size, sidecar)
         same = None if options.is_dry_run else self.imports.same_content(content)
@@ -330,6 +329,8 @@ class Reader:
         rows = self.rows[import_.kind]
         with self.files.open(import_, import_.options, import_.layout, progress.position) as source:
             if import_.plan is None:
+                if sum(len(name.encode()) for name in source.layout.header) > LARGEST_HEADER:
+                    raise FileRefused("the names of all columns are at most 64 KB", code="header_too_large")
                 plan = rows.plan(import_, source.layout, source.sample)
                 import_ = self._write(replace(import_, layout=source.layout, plan=plan, version=import_.version + 1))
             after, fresh = self._asked(import_, progress), 0
