@@ -17,7 +17,16 @@ HEAVY = {
 }
 RENDERING = {"public_api", "templates_api", "send_messages"}
 """Functions that make pages or mails: no other one carries a renderer."""
-EVERYWHERE = {"boto3", "s3transfer", "email_validator", "moto", "aws_lambda_powertools.event_handler", "aws_xray_sdk"}
+READING_FILES = {"python_calamine", "phonenumbers", "charset_normalizer", "multiprocessing", "csv"}
+"""What only a contact file needs, and then only one that has such things in it: not even its functions start with it."""
+EVERYWHERE = READING_FILES | {
+    "boto3",
+    "s3transfer",
+    "email_validator",
+    "moto",
+    "aws_lambda_powertools.event_handler",
+    "aws_xray_sdk",
+}
 PRINT_ALL = """
 import sys
 import {folder}.handler
