@@ -123,13 +123,6 @@ def _end(import_: Import, job: Job, imports: Imports) -> None:
     raise Contended("the import is written by many at once")
 
 
-def undo_each(
-    import_: Import, job: Job, outcomes: Sequence[RowOutcome], *, take_back: Callable[[Import, Job, int], RowUndone]
-) -> Sequence[RowUndone]:
-    """Take back rows one by one, of what stands for itself."""
-    return [take_back(import_, job, outcome.row) for outcome in outcomes]
-
-
 def undo_contacts(
     import_: Import,
     job: Job,

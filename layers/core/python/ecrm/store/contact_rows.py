@@ -4,6 +4,7 @@ A transaction that is refused names the rows that were not as seen; the others a
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -95,7 +96,10 @@ class DynamoContactRows:
             raise Contended("the customer changed meanwhile") from None
 
     def _stale(self, actions: Mapping[int, Sequence[Action]]) -> set[int]:
-        """Write all or nothing; gives the places of the changes for which it was nothing."""
+        """Write all or nothing; gives the places of the changes in whose way somebody was."""
+        with suppress(Refused, Held):
+            self._table.write(each for some in actions.values() for each in some)
+            return set()
         named = (replace(each, why=f"{each.why}{_SEPARATOR}{place}") for place, some in actions.items() for each in some)
         try:
             self._table.write(named)
