@@ -86,7 +86,9 @@ def _mapped(
     return mapping, warnings
 
 
-_TRANSLATION = re.compile(r"(?:translations[.])?(name|title|description|url)[ ._-]+([a-z]{2,3}(?:[-_][A-Za-z]{2,4})*)", re.ASCII)
+_TRANSLATION = re.compile(
+    r"(?:translations[.])?(name|title|description|url)[ ._-]+([a-z]{2}(?:[-_][a-z]{2,4})*)", re.ASCII | re.IGNORECASE
+)
 _CONSENT = re.compile(r"consent\.([a-z]+)\.([a-z0-9][a-z0-9_-]{0,39})", re.ASCII)
 _OBJECTS = frozenset({"address", "company", "acquisition"})
 """Attributes that are no single value."""
@@ -102,8 +104,8 @@ def target_of(kind: Kind, name: str, mapping: Mapping[str, str | None]) -> str |
     if found is not None:
         return found
     if kind is Kind.PRODUCTS and (translated := _TRANSLATION.fullmatch(name)):
-        field = "name" if translated[1] == "title" else translated[1]
-        return f"translations.{translated[2].replace('_', '-')}.{field}"
+        field = translated[1].lower()
+        return f"translations.{translated[2].replace('_', '-')}.{'name' if field == 'title' else field}"
     if kind is not Kind.CONTACTS or len(name) > LONGEST_NAME or name in _OBJECTS:
         return None
     return name

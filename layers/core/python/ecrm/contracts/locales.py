@@ -117,9 +117,8 @@ def _plain(text: str) -> str:
     return ascii_digits("".join(char for char in normal if unicodedata.category(char) not in INVISIBLE)).strip()
 
 
-_MARKS = str.maketrans(
-    {"٫": ".", "٬": ",", "،": ",", "−": "-", "–": "-", "’": "'", "\u00a0": "", "\u202f": "", "\u2009": "", " ": "", "'": ""}
-)
+_MARKS = str.maketrans({"٫": ".", "٬": ",", "،": ",", "−": "-", "–": "-", "’": "_", "'": "_", " ": "_", "\u2009": "_"})
+_SPACED = re.compile(r"([+-]?\d{1,3}(?:_\d{3})+)([.,]\d+)?", re.ASCII)
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{2})*,\d{3}|\d{1,3}(?:,\d{3})+", re.ASCII)
 """In threes, or as India does: the last three, then twos."""
 _NUMBER = re.compile(r"[+-]?(\d[\d.,]*|[.,]\d+)", re.ASCII)
@@ -131,7 +130,10 @@ def number(text: str, locale: Locale) -> Decimal:
     plain = _plain(text)
     has_arabic_mark = "٫" in text
     has_groups_alone = "٬" in text and not has_arabic_mark
-    bare = "".join(char for char in plain.translate(_MARKS) if unicodedata.category(char) != "Sc")
+    figure = "".join(char for char in plain if unicodedata.category(char) != "Sc")
+    bare = figure.strip().translate(_MARKS)
+    if spaced := _SPACED.fullmatch(bare):
+        return Decimal(spaced[1].replace("_", "") + (spaced[2] or "").replace(",", "."))
     if not _NUMBER.fullmatch(bare):
         raise Unread("bad_number")
     sign, digits = ("-", bare[1:]) if bare[0] == "-" else ("", bare.removeprefix("+"))

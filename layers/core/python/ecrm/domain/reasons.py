@@ -6,9 +6,11 @@ The codes are stable and made for programs. `docs/contact-files.md` explains eac
 from collections.abc import Mapping
 
 FILE: Mapping[str, str] = {
+    "unknown_folder": "a file lies in the folder of its kind: contacts, suppressions, orders, shipments or products",
     "bad_sidecar": "the sidecar (the settings file beside the data) is not JSON, or says something that there is not",
     "sidecar_too_large": "a sidecar is at most 64 KB",
     "unknown_site": "there is no such site",
+    "at_in_future": "the sidecar says a time for the file's rows that lies in the future",
     "site_needed": "there are several sites, and the sidecar does not say whose the rows are",
     "unknown_topic": "there is no such topic",
     "no_topics": "a column says who may be written to, but no topic is defined yet",
@@ -29,6 +31,7 @@ FILE: Mapping[str, str] = {
     "old_excel": "this is the format of Excel before 2007: save it as XLSX or CSV",
     "json_array": "the file is one JSON value: write one object a line, without commas between them",
     "too_many_columns": "a file has at most 1,000 columns",
+    "too_many_rows": "the file has more than 16,777,215 rows",
     "group_too_large": "an order has more lines than can be",
     "no_header": "the first line is not a head with the names of the columns",
     "no_identifier_column": "no column says whom or what the rows are about",
@@ -36,6 +39,7 @@ FILE: Mapping[str, str] = {
     "duplicate_column": "two columns mean the same",
     "unknown_column": "the sidecar names a column that the file does not have",
     "unknown_target": "the sidecar names a target that there is not",
+    "internal": "something went wrong here, and is looked into; what was read until then is done",
 }
 """Why nothing of a file was read, or nothing more."""
 
