@@ -3,8 +3,9 @@
     make bench
 
 A million customers whom nobody knows, of twelve columns, as CSV, and fewer as lines of JSON; and beside them what nobody can do
-without: `csv.reader`, or `json.loads`, over the same bytes. The table's client answers at once and keeps only what is told of the
-import, the bucket is a folder: what is measured is ours, not the SDK. A process of its own does each, so that its peak is its own.
+without: `csv.reader`, or `json.loads`, over the same bytes. The table's client answers at once and keeps only what is told of
+the import, and the bucket is a folder: what is measured is ours, not the SDK. Each is done by a process of its own, for the peak
+of its memory.
 """
 
 import csv
