@@ -71,7 +71,8 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     },
     "run_jobs": {
         # an erasure deletes in batches, undoing an import with conditions
-        "Table": (WRITER - {"dynamodb:ConditionCheckItem"}) | {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:Query"},
+        "Table": (WRITER - {"dynamodb:ConditionCheckItem"})
+        | {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:Query"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
         "JobQueue": {*QUEUE, "sqs:SendMessage"},  # a job that is not done in its minute asks for itself again
         "ExportsBucket": {"s3:DeleteObject", "s3:ListBucket", "s3:PutObject"},  # an erasure takes away the person's own exports
