@@ -161,6 +161,22 @@ def test_rows_of_one_order_are_one_order(folder: Folder) -> None:
     assert [0, 0, 3, 1, 0] == counts(folder.drop("orders/again.csv", ORDERS + "\n"))
 
 
+def test_an_order_is_taken_whole_or_not_at_all(folder: Folder) -> None:
+    told = folder.drop(
+        "orders/a.csv", ORDERS.replace("LP-1;Hejira;1", "LP-1;Hejira;one").replace("A-2;mina@example.com;21", "A-2;;32")
+    )
+    assert {"bad_date": 1, "bad_number": 1, "order_incomplete": 1, "total_mismatch": 1} == told["reasons"]
+    assert [("2", "", "order_incomplete"), ("3", "quantity", "bad_number"), ("4", "order date", "bad_date")] == [
+        (each["_line"], each["_column"], each["_code"]) for each in folder.rejects("orders/a.csv")[:3]
+    ]
+    assert [] == folder.table.items("ORDER#")
+
+
+def test_a_line_that_contradicts_its_order_is_refused(folder: Folder) -> None:
+    told = folder.drop("orders/a.csv", ORDERS.replace("A-1;;;;;LP-1", "A-1;mina@example.com;;;;LP-1"))
+    assert {"order_contradicts": 1, "order_incomplete": 1, "total_mismatch": 1} == told["reasons"]
+
+
 def test_an_order_that_is_there_and_says_something_else_is_refused(folder: Folder) -> None:
     folder.drop("orders/a.csv", ORDERS)
     told = folder.drop("orders/b.csv", ORDERS.replace("LP-1", "LP-2"))
