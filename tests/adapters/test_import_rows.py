@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -322,6 +323,24 @@ def test_one_address_in_three_spellings_is_one(folder: Folder) -> None:
     assert [1, 0, 0, 0, 2] == counts(told)
     assert {"superseded": 2} == told["reasons"]
     assert {"email=sara@example.com": {"n": "3"}} == folder.people()
+
+
+def test_lines_of_json_are_bodies_of_http_or_plain_objects(folder: Folder) -> None:
+    denied = {"channel": "email", "topic": "news", "state": "denied", "at": "2026-01-01T00:00:00Z"}
+    lines = [
+        {"email": "sara@example.com", "traits": {"first_name": "Sara", "points": 3}, "consents": [denied]},
+        {"email": "mina@example.com", "Vorname": "Mina", "points": 2.5, "vip": True, "zip": "01234", "unknown": None},
+        {"email": "omid@example.com", "traits": {"language": "Deutsch"}},
+        {"email": "ali@example.com", "nested": {"a": {"b": 1}}},
+        ["email"],
+    ]
+    told = folder.drop("contacts/a.ndjson", "".join(json.dumps(each) + "\n" for each in lines))
+    assert {"bad_json": 1, "bad_language": 1, "value_type": 1} == told["reasons"]
+    assert {
+        "email=sara@example.com": {"first_name": "Sara", "points": 3},
+        "email=mina@example.com": {"first_name": "Mina", "points": Decimal("2.5"), "vip": True, "postal_code": "01234"},
+    } == folder.people()
+    assert {"email.news": "denied"} == consents(folder, "sara@example.com")
 
 
 @pytest.mark.parametrize(
