@@ -20,7 +20,7 @@ help: ## what there is
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 run: .venv/.done .venv-tools/.done ## the cloud on this machine, fed with real orders, watched until Ctrl-C (PORT=, FRESH=1, ONCE=1)
-	@$(BIN)/python -m local.run
+	@PYTHONPATH=$(PATHS) $(BIN)/python -m local.run
 
 up: .venv/.done .venv-tools/.done ## start it in the background and write .local/stack.json (PORT=, FRESH=1)
 	@$(BIN)/python -m local.up

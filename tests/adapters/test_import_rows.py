@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -161,6 +162,22 @@ def test_rows_of_one_order_are_one_order(folder: Folder) -> None:
     assert [0, 0, 3, 1, 0] == counts(folder.drop("orders/again.csv", ORDERS + "\n"))
 
 
+def test_an_order_is_taken_whole_or_not_at_all(folder: Folder) -> None:
+    told = folder.drop(
+        "orders/a.csv", ORDERS.replace("LP-1;Hejira;1", "LP-1;Hejira;one").replace("A-2;mina@example.com;21", "A-2;;32")
+    )
+    assert {"bad_date": 1, "bad_number": 1, "order_incomplete": 1, "total_mismatch": 1} == told["reasons"]
+    assert [("2", "", "order_incomplete"), ("3", "quantity", "bad_number"), ("4", "order date", "bad_date")] == [
+        (each["_line"], each["_column"], each["_code"]) for each in folder.rejects("orders/a.csv")[:3]
+    ]
+    assert [] == folder.table.items("ORDER#")
+
+
+def test_a_line_that_contradicts_its_order_is_refused(folder: Folder) -> None:
+    told = folder.drop("orders/a.csv", ORDERS.replace("A-1;;;;;LP-1", "A-1;mina@example.com;;;;LP-1"))
+    assert {"order_contradicts": 1, "order_incomplete": 1, "total_mismatch": 1} == told["reasons"]
+
+
 def test_an_order_that_is_there_and_says_something_else_is_refused(folder: Folder) -> None:
     folder.drop("orders/a.csv", ORDERS)
     told = folder.drop("orders/b.csv", ORDERS.replace("LP-1", "LP-2"))
@@ -306,6 +323,24 @@ def test_one_address_in_three_spellings_is_one(folder: Folder) -> None:
     assert [1, 0, 0, 0, 2] == counts(told)
     assert {"superseded": 2} == told["reasons"]
     assert {"email=sara@example.com": {"n": "3"}} == folder.people()
+
+
+def test_lines_of_json_are_bodies_of_http_or_plain_objects(folder: Folder) -> None:
+    denied = {"channel": "email", "topic": "news", "state": "denied", "at": "2026-01-01T00:00:00Z"}
+    lines = [
+        {"email": "sara@example.com", "traits": {"first_name": "Sara", "points": 3}, "consents": [denied]},
+        {"email": "mina@example.com", "Vorname": "Mina", "points": 2.5, "vip": True, "zip": "01234", "unknown": None},
+        {"email": "omid@example.com", "traits": {"language": "Deutsch"}},
+        {"email": "ali@example.com", "nested": {"a": {"b": 1}}},
+        ["email"],
+    ]
+    told = folder.drop("contacts/a.ndjson", "".join(json.dumps(each) + "\n" for each in lines))
+    assert {"bad_json": 1, "bad_language": 1, "value_type": 1} == told["reasons"]
+    assert {
+        "email=sara@example.com": {"first_name": "Sara", "points": 3},
+        "email=mina@example.com": {"first_name": "Mina", "points": Decimal("2.5"), "vip": True, "postal_code": "01234"},
+    } == folder.people()
+    assert {"email.news": "denied"} == consents(folder, "sara@example.com")
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from io import StringIO
-from itertools import batched
+from random import Random
 from typing import Any
 
 from ecrm.application.import_ports import Rows
@@ -36,6 +37,7 @@ from ecrm.domain.imports import (
 from ecrm.domain.sites import Site
 from ecrm.store.imports import DynamoImports
 from tests.builders import NOON
+from tests.faults import Kill
 from tests.simulation.company import SITE, Company, Stopped, person
 from tests.simulation.table import Moment, Pause, go_on
 
@@ -151,14 +153,25 @@ class Lines:
         self._position = position
         self._most = most
         self.layout = Layout(FileFormat.CSV, tuple(header), "utf-8", ",")
-        self.sample: tuple[Record, ...] = ()
+        self.sample = tuple(Record(row, row + 1, tuple(cells)) for row, cells in enumerate(self._rows[:9], 1))
 
-    def chunks(self, _group: Callable[[Record], str | None]) -> Iterator[tuple[tuple[Record, ...], Position]]:
-        records = (Record(row, row + 1, tuple(cells)) for row, cells in enumerate(self._rows, 1) if row > self._position.row)
-        for some in batched(records, self._most, strict=False):
+    def chunks(self, group: Callable[[Record], str | None]) -> Iterator[tuple[tuple[Record, ...], Position]]:
+        for some in self._together(group):
             if any((record.cells or ("",))[0] == DAMAGED for record in some):
                 raise FileRefused("the compressed file is damaged", code="gzip_damaged")
-            yield some, Position(some[-1].row, some[-1].line)
+            yield tuple(some), Position(some[-1].row, some[-1].line)
+
+    def _together(self, group: Callable[[Record], str | None]) -> Iterator[list[Record]]:
+        some: list[Record] = []
+        for row, cells in enumerate(self._rows, 1):
+            if row > self._position.row:
+                record = Record(row, row + 1, tuple(cells))
+                if len(some) >= self._most and (group(record) is None or group(record) != group(some[-1])):
+                    yield some
+                    some = []
+                some.append(record)
+        if some:
+            yield some
 
 
 class OneSite:
@@ -175,7 +188,7 @@ class OneSite:
         )
 
     def find(self, name: str) -> Site | None:
-        raise NotImplementedError
+        return next((site for site in self.all() if site.site == name), None)
 
     def write(self, definition: Site, *, seen: int) -> Site | None:
         raise NotImplementedError
@@ -192,7 +205,9 @@ class Office:
 
     def __post_init__(self) -> None:
         self.imports = DynamoImports(self.company.table)
-        self.rows = {Kind.CONTACTS: Rows(plan=_plan, group=lambda _: lambda _: None, reads=_read, apply=self._apply)}
+        self.rows: dict[Kind, Rows[Any]] = {
+            Kind.CONTACTS: Rows(plan=_plan, group=lambda _: lambda _: None, reads=_read, apply=self._apply)
+        }
         self.reader = Reader(
             imports=self.imports,
             files=self.bucket,
@@ -280,3 +295,48 @@ def _row(import_: Import, record: Record) -> ContactRow | Refusal:
 
 def table_of(rows: Iterable[Sequence[str]], *header: str) -> str:
     return "\n".join(map(",".join, (header, *rows)))
+
+
+@dataclass
+class Calls:
+    """Counts what is asked of the table, the bucket and the queues, and dies at one of the moments before or after."""
+
+    killed_at: int | None = None
+    count: int = 0
+
+    def __call__(self, moment: Moment, _operation: str) -> None:
+        if moment is Moment.WITHIN:
+            return
+        self.count += 1
+        if self.count == self.killed_at:
+            raise Kill
+
+
+@dataclass
+class Post:
+    """Delivers notices and messages, one after the other; one whose worker dies is delivered again, last or first."""
+
+    office: Office
+    random: Random = field(default_factory=lambda: Random(0))
+
+    def deliver(self, *drops: Drop, is_late: Callable[[], bool] = lambda: False) -> None:
+        waiting: list[Callable[[], object]] = [partial(self.office.notify, drop, is_late) for drop in drops]
+        while waiting or self.office.waiting:
+            waiting += [partial(self.office.deliver, message, is_late) for message in self.office.waiting]
+            self.office.waiting.clear()
+            one = waiting.pop(0)
+            try:
+                one()
+            except Kill:
+                waiting.insert(self.random.randint(0, len(waiting)), one)
+
+
+class NowAndThen:
+    """Says of every fourth question that time is short."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self) -> bool:
+        self.asked += 1
+        return self.asked % 4 == 0

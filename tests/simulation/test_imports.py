@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
 from random import Random
@@ -17,7 +17,7 @@ from ecrm.domain.customers import Kind
 from ecrm.domain.imports import Drop, Import, ImportState, RowResult
 from tests.builders import NOON
 from tests.faults import Kill
-from tests.simulation.bucket import BAD, LATER, Bucket, Office, table_of
+from tests.simulation.bucket import BAD, LATER, Bucket, Calls, NowAndThen, Office, Post, table_of
 from tests.simulation.company import Company, Counted, Stopped, person
 from tests.simulation.schedule import Schedule, Weather, hold
 from tests.simulation.table import MemoryTable, Moment
@@ -54,40 +54,6 @@ def town(people: int) -> MemoryTable:
         before = NOON - timedelta(days=1)
         company.put(person(email=f"p{number}@example.com"), {"first_name": "n0", "city": "Ulm"}, before, before)
     return table
-
-
-@dataclass
-class Calls:
-    """Counts what is asked of the table, the bucket and the queues, and dies at one of the moments before or after."""
-
-    killed_at: int | None = None
-    count: int = 0
-
-    def __call__(self, moment: Moment, _operation: str) -> None:
-        if moment is Moment.WITHIN:
-            return
-        self.count += 1
-        if self.count == self.killed_at:
-            raise Kill
-
-
-@dataclass
-class Post:
-    """Delivers notices and messages, one after the other; one whose worker dies is delivered again, last or first."""
-
-    office: Office
-    random: Random = field(default_factory=lambda: Random(0))
-
-    def deliver(self, *drops: Drop, is_late: Callable[[], bool] = lambda: False) -> None:
-        waiting: list[Callable[[], object]] = [partial(self.office.notify, drop, is_late) for drop in drops]
-        while waiting or self.office.waiting:
-            waiting += [partial(self.office.deliver, message, is_late) for message in self.office.waiting]
-            self.office.waiting.clear()
-            one = waiting.pop(0)
-            try:
-                one()
-            except Kill:
-                waiting.insert(self.random.randint(0, len(waiting)), one)
 
 
 @dataclass(frozen=True)
@@ -167,17 +133,6 @@ def undisturbed(number: int, people: int, most: int) -> tuple[Outcome, int]:
     Post(office).deliver(office.bucket.drop(NAME, text_of(number, people=people)), is_late=NowAndThen())
     count = calls.count
     return outcome_of(office), count
-
-
-class NowAndThen:
-    """Says of every fourth question that time is short."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def __call__(self) -> bool:
-        self.asked += 1
-        return self.asked % 4 == 0
 
 
 @pytest.mark.parametrize("part", range(8))

@@ -244,6 +244,7 @@ def test_an_undo_whose_time_is_short_goes_on_where_it_stood(company: Company, of
         ({"kind": Kind.ORDERS}, "not_undoable"),
         ({"kind": Kind.SHIPMENTS}, "not_undoable"),
         ({"options": Options(is_dry_run=True)}, "nothing_to_undo"),
+        ({"requested_at": NOON - timedelta(days=29)}, "undo_too_late"),
     ],
 )
 def test_what_no_undo_takes_back_is_refused(office: Office, changes: dict[str, Any], code: str) -> None:

@@ -6,10 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic_core import PydanticCustomError
 
 from ecrm.contracts import locales
+from ecrm.contracts.fields import email_address
 from ecrm.contracts.locales import Locale, Unread
 from ecrm.domain.calendars import from_jalali, to_jalali
 
@@ -206,6 +208,27 @@ def test_what_is_no_telephone_is_refused(text: str, country: str | None, code: s
 )
 def test_an_address_is_the_same_however_it_was_typed(text: str) -> None:
     assert "Sara@example.com" == locales.email(text)
+
+
+@given(
+    local=st.text('aZ09_+-.!"é ', max_size=70),
+    domain=st.sampled_from(
+        ["example.com", "EXAMPLE.com", "bücher.de", "x", "a..b", "-a.com", "", "[127.0.0.1]", "a." * 120 + "com"]
+    ),
+)
+@example(local="a" * 64, domain="example.com")
+@example(local="a" * 65, domain="example.com")
+@example(local="a" * 60, domain="a." * 96 + "com")
+def test_a_file_takes_the_addresses_that_http_takes(local: str, domain: str) -> None:
+    address = f"{local}@{domain}".strip()
+    assert judged(email_address, address) == judged(locales.email, address)
+
+
+def judged(read: Callable[[str], str], address: str) -> str | None:
+    try:
+        return read(address)
+    except (Unread, PydanticCustomError):
+        return None
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from ecrm.domain.suppressions import Address, Ground, Reason, Suppression, compa
 
 from .consent import ConsentChange
 from .orders import PlaceOrder, RecordOrderEvent, place_order, record_order_event
-from .ports import Clock, Contended, Customers, Ids, Orders, Products, Requests, Suppressions
+from .ports import Clock, Contended, Customers, Ids, Orders, Outcome, Products, Requests, Suppressions
 from .products import PutProduct
 from .suppressions import SuppressAddress
 
@@ -310,12 +310,10 @@ def apply_orders(
         if found is None and import_.is_dry_run:
             return RowResult.CREATED
         if found is None:
-            try:
-                place_order(command, None, orders=orders, requests=requests, customers=customers, clock=clock, ids=ids)
-            except AlreadyExists:
-                found = _found(command, orders)
-            else:
-                found = orders.find(command.site, command.order_id, consistent=True)
+            done = place_order(command, None, orders=orders, requests=requests, customers=customers, clock=clock, ids=ids)
+            if done.outcome is Outcome.CREATED:
+                return RowResult.CREATED
+            found = _found(command, orders)
         if found is None:
             raise Contended("the order was written meanwhile")
         return _told_by(import_, orders.source_of(found, None), RowResult.CREATED)
@@ -345,7 +343,9 @@ def apply_shipments(
     def recorded(command: RecordOrderEvent) -> RowResult:
         if import_.is_dry_run:
             return _would_record(command, orders)
-        record_order_event(command, None, orders=orders, requests=requests, clock=clock)
+        done = record_order_event(command, None, orders=orders, requests=requests, clock=clock)
+        if done.outcome is Outcome.CREATED:
+            return RowResult.UPDATED
         order = orders.find(command.site, command.order_id, consistent=True)
         fact = order.fact(command.event_id) if order else None
         if order is None or fact is None:

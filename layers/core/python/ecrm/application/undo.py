@@ -6,7 +6,7 @@ listed. Each row's part is written with an event of its own, so that it is done 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ecrm.domain.attributes import Attribute, Attributes, difference
@@ -41,6 +41,8 @@ from .ports import (
 
 ATTEMPTS = 12
 RESTORED_EVENT = "customer.restored"
+UNDOABLE = timedelta(days=28)
+"""How long the bucket keeps for sure what an undo reads."""
 FACTS = frozenset({RowKind.ORDERS, RowKind.SHIPMENTS})
 """Kinds whose rows are facts: what happened is not undone, but told anew, such as by a cancellation."""
 ITS_OWN = frozenset({"profile", "attributes", "consents", "consent"})
@@ -67,6 +69,8 @@ def request_undo(
         raise Conflict("the import is undone already", code="already_undone")
     if not import_.has_ended:
         raise Conflict("the import is being worked on; cancel it, or wait until it has ended", code="import_running")
+    if now - import_.requested_at > UNDOABLE:
+        raise Conflict("what the import did is kept no longer than 30 days", code="undo_too_late")
     if import_.is_dry_run:
         raise Conflict("a dry run has changed nothing", code="nothing_to_undo")
     job = Job(job_id=ids.job_id(now), kind=JobKind.UNDO_IMPORT, requested_at=now, source=source, import_id=import_id)

@@ -32,8 +32,9 @@ def contact(reading: Reading, record: Record) -> ContactRow:
 
 
 def contact_line(reading: Reading, record: Record, line: Mapping[str, Any]) -> ContactRow:
-    """Take a line of NDJSON; one that has `traits` is a body of PUT /v1/customers. Raises Wrong."""
-    return _put(reading, record, line) if "traits" in line else _person(reading, record, reading.said(line))
+    """Take a line of NDJSON; one that has `traits` or `consents` is a body of PUT /v1/customers. Raises Wrong."""
+    is_body = "traits" in line or "consents" in line
+    return _put(reading, record, line) if is_body else _person(reading, record, reading.said(line))
 
 
 def _put(reading: Reading, record: Record, line: Mapping[str, Any]) -> ContactRow:

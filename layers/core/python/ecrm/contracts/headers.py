@@ -51,7 +51,7 @@ _CONTACTS: Mapping[str, str] = {
     "|dirección|calle",
     "company_name": "company|organisation|organization|company name|شرکت|公司|企业|firma|unternehmen|société|entreprise|empresa",
     "tags": "tags|tag|labels|برچسب|برچسب ها|标签|標籤|schlagwörter|étiquettes|etiquetas",
-    "updated_at": "updated at|last updated|modified at|last changed|تاریخ به روزرسانی|更新时间|修改时间|geändert am"
+    "updated_at": "updated at|occurred at|last updated|modified at|last changed|تاریخ به روزرسانی|更新时间|修改时间|geändert am"
     "|aktualisiert am"
     "|mis à jour le|date de modification|actualizado|fecha de actualización",
     "consent.email": "subscribed|newsletter|email subscribed|opt in|optin|email opt in|email consent|marketing consent"

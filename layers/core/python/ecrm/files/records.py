@@ -25,6 +25,8 @@ MOST_BYTES = 1_000_000
 """Of a chunk, before its last record."""
 MOST_GROUPED = 1_000
 MOST_GROUPED_BYTES = 4_000_000
+_MOST_BLANK = 1_000_000
+"""Blank lines in a row: a gigabyte of them would be read for half an hour, and nothing be found to note where it stands."""
 _MOST_LOOKED = 256_000
 """Bytes that a chunk's flawed records may be looked at in vain, a line counted as so many more."""
 _LINE_COST = 64
@@ -101,6 +103,7 @@ class Lines:
         self._encoding = encoding
         self.row, self.line, self._offset = position.row, position.line, position.offset or 0
         self._before = (self.row, self.line, self._offset)
+        self._blank = 0
         self.taken: list[bytes] = []
 
     @property
@@ -118,13 +121,19 @@ class Lines:
         return line
 
     def end(self, rows: int, taken: int | None = None) -> None:
-        """Count the lines that were taken; where that is said, so many of them, and the others are given back."""
+        """Count the lines that were taken; where that is said, so many of them, and the others are given back.
+
+        Raises FileRefused where there are no rows for too long.
+        """
         while taken is not None and len(self.taken) > taken:
             self._again.appendleft(self.taken.pop())
         for line in self.taken:
             self._offset += line.size if isinstance(line, LongLine) else len(line)
         self.line += len(self.taken)
         self.row += rows
+        self._blank = 0 if rows else self._blank + 1
+        if self._blank > _MOST_BLANK:
+            raise refused("not_text")
 
     def give_back(self) -> None:
         self._again.extendleft(reversed(self.taken))

@@ -6,7 +6,6 @@ and what it does not tell ends a child (docs/decisions/0029).
 """
 
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -29,12 +28,20 @@ from .refusals import refused
 MOST_PACKED = 100_000_000
 MOST_UNPACKED = 500_000_000
 """As the directory says; 560,000 rows of twelve columns, of which half a gigabyte of XML and 778 MB of memory were made."""
+MOST_SAID = 2_000_000_000
+"""Bytes of text in all: a text is kept once, whatever number of cells show it."""
 MOST_PARTS = 5_000
 MEMORY = 1 << 30
 SECONDS = 90
 _READABLE = (".xml", ".rels")
 _EXACT = 10**15
 """Excel keeps fifteen digits; what is beyond is noise of the binary fraction."""
+_CHILD = f"""
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from {__name__} import main
+main(sys.argv[2:])
+"""
 _ENDED_BY_A_BOUND = {-signal.SIGABRT, -signal.SIGXCPU, -signal.SIGKILL, -signal.SIGSEGV}
 
 
@@ -67,10 +74,9 @@ class Sheet:
 def opened(path: Path, name: str | None, after: int = 0) -> Iterator[Sheet]:
     """Read a sheet, the first that has rows where none is named. Raises then and while it is read."""
     child = subprocess.Popen(  # noqa: S603 (this very program, and a path of ours)
-        [sys.executable, "-m", __name__, str(path), json.dumps(name), str(after)],
+        [sys.executable, "-c", _CHILD, json.dumps(sys.path), str(path), json.dumps(name), str(after)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     try:
         said = _read(child)
@@ -199,9 +205,8 @@ def _bound() -> None:
 
 def main(arguments: Sequence[str]) -> None:
     _bound()
+    left = MOST_SAID
     for row in rows(Path(arguments[0]), json.loads(arguments[1]), int(arguments[2])):
-        print(json.dumps(row, ensure_ascii=False))  # noqa: T201 (its parent reads it)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+        line = json.dumps(row)
+        left -= len(line)
+        print(line if left > 0 else json.dumps({"refused": "xlsx_too_large"}))  # noqa: T201 (its parent reads it)
