@@ -247,8 +247,8 @@ def test_every_grant_is_used_on_the_journey(  # noqa: PLR0917 (fixtures)
     assert drain(stack) == {}
     made = {role.split("-")[2].removesuffix("Role"): set(actions) for role, actions in (stack.status() or {})["calls"].items()}
     made["RunJobs"].add("sqs:SendMessage")  # only a job that is longer than the journey asks for itself again
-    # Only a file of rejects that cannot be written to its end; only rows about one customer in two chunks (test_imports); and without
-    # the right to list, AWS alone says of what is not there that it is forbidden.
+    # Only a file of rejects that cannot be written to its end; only rows about one customer in two chunks (test_imports); and
+    # without the right to list, AWS alone says of what is not there that it is forbidden.
     made["ImportFile"] |= {"s3:AbortMultipartUpload", "dynamodb:BatchGetItem", "secretsmanager:GetSecretValue", "s3:ListBucket"}
     made["SendMessages"].add("sqs:SendMessage")  # only what SES throttles waits in the queue: half a minute, in test_mail
     granted = {
