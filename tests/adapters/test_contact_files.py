@@ -235,10 +235,13 @@ def people(rows: int, seed: int) -> bytes:
     return b"id,note,name\n" + b"".join(lines)
 
 
-@pytest.mark.parametrize("form", ["plain", "gzip", "utf-16"])
+@pytest.mark.parametrize("form", ["plain", "gzip", "utf-16", "open quotes"])
 def test_chunks_are_the_same_from_wherever_the_reading_begins(cloud: Cloud, form: str) -> None:
     content = people(3_000, 1)
     match form:
+        case "open quotes":  # more is looked at in vain than a chunk may, and after that a cell ends with its line
+            lines = [b'x","y,\n', b'z,"two\nlines",\n', b"z,2,3\n"]
+            content += b"".join(random.Random(2).choices(lines, [20, 1, 1], k=4_000))
         case "gzip":
             content = gzip.compress(content)
         case "utf-16":
@@ -283,9 +286,15 @@ def test_rows_that_belong_together_stay_in_one_chunk(cloud: Cloud) -> None:
 
 
 def test_a_flawed_row_parts_nothing_from_what_it_stands_between(cloud: Cloud) -> None:
-    content = b"order,line\n" + b"a,1\n" * 249 + b"b,1\nb\nb,2\nc,1\n"
+    content = b"order,line\n" + b"a,1\n" * 249 + b"b,1\n?\nb,2\nc,1\n"
     chunks = Dropped.of(cloud, content).chunks(group=by_first)
     assert [252, 1] == [len(chunk) for chunk, _ in chunks]
+
+
+def test_many_flawed_rows_in_a_row_belong_to_nothing(cloud: Cloud) -> None:
+    content = b"order,line\na,1\n" + b"?\n" * 2_000 + b"b,1\n"
+    chunks = Dropped.of(cloud, content).chunks(group=by_first)
+    assert [251, *[250] * 7, 1] == [len(chunk) for chunk, _ in chunks]
 
 
 def test_more_rows_than_belong_together_anywhere_refuse_the_file(cloud: Cloud) -> None:

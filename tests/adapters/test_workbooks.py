@@ -106,9 +106,11 @@ def test_a_zip_bomb_is_refused_by_its_directory(cloud: Cloud) -> None:
     assert "xlsx_too_large" == Dropped.of(cloud, bomb()).refusal()
 
 
-def test_what_the_directory_does_not_tell_ends_a_child_and_not_us(cloud: Cloud) -> None:
-    last_corner = '<row r="1048576"><c r="XFD1048576" t="inlineStr"><is><t>x</t></is></c></row>'
-    assert "xlsx_too_large" == Dropped.of(cloud, a_workbook({"1": PEOPLE}, rows=last_corner)).refusal()
+@pytest.mark.parametrize("place", ["CR1048576", "XFD1048576"])
+def test_what_the_directory_does_not_tell_ends_a_child_and_not_us(cloud: Cloud, place: str) -> None:
+    """The rectangle up to this cell takes 3 GB, and 512."""
+    stray = f'<row r="1048576"><c r="{place}" t="inlineStr"><is><t>x</t></is></c></row>'
+    assert "xlsx_too_large" == Dropped.of(cloud, a_workbook({"1": PEOPLE}, rows=stray)).refusal()
 
 
 def test_a_cell_in_the_last_row_is_no_harm(cloud: Cloud) -> None:

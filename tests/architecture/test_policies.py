@@ -34,7 +34,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "ImportsBucket/imports/*": {"s3:GetObject", "s3:PutObject"},  # what a signed link or upload may do, its signer may
     },
     "import_file": {
-        "Table": {*WRITER, "dynamodb:Query"},
+        "Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
         "ImportQueue": {*QUEUE, "sqs:SendMessage"},  # a file that is not read in five minutes asks for itself again
         "ChunkQueue": {"sqs:SendMessage"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},  # a customer's last row may have to be applied once more at the end

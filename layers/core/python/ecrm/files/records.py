@@ -335,10 +335,14 @@ def chunks(records: Records, group: Group) -> Iterator[tuple[tuple[Record, ...],
 def _chunk(records: Records, group: Group) -> tuple[Record, ...]:
     records.renew()
     chunk: list[Record] = []
-    size = grouped = grouped_size = 0
-    last: str | None = None
+    size = grouped = grouped_size = flawed = 0
+    name = last = None
     while (record := records.read()) is not None:
-        name = last if record.flaw is not None else group(record)
+        flawed = 0 if record.flaw is None else flawed + 1
+        if record.flaw is None:
+            name = group(record)
+        elif flawed > MOST_RECORDS:  # a few between two rows part nothing
+            name = None
         is_parted = name is None or name != last
         if chunk and is_parted and (len(chunk) >= MOST_RECORDS or size + records.size > MOST_BYTES):
             records.give_back()
