@@ -22,8 +22,8 @@ SHAPES = {
     "ecrm.application.mail_ports": {*SENDING, "record_delivery"},
     "ecrm.domain.messages": {*SENDING, "record_delivery"},
     "ecrm.domain.templates": {*SENDING, "templates_api"},
-    "ecrm.domain.consent": {*SENDING, "record_delivery", "consent_api", "customers_api"},
-    "ecrm.domain.suppressions": {*SENDING, "record_delivery", "consent_api", "customers_api"},
+    "ecrm.domain.consent": {*SENDING, "record_delivery", "consent_api", "customers_api", "imports_api"},
+    "ecrm.domain.suppressions": {*SENDING, "record_delivery", "consent_api", "customers_api", "imports_api"},
     "ecrm.domain.orders": {*SENDING, "orders_api", "customers_api", "public_api", "templates_api", "project_events"},
 }
 """The shapes of a capability, and who may load them with the start: a data class takes half a millisecond to make."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,10 +18,10 @@ from ecrm.domain.reasons import ROW
 
 from . import locales
 from .locales import Locale, Unread
+from .objects import json_object
 from .problems import invalid_from
 
 LONGEST_ID = 200
-_HALVES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,28 +119,6 @@ class Wrong(Exception):
     def __init__(self, code: str, column: str | None = None, detail: str | None = None) -> None:
         super().__init__(code)
         self.refusal = Refusal(code, detail or ROW[code], column)
-
-
-def json_object(text: str) -> dict[str, Any]:
-    """Parse a line of NDJSON, with decimals as Decimal. Raises Unread."""
-    try:
-        value = json.loads(text, parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_object)
-    except (ValueError, ArithmeticError, RecursionError):
-        raise Unread("bad_json") from None
-    if not isinstance(value, dict) or (r"\u" in text and _HALVES.search(json.dumps(value, ensure_ascii=False, default=str))):
-        raise Unread("bad_json")
-    return value
-
-
-def _no_number(_: str) -> Any:
-    raise ValueError("NaN and Infinity are not JSON")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        raise ValueError("an object has the same key twice")
-    return made
 
 
 def object_of(record: Record) -> dict[str, Any]:

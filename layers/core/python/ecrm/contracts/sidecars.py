@@ -10,8 +10,8 @@ from ecrm.domain.reasons import FILE
 
 from .consent import StateName
 from .fields import Body, Instant, Language, Name, SiteId, TopicId
-from .import_rows import json_object
 from .locales import Unread, is_country
+from .objects import json_object
 from .proofs import ProofBody
 from .topics import ChannelName
 
