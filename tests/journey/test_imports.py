@@ -310,7 +310,7 @@ def files_of_every_kind(folder: Path) -> Iterator[tuple[Path, Kind]]:
         file.write_bytes(content.replace(b"IMP-", b"KIND-").replace(b"imp-", b"kind-"))
         yield file, kind
     order: dict[str, Any] = {"order_id": "KIND-2", "placed_at": "2026-11-20T10:00:00Z", "currency": "EUR", "total": "1.00"}
-    order["customer"] = {"user_id": "kind-2", "anonymous_id": VISITOR}
+    order["customer"] = {"email": "kind-3@example.com", "anonymous_id": VISITOR}  # who ordered before: two become one
     order["lines"] = [{"sku": "KIND-1", "name": "Blue", "quantity": 1, "unit_price": "1.00"}]
     file = folder / "orders.ndjson"
     file.write_text(json.dumps(order))
