@@ -12,15 +12,15 @@ TOOLS := .venv-tools/bin
 SAM := SAM_CLI_TELEMETRY=0 ARCHITECTURE=$(ARCHITECTURE) $(TOOLS)/sam
 CODE := $(wildcard layers/core/python layers/deps functions local tools tests benchmarks)
 PATHS := layers/core/python:functions
-export PORT
+export PORT FILE KIND DRY
 
-.PHONY: help run up down keys mail tick test journey check fmt lint types template docs bench a11y build deploy clean
+.PHONY: help run up down keys mail import tick test journey check fmt lint types template docs bench a11y build deploy clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 run: .venv/.done .venv-tools/.done ## the cloud on this machine, fed with real orders, watched until Ctrl-C (PORT=, FRESH=1, ONCE=1)
-	@$(BIN)/python -m local.run
+	@PYTHONPATH=$(PATHS) $(BIN)/python -m local.run
 
 up: .venv/.done .venv-tools/.done ## start it in the background and write .local/stack.json (PORT=, FRESH=1)
 	@$(BIN)/python -m local.up
@@ -33,6 +33,9 @@ keys: .venv/.done ## list keys, or whatever ARGS says: make keys ARGS="create --
 
 mail: .venv/.done ## list the mails that would have gone out, or report one: make mail ARGS="bounce 3"
 	@$(BIN)/python -m local.mail $(ARGS)
+
+import: .venv/.done ## hand in a contact file and print what became of it: make import FILE=contacts.csv (KIND=orders, DRY=1)
+	@PYTHONPATH=$(PATHS) $(BIN)/python -m local.imports
 
 tick: .venv/.done ## run everything that is due on a schedule at once, and wait for it (PORT=)
 	@$(BIN)/python -m local.tick

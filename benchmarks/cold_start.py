@@ -168,6 +168,7 @@ def prepared() -> Iterator[tuple[list[Contestant], dict[str, str]]]:
             "PYTHONDONTWRITEBYTECODE": "1",
             "AWS_LAMBDA_FUNCTION_NAME": "function",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
+            "PYDANTIC_DISABLE_PLUGINS": "__all__",
             **cloud.environment,
         }
         yield list(contestants(Path(folder), built(), cloud)), settings

@@ -21,7 +21,7 @@ from local.stack import ARCHITECTURE, PATIENCE_SECONDS, ROOT, STACK_NAME, Stack,
 from local.tool import tool
 
 TOOLS = ROOT / ".venv-tools" / "bin"
-INPUTS = ("template.yaml", "samconfig.toml", "requirements/runtime.txt", "functions", "layers")
+INPUTS = ("template.yaml", "samconfig.toml", "requirements/runtime.txt", "requirements/imports.txt", "functions", "layers")
 SITE = "demo"
 DOMAIN = "demo.example.com"
 """Where the laptop's sites send from."""

@@ -6,13 +6,16 @@ are proven by what conditions decide. It reads an old version of a secret where 
 spared by tests/light_moto.py.
 """
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
+from urllib.parse import quote_plus
 
 import botocore.loaders
 import botocore.retries.quota
@@ -43,6 +46,7 @@ ENVIRONMENT = {
     "LINK_SECRET_ID": "links",
     "PUBLIC_URL": "https://shop.example.com",
     "EXPORTS_BUCKET": "exports",
+    "IMPORTS_BUCKET": "imports",
     "LOG_RETENTION_DAYS": "30",
     "TRANSACTIONAL_CONFIGURATION_SET": "transactional",
     "MARKETING_CONFIGURATION_SET": "marketing",
@@ -80,7 +84,10 @@ class Cloud:
     queue_url: str
     jobs_url: str
     messages_url: str
+    imports_url: str
+    chunks_url: str
     secrets: dict[str, str] = field(default_factory=dict)
+    uploads: Iterator[int] = field(default_factory=itertools.count)
 
     def items(self, prefix: str = "") -> list[dict[str, Any]]:
         """Every item whose SK begins with `prefix`, in DynamoDB's JSON."""
@@ -170,6 +177,47 @@ class Cloud:
         """Bring every job that was asked for to its end."""
         self.publish()
         assert [] == self.run_jobs()
+
+    def drop(self, name: str, content: bytes, *, sidecar: Any = None, at: datetime | None = None) -> str:
+        """Put a contact file, and its sidecar before it, into the folder of imports, and let S3 tell of it; gives the notice."""
+        if sidecar is not None:
+            self.s3.put_object(Bucket="imports", Key=f"imports/{name}.json", Body=json.dumps(sidecar).encode())
+        put = self.s3.put_object(Bucket="imports", Key=f"imports/{name}", Body=content)
+        told = {
+            "eventVersion": "2.1",
+            "eventName": "ObjectCreated:Put",
+            "eventTime": (at or bootstrap.clock.now()).isoformat().replace("+00:00", "Z"),
+            "s3": {
+                "bucket": {"name": "imports"},
+                "object": {
+                    "key": quote_plus(f"imports/{name}", safe="/"),
+                    "size": len(content),
+                    "eTag": put["ETag"].strip('"'),
+                    "sequencer": f"{next(self.uploads):016X}",
+                },
+            },
+        }
+        notice = json.dumps({"Records": [told]})
+        self.sqs.send_message(QueueUrl=self.imports_url, MessageBody=notice)
+        return notice
+
+    def import_files(self, context: object = None) -> None:
+        """Work on every contact file to its end, chunks and what asks for itself meanwhile included."""
+        from import_file.handler import handler as read  # noqa: PLC0415 (reads the environment that the fixture sets)
+        from import_rows.handler import handler as write  # noqa: PLC0415 (the same)
+
+        while self._waiting(self.imports_url) or self._waiting(self.chunks_url):
+            assert [] == self._drain(self.imports_url, read, context)
+            assert [] == self._drain(self.chunks_url, write, context)
+
+    def _waiting(self, url: str) -> int:
+        name = "ApproximateNumberOfMessages"
+        return int(self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
+
+    def imported(self) -> dict[str, bytes]:
+        """What the bucket of imports holds: name → content."""
+        names = [found["Key"] for found in self.s3.list_objects_v2(Bucket="imports").get("Contents", ())]
+        return {name: self.s3.get_object(Bucket="imports", Key=name)["Body"].read() for name in names}
 
     def files(self) -> dict[str, str]:
         """What the bucket of exports holds: name → text."""
@@ -320,9 +368,14 @@ def a_cloud() -> Iterator[Cloud]:
         messages_url = sqs.create_queue(QueueName="messages")["QueueUrl"]
         patch.setenv("MESSAGE_QUEUE_URL", messages_url)
         s3 = session.create_client("s3")
-        s3.create_bucket(Bucket="exports", CreateBucketConfiguration={"LocationConstraint": REGION})
+        for bucket in ("exports", "imports"):
+            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        imports_url = sqs.create_queue(QueueName="imports")["QueueUrl"]
+        patch.setenv("IMPORT_QUEUE_URL", imports_url)
+        chunks_url = sqs.create_queue(QueueName="chunks")["QueueUrl"]
+        patch.setenv("CHUNK_QUEUE_URL", chunks_url)
         bootstrap.sites().write(a_stored_site(languages=["de"], sender="hello@example.com"), seen=0)
         try:
-            yield Cloud(dynamodb, sqs, s3, url, jobs_url, messages_url)
+            yield Cloud(dynamodb, sqs, s3, url, jobs_url, messages_url, imports_url, chunks_url)
         finally:
             forget()

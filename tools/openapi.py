@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ecrm.contracts import fields
+from ecrm.contracts.drops import IMPORT_ID
 from ecrm.contracts.jobs import JOB_ID, JobBody
 from ecrm.contracts.messages import MESSAGE_ID, MessageBody, RequestMessageBody, SendingBody, SoughtBody
 from ecrm.contracts.orders import BatchBody, OrderBody, OrderEventBody, PlaceOrderBody
@@ -26,6 +27,7 @@ from ecrm.contracts.profiles import KeptCustomerBody
 from ecrm.contracts.sites import SiteBody
 from ecrm.contracts.templates import PreviewTemplateBody, TemplateBody, TemplateSavedBody
 from ecrm.contracts.topics import TopicBody
+from ecrm.contracts.uploads import ImportBody
 from ecrm.entry.http import FORM, Route
 from ecrm.entry.problems import TITLES
 from tools.openapi_page import page
@@ -37,7 +39,7 @@ ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "functions/reference_api"
 FUNCTIONS = (
     *("orders_api", "ingest_api", "consent_api", "customers_api", "catalog_api", "templates_api", "messages_api", "sites_api"),
-    *("jobs_api", "reference_api"),
+    *("imports_api", "jobs_api", "reference_api"),
 )
 SCHEMAS = "#/components/schemas/"
 
@@ -78,6 +80,7 @@ IN_PATH: dict[str, Json] = {
     },
     "site": {"description": "The site's name.", "schema": TypeAdapter(fields.SiteId).json_schema()},
     "job_id": {"description": "The job's id.", "schema": {"type": "string", "pattern": JOB_ID}},
+    "import_id": {"description": "The import's id.", "schema": {"type": "string", "pattern": IMPORT_ID}},
     "message_id": {"description": "The message's id.", "schema": {"type": "string", "pattern": MESSAGE_ID}},
     "template": {"description": "The template's name.", "schema": TypeAdapter(fields.TemplateName).json_schema()},
     "version": {
@@ -220,6 +223,8 @@ def _successes(route: Route) -> tuple[int, ...]:
         return (202,)
     if route.answer is SendingBody:
         return (200,)
+    if route.answer is ImportBody and route.creates:
+        return (201,)
     makes_one = route.method == "PUT" or (route.creates and route.answer not in BATCHES)
     return (201, 200) if makes_one else (200,)
 
@@ -244,6 +249,8 @@ def _refusals(route: Route) -> set[int]:
     elif route.answer is SendingBody:
         pass  # switching twice is switching once
     elif route.method in ("PUT", "PATCH") or (route.creates and route.answer not in BATCHES):
+        found |= {409}
+    if route.answer is ImportBody and route.method == "POST":
         found |= {409}
     return found
 
@@ -274,6 +281,12 @@ def _words(route: Route) -> tuple[dict[int, str], list[str]]:
         ),
         (route.answer is SoughtBody, {202: "The same, whatever was found; a page to read where a form was sent."}, []),
         (route.answer is SendingBody, {200: "As it is now."}, []),
+        (
+            route.answer is ImportBody and bool(route.creates),
+            {201: "It waits for its file; `upload` says how to send that."},
+            ["Location", replayed],
+        ),
+        (route.answer is ImportBody and route.method == "POST", {200: "As it is now."}, []),
         (bool(route.creates), {201: "It is made.", 200: "It was there already."}, ["Location", replayed]),
         (_is_definition(route), {201: "It is made.", 200: "It is replaced."}, ["ETag"]),
         (route.method == "PUT", {201: "It is made.", 200: "It was there; as it is now."}, ["Location"]),

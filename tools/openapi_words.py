@@ -28,6 +28,7 @@ from ecrm.contracts import (
     suppressions,
     templates,
     topics,
+    uploads,
 )
 from ecrm.contracts.statistics import StatisticsBody
 from ecrm.domain import orders as domain
@@ -36,6 +37,22 @@ from ecrm.domain.attributes import Attribute
 from ecrm.domain.consent import ConsentFact
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
+from ecrm.domain.imports import (
+    Drop,
+    Import,
+    ImportState,
+    Kind,
+    Layout,
+    Plan,
+    Progress,
+    RowError,
+    Tally,
+    finished,
+    queued,
+    upload_name,
+)
+from ecrm.domain.imports import FileFormat as ContactFileFormat
+from ecrm.domain.imports import started as taken_up
 from ecrm.domain.instants import time_zone
 from ecrm.domain.jobs import ExportFile, FileFormat, Job, JobKind, done, progressed, started
 from ecrm.domain.messages import Accepted, Policy, Send, claim, resolve
@@ -208,6 +225,30 @@ FIELDS = {
     "PreviewTemplateBody.customer": "Attributes to try it with, as traits are sent; they come before the customer's own.",
     "PreviewTemplateBody.order_id": "An order to try it with; needs `orders:read`. Without it, a sample.",
     "PolicyBody.reason": "Why they are to wait; needed to pause.",
+    "RequestImportBody.kind": "What its rows are.",
+    "RequestImportBody.name": "What the file is called; its ending is no matter, the format is told by what is in it.",
+    "size": "In bytes, exactly; at most 1 GB.",
+    "content_type": "What the upload will be sent as.",
+    "RequestImportBody.site": "Whose rows they are, where that is not the key's own site.",
+    "options": "What a sidecar would say. `docs/contact-files.md` explains each.",
+    "mapping": "By column: what it becomes; null leaves it out.",
+    "delimiter": "Without it, it is found out.",
+    "encoding": "Without it, it is found out.",
+    "sheet": "Of a workbook; without it, the first.",
+    "locale": "BCP 47 tag: how dates and numbers are written.",
+    "country": "ISO 3166: of phones that are written without one.",
+    "types": "By column that becomes an attribute: how it is kept; without it, as text.",
+    "rules": "By column, `*` for all: whether it takes the place of what is known.",
+    "empty": "What an empty cell does to what is known.",
+    "dry_run": "Decide everything and write nothing.",
+    "tags": "Tags that every customer of the file gets.",
+    "SidecarBody.site": "Whose rows they are.",
+    "SidecarBody.at": "When all this was so; without it, the time of the upload. The newer stays.",
+    "automations": "Whether what changes may trigger something.",
+    "consent": "What everybody in the file agreed to.",
+    "SidecarConsentBody.state": "Without it, what the columns say.",
+    "SidecarConsentBody.at": "When they said so.",
+    "SidecarConsentBody.source": "Where they said so.",
 }
 """Descriptions of what is sent, by `field` or, where it means something of its own there, by `Schema.field`."""
 
@@ -245,6 +286,7 @@ ANSWERS = {
     "JobBody.error": "Why it failed.",
     "JobFileBody.url": "Good for a quarter of an hour; null in lists, and when the file has expired.",
     "exports_expire_by": "When no file of an export of many people can hold the person any more.",
+    "imports_expire_by": "When no contact file that was imported can hold the person any more.",
     "backups_expire_by": "When the table cannot be restored any more to a moment before the erasure.",
     "logs_expire_by": "When logs from before are gone; they hold ids only.",
     "notices_expire_by": "When the mail provider's notices that could not be taken down are gone; there are none as a rule.",
@@ -314,6 +356,39 @@ ANSWERS = {
     "PolicyStateBody.since": "Since when they wait.",
     "by": "Who said so.",
     "PolicyStateBody.reason": "Why.",
+    "import_id": "Names the import.",
+    "JobBody.import_id": "Of an undoing: what is undone.",
+    "ImportBody.kind": "What its rows are.",
+    "ImportBody.state": "awaiting_upload, queued, running, done, cancelled, failed or undone.",
+    "ImportBody.name": "What the file is called.",
+    "ImportBody.site": "Whose rows they are; null before the file was looked at, where nobody said it.",
+    "ImportBody.dry_run": "Whether nothing is written.",
+    "ImportBody.layout": "How it is written; null before the file was looked at.",
+    "ImportBody.mapping": "By column: what it becomes; null where it is left out.",
+    "ImportBody.warnings": "What is odd about columns.",
+    "ImportBody.progress": "Null in lists.",
+    "ImportBody.counts": "What became of its rows until now.",
+    "ImportBody.errors": "The first ten rows that were rejected, by number.",
+    "truncated": "Whether there are rows after the last that was read: it was cancelled, or could not be read on.",
+    "same_as": "The import that had this very content: nothing was done.",
+    "ImportBody.error": "Why the file could not be read, or not to its end.",
+    "upload": "How to send the file; only in the answer that makes it.",
+    "result": "What became of it, as a file of JSON; once it has ended, where it is read by itself.",
+    "rejects": "The rejected rows, ready to be corrected and dropped again.",
+    "undo_job_id": "The job that undid it.",
+    "ImportFileBody.url": "Good for a quarter of an hour.",
+    "UploadBody.url": "Where the form goes.",
+    "fields": "The form's fields, to be sent as they are, the file after them.",
+    "UploadBody.expires_at": "When the form is of no use any more.",
+    "read": "Whether that is all of the file.",
+    "ImportProgressBody.rows": "Rows that were read.",
+    "RowCountsBody.rows": "All rows that were worked on.",
+    "reasons": "By code, of rejected and skipped rows.",
+    "RowCountsBody.warnings": "By code, of what was left aside in rows that were taken.",
+    "row": "From 1, without the head.",
+    "RowErrorBody.line": "The line where it begins; in a sheet, its row.",
+    "column": "As the file calls it; null where it is the whole row.",
+    "columns": "As the file calls them.",
 }
 """Descriptions of what is answered, in the same way; what its name says is left to the name."""
 
@@ -551,11 +626,21 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "resume": {"marketing": {"paused": False}},
     },
     "find_order": {"an order": {"order_id": "A-1001", "email": "sara@example.com", "site": "de"}},
+    "request_import": {
+        "contacts": {"kind": "contacts", "name": "customers.csv", "size": 48213, "content_type": "text/csv"},
+        "a trial, of German contacts": {
+            "kind": "contacts",
+            "name": "kunden.xlsx",
+            "size": 81920,
+            "options": {"dry_run": True, "locale": "de-DE", "country": "DE", "rules": {"*": "fill_if_empty"}},
+        },
+    },
 }
 """Bodies by operation; sent in this order to a shop that has the site `de`, each is answered with 2xx."""
 
 _NOW = datetime(2026, 11, 20, 18, 3, 12, tzinfo=UTC)
 _CUSTOMER = "019aa2c6f0b07d3e8c1f5a9b2d4e6f80"
+_IMPORT = "019aa2c6f0b07d3e8c1f5a9b2d4e6f81"
 
 
 def answer_examples() -> dict[str, Any]:
@@ -630,7 +715,7 @@ def answer_examples() -> dict[str, Any]:
             [products.ProductResultBody(index=at, status=201, sku=sku) for at, sku in enumerate(("CD-5", "LP-1"))]
         ),
     }
-    made |= _messages()
+    made |= _messages() | _imports()
     return {name: answer.model_dump(mode="json") for name, answer in made.items()} | _behaviour()
 
 
@@ -672,6 +757,41 @@ def _messages() -> dict[str, BaseModel]:
     }
 
 
+def _imports() -> dict[str, BaseModel]:
+    name = upload_name(Kind.CONTACTS, _IMPORT, "customers.csv")
+    waiting = Import(
+        import_id=_IMPORT,
+        kind=Kind.CONTACTS,
+        name=name,
+        state=ImportState.AWAITING_UPLOAD,
+        requested_at=_NOW,
+        source="api:3f9d01c2ab47",
+        size=48_213,
+        site="de",
+    )
+    columns = {"E-mail": "email", "Vorname": "first_name", "Lieblingsformat": "Lieblingsformat"}
+    running = taken_up(
+        queued(waiting, Drop(name, waiting.size, "4d1a25f4d4bd9f22b6a1ce7f8f7a1a3c", "0065F1A2B3C4D5E6F7", _NOW)),
+        _NOW,
+        layout=Layout(ContactFileFormat.CSV, tuple(columns), "windows-1252", ";"),
+        plan=Plan(columns),
+    )
+    tally = Tally(created=612, updated=38, unchanged=348, rejected=1, skipped=1, reasons={"bad_email": 1, "superseded": 1})
+    progress = Progress(
+        rows=1_000, chunks=4, is_split=True, done=4, tally=tally, errors=(RowError(417, 418, "E-mail", "bad_email"),)
+    )
+    ended = finished(running, _NOW, tally)
+    fields = {"key": name, "policy": "eyJleHBpcmF0aW9uIjog…", "x-amz-signature": "7f3a…"}
+    upload = ("https://imports.example.com/", fields, _NOW)
+    shown = uploads.ImportBody.of(ended, progress, link=lambda _: ("https://imports.example.com/…", _NOW))
+    return {
+        "request_import": uploads.ImportBody.of(waiting, upload=upload),
+        "read_import": shown,
+        "list_imports": uploads.ImportsPage(data=[uploads.ImportBody.of(ended)], next_cursor=None),
+        "cancel_import": uploads.ImportBody.of(running),
+    }
+
+
 def _behaviour() -> dict[str, Any]:
     """What is not there is left out of these answers."""
     taken = behaviour.TakenBody().model_dump(exclude_none=True)
@@ -710,6 +830,7 @@ def _jobs() -> dict[str, BaseModel]:
             source="api:3f9d01c2ab47",
             format=FileFormat.CSV if kind in (JobKind.EXPORT_ORDERS, JobKind.EXPORT_CUSTOMERS) else None,
             customer_id=_CUSTOMER if kind in (JobKind.EXPORT_CUSTOMER, JobKind.ERASE_CUSTOMER) else None,
+            import_id=_IMPORT if kind is JobKind.UNDO_IMPORT else None,
         )
         for kind in JobKind
     }

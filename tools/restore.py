@@ -88,6 +88,13 @@ RULES: Mapping[str, Rule] = {
     "pace": Rule.NEVER,
     "breaker": Rule.NEVER,
     "limit": Rule.NEVER,
+    "import": Rule.NEVER,  # as a job; the same file, dropped again, changes nothing that it has changed
+    "import_progress": Rule.NEVER,
+    "import_chunk": Rule.NEVER,
+    "import_row": Rule.NEVER,
+    "import_listing": Rule.NEVER,
+    "import_file": Rule.NEVER,
+    "import_content": Rule.NEVER,
 }
 """What is done with each kind of item; a test holds the kinds equal to those of store/keys.py."""
 

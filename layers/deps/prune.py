@@ -16,7 +16,10 @@ OPERATIONS = {
     "dynamodb": {
         *("BatchGetItem", "BatchWriteItem", "DescribeTable", "GetItem", "PutItem", "Query", "Scan", "TransactWriteItems"),
     },
-    "s3": {"DeleteObjects", "GetObject", "ListObjectsV2", "PutObject"},
+    "s3": {
+        *("DeleteObjects", "GetObject", "HeadObject", "ListObjectsV2", "PutObject"),
+        *("AbortMultipartUpload", "CompleteMultipartUpload", "CreateMultipartUpload", "UploadPart"),
+    },
     "secretsmanager": {"GetSecretValue"},
     "sesv2": {"GetAccount", "SendEmail"},
     "sqs": {"SendMessage", "SendMessageBatch"},

@@ -123,6 +123,8 @@ SCRIPT: list[Ask] = [
     transaction({"Put": put(5)}, {"Put": put(5)}),
     transaction(*({"Put": put(number)} for number in range(100, 201))),
     transaction({"Put": put(5)}, {"Put": put(6, text={"S": "x" * 410_000})}),
+    transaction({"Put": put(7)}, {"Delete": CHECK | {"Key": key(3)}}),
+    transaction({"Put": put(7)}, {"Delete": CHECK | {"Key": key(3), "ConditionExpression": "attribute_exists(version)"}}),
     query(),
     transaction({"Put": put(5)}, {"Put": put(1, "version = :seen", {":seen": {"N": "1"}})}),
     ("batch_write_item", {"RequestItems": {"table": [{"DeleteRequest": {"Key": key(number)}} for number in (2, 3, 77)]}}),

@@ -17,6 +17,8 @@ from tests.architecture.stack import Stack
 MEGABYTE = 1_000_000
 UNCHECKED_HASH = 0b01  # PEP 552: found by hash, and the source is never looked at
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}
+LAYERS = {"CoreLayer": "layers/core", "DepsLayer": "layers/deps", "ImportsLayer": "layers/imports"}
+LOCKS = {"DepsLayer": "requirements/runtime.txt", "ImportsLayer": "requirements/imports.txt"}
 HOST = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
 
 
@@ -27,7 +29,7 @@ def artefacts(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     for name, resource in stack.resources.items():
         if resource["Type"] in {"AWS::Lambda::Function", "AWS::Lambda::LayerVersion"}:
             logical_id = re.sub(r"(Layer)[0-9a-f]{10}$", r"\1", name)
-            source = {"CoreLayer": "layers/core", "DepsLayer": "layers/deps"}.get(logical_id, "functions")
+            source = LAYERS.get(logical_id, "functions")
             built[logical_id] = tmp_path_factory.mktemp(logical_id)
             subprocess.run(
                 ["/usr/bin/env", "make", "--silent", "--makefile", ROOT / source / "Makefile", f"build-{logical_id}"],
@@ -64,7 +66,7 @@ def test_our_own_package_ships_whole_as_bytecode_alone(artefacts: dict[str, Path
     assert [] == list(core.rglob("*.py"))
 
 
-@pytest.mark.parametrize(("layer", "limit"), [("DepsLayer", 30), ("CoreLayer", 2)])
+@pytest.mark.parametrize(("layer", "limit"), [("DepsLayer", 30), ("ImportsLayer", 8), ("CoreLayer", 2)])
 def test_a_layer_stays_within_its_budget(artefacts: dict[str, Path], layer: str, limit: int) -> None:
     size = sum(path.stat().st_size for path in artefacts[layer].rglob("*") if path.is_file())
     assert size <= limit * MEGABYTE
@@ -80,17 +82,19 @@ def test_a_function_ships_its_own_folder_and_nothing_else(artefacts: dict[str, P
     ]
 
 
-def test_the_wheels_are_for_the_processor_they_were_asked_for(artefacts: dict[str, Path]) -> None:
-    libraries = list(artefacts["DepsLayer"].rglob("*.so"))
+@pytest.mark.parametrize("layer", LOCKS)
+def test_the_wheels_are_for_the_processor_they_were_asked_for(artefacts: dict[str, Path], layer: str) -> None:
+    libraries = list(artefacts[layer].rglob("*.so"))
     assert libraries
     for library in libraries:
         assert int.from_bytes(library.read_bytes()[18:20], "little") == ELF_MACHINES[HOST], library.name
 
 
-def test_the_deps_layer_holds_what_is_locked_and_nothing_else(artefacts: dict[str, Path]) -> None:
+@pytest.mark.parametrize("layer", LOCKS)
+def test_a_layer_of_wheels_holds_what_is_locked_and_nothing_else(artefacts: dict[str, Path], layer: str) -> None:
     """The SDK that sam's own environment brings along must never choose what ships."""
-    locked = re.findall(r"^([\w.-]+==[^ ;\\]+)", (ROOT / "requirements/runtime.txt").read_text("utf-8"), re.MULTILINE)
-    shipped = [path.name.removesuffix(".dist-info") for path in artefacts["DepsLayer"].rglob("*.dist-info")]
+    locked = re.findall(r"^([\w.-]+==[^ ;\\]+)", (ROOT / LOCKS[layer]).read_text("utf-8"), re.MULTILINE)
+    shipped = [path.name.removesuffix(".dist-info") for path in artefacts[layer].rglob("*.dist-info")]
     assert {re.sub(r"[-_.]+", "-", name).lower() for name in shipped} == {
         re.sub(r"[-_.]+", "-", name.replace("==", "-")).lower() for name in locked
     }

@@ -6,7 +6,7 @@ LONGEST_DAYS = 30  # what the receipt of an erasure promises of files that hold 
 
 
 def test_there_are_the_buckets_listed_here(stack: Stack) -> None:
-    assert list(stack.of("S3::Bucket")) == ["ExportsBucket"]
+    assert sorted(stack.of("S3::Bucket")) == ["ExportsBucket", "ImportsBucket"]
 
 
 def test_a_bucket_is_private_and_encrypted_and_nobodys_but_ours(stack: Stack) -> None:
@@ -47,3 +47,16 @@ def test_a_bucket_outlives_its_stack_because_a_full_one_could_not_be_deleted(sta
     for name in stack.of("S3::Bucket"):
         resource = stack.resources[name]
         assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def test_a_file_below_imports_wakes_the_queue_and_nothing_else_does(stack: Stack) -> None:
+    """Chunks lie beside it: were they told of, too, the queue would never be empty."""
+    told = {
+        name: bucket["NotificationConfiguration"]
+        for name, bucket in stack.of("S3::Bucket").items()
+        if "NotificationConfiguration" in bucket
+    }
+    below = {"S3Key": {"Rules": [{"Name": "prefix", "Value": "imports/"}]}}
+    notice = {"Event": "s3:ObjectCreated:*", "Queue": {"Fn::GetAtt": ["ImportQueue", "Arn"]}, "Filter": below}
+    assert told == {"ImportsBucket": {"QueueConfigurations": [notice]}}
+    assert stack.resources["ImportsBucket"]["DependsOn"] == "ImportQueuePolicy"

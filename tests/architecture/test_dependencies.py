@@ -30,7 +30,7 @@ STUBS = {"mypy_boto3_dynamodb", "mypy_boto3_s3", "mypy_boto3_secretsmanager", "m
 def test_a_shipped_module_imports_what_ships(path: Path) -> None:
     own = {"ecrm", *folders()}
     distributions = packages_distributions()
-    ships = locked("runtime.txt")
+    ships = locked("runtime.txt") | locked("imports.txt")
     for module in imports(path):
         top = module.partition(".")[0]
         if top in own | set(sys.stdlib_module_names) | STUBS:
@@ -38,17 +38,18 @@ def test_a_shipped_module_imports_what_ships(path: Path) -> None:
         assert {normal(name) for name in distributions[top]} & ships, f"{top} is in no layer"
 
 
-def test_what_ships_is_what_is_tested() -> None:
+@pytest.mark.parametrize("layer", ["runtime.txt", "imports.txt"])
+def test_what_ships_is_what_is_tested(layer: str) -> None:
     """One resolution: the tests run with the very pins of the layer."""
 
     def pins(page: str) -> set[str]:
         text = (ROOT / "requirements" / page).read_text(encoding="utf-8")
         return set(re.findall(r"^[A-Za-z0-9._-]+==\S+", text, re.MULTILINE))
 
-    assert pins("runtime.txt") <= pins("dev.txt")
+    assert pins(layer) <= pins("dev.txt")
 
 
-@pytest.mark.parametrize("page", ["runtime.txt", "dev.txt", "tools.txt", "bench.txt"])
+@pytest.mark.parametrize("page", ["runtime.txt", "imports.txt", "dev.txt", "tools.txt", "bench.txt"])
 def test_every_requirement_is_hash_locked_and_names_no_host(page: str) -> None:
     text = (ROOT / "requirements" / page).read_text(encoding="utf-8")
     entries = re.split(r"\n(?=\S)", text.strip())

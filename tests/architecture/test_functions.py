@@ -8,6 +8,8 @@ from tests.architecture.sources import ROOT, folders
 from tests.architecture.stack import Stack, references
 
 HTTP_LIMIT_SECONDS = 29  # API Gateway gives up after 30
+MOST_RESOURCES = 500
+RESERVED_RESOURCES = 150  # ten functions with an API each; below that, a nested stack is to be thought of
 
 
 def test_every_function_has_a_folder_and_every_folder_a_function(stack: Stack) -> None:
@@ -45,9 +47,10 @@ def test_a_function_runs_the_python_of_this_project_on_the_chosen_processor(stac
 
 
 @pytest.mark.parametrize("folder", folders())
-def test_a_function_carries_both_layers(stack: Stack, folder: str) -> None:
+def test_a_function_carries_both_layers_and_who_reads_contact_files_what_reads_them(stack: Stack, folder: str) -> None:
     carried = references(stack.functions()[folder]["Layers"])
-    assert {"DepsLayer", "CoreLayer"} == {re.sub(r"[0-9a-f]{10}$", "", layer) for layer in carried}
+    heavy = {"ImportsLayer"} if folder in {"import_file", "import_rows"} else set()
+    assert {"DepsLayer", "CoreLayer"} | heavy == {re.sub(r"[0-9a-f]{10}$", "", layer) for layer in carried}
 
 
 @pytest.mark.parametrize("folder", folders())
@@ -78,6 +81,17 @@ def test_no_function_reserves_concurrency(stack: Stack, folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", folders())
+def test_lambda_lets_go_on_who_asks_for_itself_again_and_stops_every_other_circle(stack: Stack, folder: str) -> None:
+    """Lambda breaks a chain in which a function was woken by itself some sixteen times: a long job is such a chain."""
+    (function,) = (name for name in stack.of("Lambda::Function") if stack.folder(name) == folder)
+    mappings = stack.of("Lambda::EventSourceMapping").values()
+    wakes = references([each["EventSourceArn"] for each in mappings if stack.behind(each["FunctionName"]) == function])
+    filled = references([each["Resource"] for each in stack.statements(folder) if "sqs:SendMessage" in each["Action"]])
+    own_queues = wakes & filled & set(stack.of("SQS::Queue"))
+    assert stack.functions()[folder].get("RecursiveLoop") == ("Allow" if own_queues else None)
+
+
+@pytest.mark.parametrize("folder", folders())
 def test_no_function_is_traced(stack: Stack, folder: str) -> None:
     assert "TracingConfig" not in stack.functions()[folder]
 
@@ -97,3 +111,8 @@ def looks_like_a_secret(value: object) -> bool:
     """Resolved from a secret store at deployment, or long and without meaning."""
     text = str(value)
     return "{{resolve:" in text or re.fullmatch(r"[A-Za-z0-9+/=_-]{24,}", text) is not None
+
+
+def test_there_is_room_for_more_in_the_template(production: Stack) -> None:
+    """CloudFormation takes 500 resources a template, counted after SAM has written its own; a gradual release has the most."""
+    assert len(production.resources) <= MOST_RESOURCES - RESERVED_RESOURCES

@@ -22,12 +22,21 @@ SHAPES = {
     "ecrm.application.mail_ports": {*SENDING, "record_delivery"},
     "ecrm.domain.messages": {*SENDING, "record_delivery"},
     "ecrm.domain.templates": {*SENDING, "templates_api"},
-    "ecrm.domain.consent": {*SENDING, "record_delivery", "consent_api", "customers_api"},
-    "ecrm.domain.suppressions": {*SENDING, "record_delivery", "consent_api", "customers_api"},
+    "ecrm.domain.consent": {*SENDING, "record_delivery", "consent_api", "customers_api", "imports_api"},
+    "ecrm.domain.suppressions": {*SENDING, "record_delivery", "consent_api", "customers_api", "imports_api"},
     "ecrm.domain.orders": {*SENDING, "orders_api", "customers_api", "public_api", "templates_api", "project_events"},
 }
 """The shapes of a capability, and who may load them with the start: a data class takes half a millisecond to make."""
-EVERYWHERE = {"boto3", "s3transfer", "email_validator", "moto", "aws_lambda_powertools.event_handler", "aws_xray_sdk"}
+READING_FILES = {"python_calamine", "phonenumbers", "charset_normalizer", "multiprocessing", "csv"}
+"""What only a contact file needs, and then only one that has such things in it: not even its functions start with it."""
+EVERYWHERE = READING_FILES | {
+    "boto3",
+    "s3transfer",
+    "email_validator",
+    "moto",
+    "aws_lambda_powertools.event_handler",
+    "aws_xray_sdk",
+}
 PRINT_ALL = """
 import sys
 import {folder}.handler

@@ -29,6 +29,26 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "catalog_api": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
     "sites_api": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
     "jobs_api": {"Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}, "ExportsBucket": {"s3:GetObject"}},
+    "imports_api": {
+        "Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "ImportsBucket/imports/*": {"s3:GetObject", "s3:PutObject"},  # what a signed link or upload may do, its signer may
+    },
+    "import_file": {
+        "Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "ImportQueue": {*QUEUE, "sqs:SendMessage"},  # a file that is not read in five minutes asks for itself again
+        "ChunkQueue": {"sqs:SendMessage"},
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},  # a customer's last row may have to be applied once more at the end
+        "ImportsBucket": {"s3:ListBucket"},  # a sidecar that is not there is a 404 only for who may list
+        "ImportsBucket/imports/*": {"s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"},
+        "ImportsBucket/chunks/*": {"s3:GetObject", "s3:PutObject"},
+    },
+    "import_rows": {
+        "Table": {*WRITER, "dynamodb:Query"},
+        "ChunkQueue": QUEUE,
+        "ImportQueue": {"sqs:SendMessage"},  # the last chunk asks for the result
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},
+        "ImportsBucket/chunks/*": {"s3:GetObject", "s3:PutObject"},
+    },
     "public_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}},
     "templates_api": {"Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
     "messages_api": {
@@ -50,10 +70,13 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "PublishEventsDeadLetters": {"sqs:SendMessage"},
     },
     "run_jobs": {
-        "Table": {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        # an erasure deletes in batches, undoing an import with conditions
+        "Table": (WRITER - {"dynamodb:ConditionCheckItem"})
+        | {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:Query"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
         "JobQueue": {*QUEUE, "sqs:SendMessage"},  # a job that is not done in its minute asks for itself again
         "ExportsBucket": {"s3:DeleteObject", "s3:ListBucket", "s3:PutObject"},  # an erasure takes away the person's own exports
+        "ImportsBucket/chunks/*": {"s3:GetObject"},  # undoing reads what each row did
     },
     "send_messages": {
         "Table": {*WRITER, "dynamodb:DescribeTable", "dynamodb:Query"},
@@ -95,7 +118,7 @@ def test_a_function_may_do_what_is_listed_here_and_no_more(stack: Stack, folder:
 
 
 def named(resource: str | dict[str, Any]) -> str:
-    """The one resource that a statement is about; a stream or an index is not its table."""
+    """The one resource that a statement is about; a stream or an index is not its table, a folder not its bucket."""
     match resource:
         case str():
             return resource
@@ -105,6 +128,8 @@ def named(resource: str | dict[str, Any]) -> str:
             return text.replace("${Table.Arn}", "Table")
         case {"Fn::Sub": str(text)} if text.endswith(":identity/*"):
             return "identity/*"
+        case {"Fn::Sub": str(text)} if text.startswith("${ImportsBucket.Arn}/"):
+            return text.replace("${ImportsBucket.Arn}", "ImportsBucket")
     (name,) = {name for name in references(resource) if not name.startswith("AWS::")}
     return name
 
@@ -125,7 +150,7 @@ def test_a_role_is_for_lambda_and_has_inline_policies_alone(stack: Stack) -> Non
 
 def test_no_policy_holds_a_star_but_for_the_objects_of_a_bucket_and_those_listed_here(stack: Stack) -> None:
     held = {text for role in stack.of("IAM::Role").values() for text in strings(role["Policies"]) if "*" in text}
-    objects = {f"${{{bucket}.Arn}}/*" for bucket in stack.of("S3::Bucket")}
+    objects = {"${ExportsBucket.Arn}/*", "${ImportsBucket.Arn}/imports/*", "${ImportsBucket.Arn}/chunks/*"}
     assert held == STARS | objects
 
 
@@ -148,11 +173,28 @@ def test_ses_tells_of_mails_by_one_topic_and_that_topic_alone_fills_the_queue(st
         {"Ref": "MailTopic"},
     )
     assert tells["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    for name, queue in stack.of("SQS::QueuePolicy").items():
-        (fills,) = queue["PolicyDocument"]["Statement"]
-        assert fills["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "MailTopic"}}}, name
-        assert (fills["Principal"], fills["Action"]) == ({"Service": "sns.amazonaws.com"}, "sqs:SendMessage"), name
-        assert queue["Queues"] == [{"Ref": name.removesuffix("Policy")}]
+    for name in ("DeliveryQueuePolicy", "DeliveryDeadLettersPolicy"):
+        assert filled_by(stack, name) == ("sns.amazonaws.com", {"ArnEquals": {"aws:SourceArn": {"Ref": "MailTopic"}}}), name
+
+
+def test_a_queue_is_filled_from_outside_only_where_it_is_listed_here(stack: Stack) -> None:
+    assert sorted(stack.of("SQS::QueuePolicy")) == ["DeliveryDeadLettersPolicy", "DeliveryQueuePolicy", "ImportQueuePolicy"]
+
+
+def test_s3_tells_of_files_for_this_account_alone(stack: Stack) -> None:
+    """The bucket cannot be named: it is made after the policy, because S3 tries whether it may send."""
+    own = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    assert filled_by(stack, "ImportQueuePolicy") == ("s3.amazonaws.com", own)
+
+
+def filled_by(stack: Stack, policy: str) -> tuple[str, dict[str, Any]]:
+    """Which service may send to the queue of that name, and on what condition."""
+    queue = stack.of("SQS::QueuePolicy")[policy]
+    (statement,) = queue["PolicyDocument"]["Statement"]
+    assert queue["Queues"] == [{"Ref": policy.removesuffix("Policy")}]
+    assert statement["Resource"] == {"Fn::GetAtt": [policy.removesuffix("Policy"), "Arn"]}
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "sqs:SendMessage")
+    return statement["Principal"]["Service"], statement["Condition"]
 
 
 def test_both_configuration_sets_tell_everything_and_to_that_topic(stack: Stack) -> None:

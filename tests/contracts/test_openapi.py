@@ -243,7 +243,9 @@ def test_the_page_runs_no_script_and_loads_nothing() -> None:
     assert set() == tags & {"script", "link", "img", "iframe", "object", "embed", "form", "video", "base"}
     names = {name for _, attributes in reader.tags for name in attributes}
     assert names <= {"id", "class", "href", "lang", "charset", "name", "content"}
-    assert not re.search(r"@import|url\(|expression|javascript:|https?://(?!(tracking|orders|shop|exports)\.example\.com)", PAGE)
+    assert not re.search(
+        r"@import|url\(|expression|javascript:|https?://(?!(tracking|orders|shop|exports|imports)\.example\.com)", PAGE
+    )
 
 
 def test_every_link_of_the_page_leads_somewhere() -> None:
@@ -267,6 +269,7 @@ def test_the_page_has_every_resource_operation_field_and_status() -> None:
         "templates",
         "messages",
         "sites",
+        "imports",
         "jobs",
         "reference",
         "errors",
@@ -290,10 +293,12 @@ def test_the_commands_of_the_page_work_as_they_stand(cloud: Cloud) -> None:
     known["JOB"] = run(export, **known).json["job_id"]
     message = next(command for command in commands if '"$API/v1/messages" ' in command and "-d " in command)
     known["MESSAGE"] = run(message, **known).json["message_id"]
+    imports = {"undo": shop.ended_import_id}  # what is cancelled has not ended, and what is undone has
     for command in commands:
         method = found[1] if (found := re.search(r"-X (\w+)", command)) else "POST" if " -d " in command else "GET"
         path = str(re.search(r'"\$API([^"?]*)', command)[1])  # type: ignore[index]  # each has one
         operation = next(o for o in OPERATIONS if o.method == method and re.fullmatch(re.sub(r"{\w+}", "[^/]+", o.path), path))
+        known["IMPORT"] = imports.get(path.rpartition("/")[2], shop.import_id)
         answer = run(command, **known | {"KEY": shop.key_for(operation)})
         assert answer.status in (200, 201, 202), (command, answer.text)
     bodies = sum(len(examples) for examples in openapi_words.EXAMPLES.values())

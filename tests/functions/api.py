@@ -16,6 +16,7 @@ from ecrm import bootstrap
 from ecrm.domain.api_keys import ALLOWED, KeyKind, Scope
 from ecrm.domain.instants import to_answer
 from ecrm.entry.http import FORM
+from imports_api.handler import handler as imports
 from ingest_api.handler import handler as ingest
 from jobs_api.handler import handler as jobs
 from messages_api.handler import handler as messages
@@ -36,6 +37,7 @@ HANDLERS: dict[str, Any] = {
     "customers": customers,
     "products": catalog,
     "jobs": jobs,
+    "imports": imports,
     "templates": templates,
     "messages": messages,
     "sending": messages,
@@ -166,8 +168,11 @@ class Shop:
         """What there is for an operation; only one who is expendable is erased."""
         if operation.name == "erase_customer":
             return self.there | {"customer_id": self.expendable}
+        if operation.name == "undo_import":
+            return self.there | {"import_id": self.ended_import_id}
         asked: dict[str, Callable[[], str]] = {
             "job_id": lambda: self.job_id,
+            "import_id": lambda: self.import_id,
             "message_id": lambda: self.message_id,
             "version": lambda: self.version,
         }
@@ -182,6 +187,20 @@ class Shop:
     def job_id(self) -> str:
         asked = self.call("POST", "/v1/customers/export-jobs", {}, key=self.cloud.key(KeyKind.STAFF))
         return str(asked.json["job_id"])
+
+    @cached_property
+    def import_id(self) -> str:
+        """An import that waits for its file."""
+        asked = self.call("POST", "/v1/imports", {"kind": "contacts", "name": "customers.csv", "size": 61})
+        return str(asked.json["import_id"])
+
+    @cached_property
+    def ended_import_id(self) -> str:
+        """An import that has put something in."""
+        self.cloud.drop("products/records.csv", b"sku,name\nLP-9,Court and Spark\n")
+        self.cloud.import_files()
+        listed = self.call("GET", "/v1/imports").json["data"]
+        return next(str(found["import_id"]) for found in listed if found["name"] == "records.csv")
 
     @cached_property
     def version(self) -> str:

@@ -15,6 +15,7 @@ from ecrm.application.ports import Standing
 from ecrm.contracts.orders import PlaceOrderBody
 from ecrm.contracts.topics import PutTopicBody
 from ecrm.domain.api_keys import ALLOWED, ApiKey, KeyKind
+from ecrm.domain.imports import Drop, Import, ImportState, Kind, queued, upload_name
 from ecrm.domain.jobs import Job, JobKind, JobState
 from ecrm.domain.messages import Send, claim
 from ecrm.domain.products import Product, Stated
@@ -31,6 +32,8 @@ from tests.notices import RUN
 EVENTS = ROOT / "events"
 CUSTOMER = "019aa2c6f0b07d3e8c1f5a9b2d4e6f80"
 JOB = "019aa2c7d1e07a3e9b1f5a9b2d4e6f80"
+IMPORT = "019aa2c6f0b07d3e8c1f5a9b2d4e6f81"
+FAILED = [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}]
 ROWS = table((EVENTS / "README.md").read_text(encoding="utf-8"), "event", "outcome")
 TABLE = {code(event): outcome.strip("`") for event, outcome in ROWS}
 WHEN = datetime(2026, 11, 20, 18, 3, 12, tzinfo=UTC)
@@ -79,6 +82,26 @@ def a_message_that_was_sent() -> None:
     assert bootstrap.sends().write(claim(planned, WHEN)) is None
 
 
+def an_upload_that_has_come(cloud: Cloud) -> None:
+    """Two contact files: one that was dropped, and one that was asked for and that nobody has looked at yet."""
+    content = b"email,first_name\nsara@example.com,Sara\nali@example.com,Ali\n"
+    name = upload_name(Kind.CONTACTS, IMPORT, "customers.csv")
+    for key in ("imports/contacts/customers.csv", "imports/contacts/spring 2026/café & more.csv", name):
+        etag = cloud.s3.put_object(Bucket="imports", Key=key, Body=content)["ETag"].strip('"')
+    waiting = Import(
+        import_id=IMPORT,
+        kind=Kind.CONTACTS,
+        name=name,
+        state=ImportState.AWAITING_UPLOAD,
+        requested_at=bootstrap.clock.now(),
+        source="api:staff",
+        size=len(content),
+        site="de",
+    )
+    bootstrap.imports().add(waiting, None)
+    assert bootstrap.imports().announce(queued(waiting, Drop(name, len(content), etag, "01", WHEN)), "01")
+
+
 def run(name: str) -> Any:
     handler = importlib.import_module(f"{name.partition('/')[0]}.handler").handler
     return handler(json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8")), Time())
@@ -94,6 +117,7 @@ def at(body: Any, path: str) -> str:
 def test_a_request_is_answered_as_the_table_says(cloud: Cloud, name: str) -> None:
     open_as_described()
     a_message_that_was_sent()
+    an_upload_that_has_come(cloud)
     cloud.arm()
     cloud.project()
     answer = run(name)
@@ -152,6 +176,30 @@ def test_a_message_of_the_queue_has_the_outcome_that_the_table_says(cloud: Cloud
     failed = [] if TABLE[name] == "done" else [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}]
     assert {"batchItemFailures": failed} == run(name)
     assert (JobState.DONE if TABLE[name] == "done" else JobState.QUEUED) is read_job(JOB, jobs=bootstrap.jobs()).state
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("import_file/")])
+def test_a_message_about_a_file_has_the_outcome_that_the_table_says(cloud: Cloud, name: str) -> None:
+    an_upload_that_has_come(cloud)
+    before = cloud.items()
+    assert {"batchItemFailures": FAILED if TABLE[name] == "failed" else []} == run(name)
+    begun = {item["SK"]["S"] for item in cloud.items() if item["PK"]["S"] == "LIST#imports"} - {IMPORT}
+    upload = bootstrap.imports().find(IMPORT)
+    assert upload is not None
+    assert (TABLE[name] == "begun") == (len(begun) == 1)
+    assert (TABLE[name] == "gone on") == (upload.state is ImportState.RUNNING)
+    assert (TABLE[name] in {"ignored", "failed"}) == (before == cloud.items())
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("import_rows/")])
+def test_a_chunk_has_the_outcome_that_the_table_says(cloud: Cloud, name: str) -> None:
+    an_upload_that_has_come(cloud)
+    run("import_file/go_on")
+    before = cloud.items()
+    assert {"batchItemFailures": FAILED if TABLE[name] == "failed" else []} == run(name)
+    customers = [item for item in cloud.items() if item["SK"]["S"] == "PROFILE"]
+    assert (2 if TABLE[name] == "written" else 0) == len(customers)
+    assert (TABLE[name] == "written") == (before != cloud.items())
 
 
 @pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("record_delivery/")])

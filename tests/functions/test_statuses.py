@@ -82,7 +82,7 @@ def about_an_order_of_the_erased(shop: Shop, operation: Operation) -> Answer:
 
 
 def asked_for(shop: Shop, operation: Operation) -> Answer:
-    path = operation.at(customer_id=shop.somebody())
+    path = operation.at(**shop.names(operation) | {"customer_id": shop.somebody()})
     return shop.call(operation.method, path, operation.example, key=shop.key_for(operation))
 
 
@@ -136,8 +136,8 @@ OF_CUSTOMERS: dict[int, dict[str, Callable[[Shop, Operation], Answer]]] = {
 
 
 def against_the_facts(shop: Shop, operation: Operation) -> Answer:
-    if operation.name == "place_order":
-        return shop.send(operation, operation.example | {"coupon": "WINTER"})
+    if operation.name in AGAINST:
+        return AGAINST[operation.name](shop, operation)
     if operation.name in ("put_product", "put_named_product"):
         return shop.send(operation, too_much_of_a_product(operation))
     if operation.name == "record_contact":
@@ -145,12 +145,18 @@ def against_the_facts(shop: Shop, operation: Operation) -> Answer:
         return shop.send(operation, operation.example | {"text": "Other words."})
     if operation.name == "lift_suppression":
         return shop.send(operation, suppressed(shop, "2026-11-21T09:30:00Z") | {"proof": a_proof("2026-11-21T09:29:59Z")})
-    if operation.name in ("change_consents", "suppress_address") or 202 in operation.statuses:
+    if operation.name in ("change_consents", "suppress_address", "request_import") or 202 in operation.statuses:
         new = {"address": f"{secrets.token_hex()}@example.com"} if operation.name == "suppress_address" else {}
         prepare(shop, operation)
         with tapped(being_worked_on):
             return shop.send(operation, (operation.example or {}) | new or None, headers={"idempotency-key": "being worked on"})
     return shop.send(operation, {"type": "refunded", "occurred_at": "2026-11-20T19:00:00Z", "amount": "32.28"})
+
+
+AGAINST: dict[str, Callable[[Shop, Operation], Answer]] = {
+    "place_order": lambda shop, operation: shop.send(operation, operation.example | {"coupon": "WINTER"}),
+    "cancel_import": lambda shop, operation: shop.call("POST", operation.at(import_id=shop.ended_import_id)),
+}
 
 
 def being_worked_on(sent: Sent, deliver: Deliver) -> AWSResponse:

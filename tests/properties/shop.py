@@ -90,6 +90,9 @@ class OneCustomer:
     def find(self, customer_id: str, *, consistent: bool = True) -> Customer | None:
         raise NotImplementedError
 
+    def find_many(self, customer_ids: Iterable[str]) -> Mapping[str, Customer]:
+        raise NotImplementedError
+
     def write(self, claim: Claim, request: Request | None, now: datetime) -> None:
         raise NotImplementedError
 

@@ -12,18 +12,22 @@ from typing import Any
 from ecrm.application import erasure, jobs, profiles, statistics
 from ecrm.application.behaviour import Result, Said, Taking
 from ecrm.application.consent import ChangeConsents, Changed, ConsentChange, change_consents
+from ecrm.application.contact_rows import apply_contacts
 from ecrm.application.contacts import ContactRecorded, RecordContact, record_contact
 from ecrm.application.identity import Authority
+from ecrm.application.import_rows import ContactRow
 from ecrm.application.orders import Drafted, PlaceOrder, Recorded, RecordOrderEvent, place_order, record_order_event
 from ecrm.application.profiles import ApplyTraits, Joining, Kept, PutCustomer, UpdateCustomer
 from ecrm.domain.consent import Channel, Method, State
 from ecrm.domain.customers import Identifier, identifiers_of
 from ecrm.domain.errors import Erased, Unavailable
+from ecrm.domain.imports import Import, RowOutcome
 from ecrm.domain.jobs import JobKind, JobState
 from ecrm.domain.orders import Line, Paid
 from ecrm.domain.topics import Topic
 from ecrm.store.behaviour import DynamoBehaviour
 from ecrm.store.consent import DynamoConsents
+from ecrm.store.contact_rows import DynamoContactRows
 from ecrm.store.contacts import DynamoContacts
 from ecrm.store.customers import DynamoCustomers
 from ecrm.store.erasure import DynamoErasure
@@ -115,6 +119,7 @@ class Company:
         self.profiles = DynamoProfiles(self.table, self.customers)
         self.contacts = DynamoContacts(self.table)
         self.consents = DynamoConsents(self.table, lambda: b"for tests only")
+        self.contact_rows = DynamoContactRows(self.table, self.customers, self.profiles, lambda: b"for tests only")
         self.suppressions = DynamoSuppressions(self.table, lambda: b"for tests only")
         self.statistics = DynamoStatistics(self.table)
         self.requests = DynamoRequests(self.table)
@@ -252,6 +257,19 @@ class Company:
         )
         return record_contact(
             command, None, contacts=self.contacts, customers=self.customers, requests=self.requests, clock=Stopped(now)
+        )
+
+    def import_contacts(self, import_: Import, rows: Iterable[ContactRow], now: datetime) -> tuple[RowOutcome, ...]:
+        return apply_contacts(
+            import_,
+            tuple(rows),
+            store=self.contact_rows,
+            customers=self.customers,
+            profiles=self.profiles,
+            consents=self.consents,
+            topics=self.topics,
+            clock=Stopped(now),
+            ids=self.ids,
         )
 
     def merge(self, winner_id: str, loser_id: str, now: datetime) -> Kept:

@@ -15,7 +15,7 @@ from hypothesis.strategies import SearchStrategy
 from ecrm.domain.errors import EcrmError
 from ecrm.store import table as store
 from ecrm.store.keys import Key
-from ecrm.store.table import Action, Check, Put, Refused, Table
+from ecrm.store.table import Action, Check, Delete, Put, Refused, Table
 from tests.simulation.table import Mistake, parsed
 
 PKS = ("CUSTOMER#1", "CUSTOMER#2")
@@ -149,7 +149,9 @@ def _transactions(draw: st.DrawFn) -> tuple[Action, ...]:
     if draw(st.booleans()):
         condition, values = draw(_conditions())
         if condition:
-            actions.append(Check(draw(_keys), condition, "check", values))
+            key, why = draw(_keys), "check or deletion"
+            is_kept = draw(st.booleans())
+            actions.append(Check(key, condition, why, values) if is_kept else Delete(key, condition, why, values))
     if draw(st.integers(0, 5)):
         actions = list({_place(action): action for action in actions}.values())
     if draw(st.integers(0, 40)) == 0:

@@ -25,7 +25,7 @@ from ecrm.store.table import (
     BATCH_WRITE,
     MOST_DRAINS,
     Action,
-    Check,
+    Delete,
     Held,
     Item,
     Put,
@@ -350,7 +350,7 @@ def _waits(item: Item, work: Mapping[str, str], until: str) -> bool:
 
 
 def _key(action: Action) -> Key:
-    return action.key if isinstance(action, Check) else Key(action.item["PK"], action.item["SK"])
+    return Key(action.item["PK"], action.item["SK"]) if isinstance(action, Put) else action.key
 
 
 def _valid(key: Key) -> Key:
@@ -359,8 +359,8 @@ def _valid(key: Key) -> Key:
     return Key(str(key.pk), str(key.sk))
 
 
-def _transaction(actions: tuple[Action, ...]) -> dict[Key, Item]:
-    """Give what a transaction writes, if DynamoDB takes such a one."""
+def _transaction(actions: tuple[Action, ...]) -> dict[Key, Item | None]:
+    """Give what a transaction writes, None where it deletes, if DynamoDB takes such a one."""
     if not 0 < len(actions) <= MOST_ACTIONS:
         raise Mistake(f"a transaction has 1 to {MOST_ACTIONS} actions")
     if len({_key(action) for action in actions}) < len(actions):
@@ -370,7 +370,7 @@ def _transaction(actions: tuple[Action, ...]) -> dict[Key, Item]:
     new = {_key(action): _written(action) for action in actions if isinstance(action, Put)}
     if sum(map(_size, new.values())) > LARGEST_TRANSACTION:
         raise Mistake("the transaction is too large")
-    return new
+    return new | {action.key: None for action in actions if isinstance(action, Delete)}
 
 
 def _written(put: Put) -> Item:

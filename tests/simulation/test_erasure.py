@@ -15,24 +15,30 @@ from typing import Any
 import pytest
 
 from ecrm.application.behaviour import Said
+from ecrm.application.consent import ConsentChange
 from ecrm.application.identity import Authority, root
+from ecrm.application.import_rows import ContactRow
 from ecrm.application.orders import list_orders, read_order
 from ecrm.application.ports import Standing
 from ecrm.application.sending import arm
-from ecrm.domain.consent import State
+from ecrm.application.undo import undo_contacts
+from ecrm.domain.consent import Channel, Method, State
 from ecrm.domain.delivery import What
 from ecrm.domain.errors import EcrmError
 from ecrm.domain.events import Event
+from ecrm.domain.imports import RowOutcome, RowResult, fact_at
+from ecrm.domain.jobs import Job, JobKind
 from ecrm.domain.messages import Policy, Run, place_of
 from ecrm.store.erasure import DynamoErasure
 from ecrm.store.keys import ATTRIBUTES, customer_partition
 from ecrm.store.messages import run_item, send_item
 from ecrm.store.table import Action, Check, Item, Put
 from tests.builders import NOON
-from tests.simulation.company import CLAIM, NEWS, SITE, VOUCHER, Company, Counted, person
+from tests.simulation.company import CLAIM, NEWS, SITE, SOURCE, VOUCHER, Company, Counted, Stopped, person
 from tests.simulation.provider import Moving, PostOffice, Taken, planned
 from tests.simulation.schedule import ROUGH, Schedule, hold
 from tests.simulation.table import MemoryTable
+from tests.simulation.test_contact_rows import FILE
 from tests.unit.facts import some_lines
 
 SARA, VIOLA = "sara", "viola"
@@ -99,6 +105,41 @@ def office(company: Company) -> PostOffice:
     return PostOffice(company, Moving(LATER), Random(1))
 
 
+def import_rows(import_id: str, at: datetime, **named: str) -> Writer:
+    """Import a row of a file that is of `at`: whenever that is, it brings nobody back."""
+    file = replace(FILE, import_id=import_id, at=at)
+    change = ConsentChange(
+        channel=Channel.EMAIL,
+        topic=NEWS,
+        state=State.DENIED,
+        at=fact_at(file, 1),
+        source=f"{SARA}'s form",
+        method=Method.IMPORT,
+        text_version=None,
+        proof=None,
+    )
+    row = ContactRow(
+        row=1, site=SITE, identifiers=person(**named), attributes={"city": SARA}, at=fact_at(file, 1), consents=(change,)
+    )
+    return lambda company: company.import_contacts(file, [row], NOW)
+
+
+def undo(company: Company) -> object:
+    """Import a row, and think better of it."""
+    import_rows("i1", EARLIER, **USER, phone=f"{SARA}-phone-0")(company)
+    job = Job(job_id="j0", kind=JobKind.UNDO_IMPORT, requested_at=NOW, source=SOURCE, import_id="i1")
+    return undo_contacts(
+        replace(FILE, at=EARLIER),
+        job,
+        [RowOutcome(1, RowResult.UPDATED, ROOT)],
+        store=company.contact_rows,
+        customers=company.customers,
+        profiles=company.profiles,
+        consents=company.consents,
+        clock=Stopped(NOW),
+    )
+
+
 def settle(company: Company) -> None:
     office(company).settle()
 
@@ -133,6 +174,10 @@ WRITERS: dict[str, Writer] = {
     "consent": lambda company: company.consent(ROOT, State.DENIED, EARLIER, NOW),
     "consent again": lambda company: company.consent(ABSORBED, State.GRANTED, NOW, NOW),
     "merger by hand": lambda company: company.merge(ROOT, VISITOR, NOW),
+    "import": import_rows("i2", EARLIER, **USER),
+    "import of a new address": import_rows("i4", EARLIER, **USER, email=f"{SARA}@example.net"),
+    "import of a later file": import_rows("i3", LATER, **EMAIL, phone=f"{SARA}-phone-3"),
+    "undo of an import": undo,
     "projection": lambda company: company.recount(ROOT),
     "projection of the absorbed": lambda company: company.recount(ABSORBED),
 }

@@ -73,6 +73,8 @@ def test_each_kind_of_key_may_do_its_own() -> None:
         Scope.TEMPLATES_READ,
         Scope.MESSAGES_READ,
         Scope.MESSAGES_WRITE,
+        Scope.IMPORTS_READ,
+        Scope.IMPORTS_WRITE,
     }
     assert {
         KeyKind.WRITE: {Scope.EVENTS_WRITE},

@@ -293,12 +293,12 @@ def test_an_entry_that_breaks_is_in_nobody_s_way() -> None:
     house = House()
     house.campaign()
 
-    def broken(send: Send, customer: Customer) -> Mail:
+    def broken(send: Send, customer: Customer, *, is_fresh: bool) -> Mail:
         if customer.customer_id == "c5":
             raise ZeroDivisionError
         if customer.customer_id == "c6":
             raise Invalid("too long", code="loop_too_long")
-        return compose(send, customer)
+        return compose(send, customer, is_fresh=is_fresh)
 
     house.sender._compose = broken
     with pytest.raises(ZeroDivisionError):
@@ -307,6 +307,22 @@ def test_an_entry_that_breaks_is_in_nobody_s_way() -> None:
     entries = {send.customer_id: send for send in house.company.sends.page("r1", 0)}
     assert {name: expected.get(name, Status.ACCEPTED) for name in PEOPLE} == {name: send.status for name, send in entries.items()}
     assert "loop_too_long" == entries["c6"].reason
+
+
+def test_an_older_state_that_cannot_be_sent_ends_nothing() -> None:
+    house = House()
+    house.message()
+    asked: list[bool] = []
+
+    def of_the_time(send: Send, customer: Customer, *, is_fresh: bool) -> Mail:
+        asked.append(is_fresh)
+        if not is_fresh:
+            raise Invalid("nobody to write to", code="no_address")
+        return compose(send, customer, is_fresh=is_fresh)
+
+    house.sender._compose = of_the_time
+    assert {Status.ACCEPTED: 1} == house.works().statuses
+    assert [False, True] == asked
 
 
 def test_who_was_erased_gets_nothing() -> None:

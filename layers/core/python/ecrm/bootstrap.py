@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from ecrm.application.contacts import ContactRecorded, RecordContact
     from ecrm.application.delivery import Outcome as Noted
     from ecrm.application.identity import Authority
+    from ecrm.application.import_ports import RowsOf
+    from ecrm.application.imports import Requested as ImportRequested
+    from ecrm.application.imports import RequestImport
     from ecrm.application.jobs import Requested
     from ecrm.application.messages import FindOrder, MessageRequested, OrderEvent, RequestMessage
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
     from ecrm.domain.customers import Identifier
     from ecrm.domain.delivery import Notice
+    from ecrm.domain.imports import Drop, Import, RowOutcome, Tally
     from ecrm.domain.jobs import FileFormat, JobKind
     from ecrm.domain.links import Language
     from ecrm.domain.messages import Send
@@ -45,7 +49,9 @@ if TYPE_CHECKING:
     from ecrm.entry.http import HttpApi
     from ecrm.entry.public import PublicPages
     from ecrm.files.exports import S3ExportFiles
+    from ecrm.files.imports import S3ImportFiles
     from ecrm.messaging.failures import SqsFailureQueue
+    from ecrm.messaging.imports import SqsChunkQueue, SqsImportQueue
     from ecrm.messaging.jobs import SqsJobQueue
     from ecrm.messaging.mails import Mails
     from ecrm.messaging.messages import SqsMessageQueue
@@ -53,9 +59,12 @@ if TYPE_CHECKING:
     from ecrm.store.api_keys import DynamoKeys
     from ecrm.store.behaviour import DynamoBehaviour
     from ecrm.store.consent import DynamoConsents
+    from ecrm.store.contact_rows import DynamoContactRows
     from ecrm.store.contacts import DynamoContacts
     from ecrm.store.customers import DynamoCustomers
     from ecrm.store.events import DynamoTimeline
+    from ecrm.store.import_rows import DynamoRowChanges
+    from ecrm.store.imports import DynamoImports
     from ecrm.store.jobs import DynamoJobs
     from ecrm.store.limits import DynamoLimits
     from ecrm.store.links import SecretLinkKeys
@@ -367,13 +376,143 @@ def sender() -> "Sender":
 
 
 @cache
+def _s3() -> "S3Client":
+    # Links name the bucket's own region: S3's global host redirects those of a new bucket, and a signature does not survive that.
+    at_its_region = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+    return cast("S3Client", _session().create_client("s3", config=_PATIENCE.merge(at_its_region)))
+
+
+@cache
 def export_files() -> "S3ExportFiles":
     from ecrm.files.exports import S3ExportFiles  # noqa: PLC0415 (only those who read or write exports carry S3)
 
-    # Links name the bucket's own region: S3's global host redirects those of a new bucket, and a signature does not survive that.
-    at_its_region = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
-    client = cast("S3Client", _session().create_client("s3", config=_PATIENCE.merge(at_its_region)))
-    return S3ExportFiles(client, os.environ["EXPORTS_BUCKET"])
+    return S3ExportFiles(_s3(), os.environ["EXPORTS_BUCKET"])
+
+
+def imports_bucket() -> str:
+    return os.environ["IMPORTS_BUCKET"]
+
+
+@cache
+def import_files() -> "S3ImportFiles":
+    from ecrm.files.imports import S3ImportFiles  # noqa: PLC0415 (the same for contact files)
+
+    return S3ImportFiles(_s3(), imports_bucket(), clock)
+
+
+@cache
+def imports() -> "DynamoImports":
+    from ecrm.store.imports import DynamoImports  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoImports(table())
+
+
+@cache
+def import_queue() -> "SqsImportQueue":
+    from ecrm.messaging.imports import SqsImportQueue  # noqa: PLC0415 (only those who queue imports carry SQS)
+
+    return SqsImportQueue(_sqs(), os.environ["IMPORT_QUEUE_URL"])
+
+
+@cache
+def chunk_queue() -> "SqsChunkQueue":
+    from ecrm.messaging.imports import SqsChunkQueue  # noqa: PLC0415 (the same)
+
+    return SqsChunkQueue(_sqs(), os.environ["CHUNK_QUEUE_URL"])
+
+
+@cache
+def contact_rows() -> "DynamoContactRows":
+    from ecrm.store.contact_rows import DynamoContactRows  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoContactRows(table(), customers(), profiles(), _identity_secret)
+
+
+@cache
+def row_changes() -> "DynamoRowChanges":
+    from ecrm.store.import_rows import DynamoRowChanges  # noqa: PLC0415 (the same)
+
+    return DynamoRowChanges(table())
+
+
+@cache
+def import_rows() -> "RowsOf":
+    """How the rows of each kind are read and worked on."""
+    from ecrm.application import contact_rows as use_rows_of_contacts  # noqa: PLC0415 (only who reads contact files needs all this)
+    from ecrm.application import import_rows as use_rows  # noqa: PLC0415
+    from ecrm.application.import_ports import Rows  # noqa: PLC0415
+    from ecrm.contracts import imports as files  # noqa: PLC0415
+    from ecrm.domain.imports import Kind  # noqa: PLC0415
+
+    changes = row_changes()
+    contacts_only = partial(
+        use_rows_of_contacts.apply_contacts,
+        store=contact_rows(),
+        customers=customers(),
+        profiles=profiles(),
+        consents=consents(),
+        topics=topics(),
+        clock=clock,
+        ids=ids,
+    )
+    facts: dict[str, Any] = {"orders": orders(), "requests": requests(), "clock": clock}
+    apply: dict[Kind, Callable[[Import, Sequence[Any]], Sequence[RowOutcome]]] = {
+        Kind.CONTACTS: partial(
+            use_rows.apply_contacts, apply=contacts_only, suppressions=suppressions(), changes=changes, clock=clock
+        ),
+        Kind.SUPPRESSIONS: partial(use_rows.apply_suppressions, suppressions=suppressions(), changes=changes, clock=clock),
+        Kind.ORDERS: partial(use_rows.apply_orders, customers=customers(), ids=ids, **facts),
+        Kind.SHIPMENTS: partial(use_rows.apply_shipments, **facts),
+        Kind.PRODUCTS: partial(use_rows.apply_products, products=products(), changes=changes, clock=clock),
+    }
+    plan = partial(files.plan, sites=sites(), topics=topics())
+    return {kind: Rows(plan=plan, group=files.group, reads=files.reads, apply=each) for kind, each in apply.items()}
+
+
+def request_import(command: "RequestImport", request: "Request | None") -> "ImportRequested":
+    from ecrm.application import imports as use_imports  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.contracts.sidecars import interpret  # noqa: PLC0415
+
+    return use_imports.request_import(
+        command, request, imports=imports(), files=import_files(), interpret=interpret, clock=clock, ids=ids
+    )
+
+
+def cancel_import(import_id: str) -> "Import":
+    from ecrm.application import imports as use_imports  # noqa: PLC0415 (the same)
+
+    return use_imports.cancel_import(import_id, imports=imports(), clock=clock)
+
+
+def begin_import(drop: "Drop") -> str | None:
+    from ecrm.application import imports as use_imports  # noqa: PLC0415 (the same)
+
+    return use_imports.begin(drop, imports=imports(), files=import_files())
+
+
+def go_on_with_import(import_id: str, *, is_late: "Callable[[], bool]") -> None:
+    from ecrm.application.imports import Reader  # noqa: PLC0415 (the same)
+    from ecrm.contracts.sidecars import interpret  # noqa: PLC0415
+
+    reader = Reader(
+        imports=imports(),
+        files=import_files(),
+        queue=import_queue(),
+        chunks=chunk_queue(),
+        rows=import_rows(),
+        interpret=interpret,
+        sites=sites(),
+        clock=clock,
+    )
+    reader.work(import_id, is_late)
+
+
+def work_on_chunk(import_id: str, chunk: int) -> "Tally | None":
+    from ecrm.application import imports as use_imports  # noqa: PLC0415 (the same)
+
+    return use_imports.work_chunk(
+        import_id, chunk, imports=imports(), files=import_files(), queue=import_queue(), rows=import_rows()
+    )
 
 
 def settle_due(is_late: "Callable[[], bool]") -> "Settled":
@@ -436,11 +575,18 @@ def request_erasure(customer_id: str, request: "Request | None", source: str) ->
     return use_jobs.request_erasure(customer_id, request, source=source, jobs=jobs(), customers=customers(), clock=clock, ids=ids)
 
 
+def request_undo(import_id: str, request: "Request | None", source: str) -> "Requested":
+    from ecrm.application import undo  # noqa: PLC0415 (the same)
+
+    return undo.request_undo(import_id, request, source=source, imports=imports(), jobs=jobs(), clock=clock, ids=ids)
+
+
 def work_on(job_id: str, *, is_late: "Callable[[], bool]", name: "Callable[[Iterable[Unreadable]], None]") -> None:
     """Go on with a job; `name` is given whatever it has to leave out, because it cannot be read."""
-    from ecrm.application import erasure, exports  # noqa: PLC0415 (the same)
+    from ecrm.application import erasure, exports, undo, undo_rows  # noqa: PLC0415 (the same)
     from ecrm.application import jobs as use_jobs  # noqa: PLC0415
     from ecrm.contracts import exports as rows  # noqa: PLC0415
+    from ecrm.domain.imports import Kind  # noqa: PLC0415
     from ecrm.domain.jobs import JobKind  # noqa: PLC0415
     from ecrm.store.erasure import DynamoErasure  # noqa: PLC0415
     from ecrm.store.exports import DynamoExports  # noqa: PLC0415
@@ -454,6 +600,14 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]", name: "Callable[[Iter
     walk: dict[str, Any] = {"exports": DynamoExports(table()), "files": export_files()}
     bulk = partial(exports.export_all, shape=rows.shapes, name=name, **walk)
     order_rows = partial(exports.read_orders, row_of=rows.order_row, customers=customers(), orders=orders())
+    undo_contacts = partial(
+        undo.undo_contacts, store=contact_rows(), customers=customers(), profiles=profiles(), consents=consents(), clock=clock
+    )
+    taken_back: dict[Kind, undo.UndoRows] = {
+        Kind.CONTACTS: partial(undo_rows.undo_contacts, undo=undo_contacts, changes=row_changes()),
+        Kind.PRODUCTS: partial(undo_rows.undo_products, products=products(), changes=row_changes()),
+        Kind.SUPPRESSIONS: partial(undo_rows.undo_suppressions, suppressions=suppressions(), changes=row_changes(), clock=clock),
+    }
     steps: dict[JobKind, use_jobs.Steps] = {
         JobKind.EXPORT_CUSTOMERS: partial(bulk, rows_of=customer_rows),
         JobKind.EXPORT_ORDERS: partial(bulk, rows_of=order_rows),
@@ -464,6 +618,9 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]", name: "Callable[[Iter
             orders=orders(),
             statistics=statistics(),
             files=export_files(),
+        ),
+        JobKind.UNDO_IMPORT: partial(
+            undo.undo_import, imports=imports(), files=import_files(), exports=export_files(), rows=taken_back
         ),
     }
     kept = timedelta(days=int(os.environ["LOG_RETENTION_DAYS"]))

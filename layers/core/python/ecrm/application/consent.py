@@ -134,8 +134,15 @@ def change_consents(
             earlier = requests.recognise(request, Outcome.EXISTING, now) if request else None
             return Changed(earlier or Outcome.EXISTING, replayed=earlier is not None)
         book = consents.of(customer.customer_id)
-        digests = {channel: consents.digest(channel, address) for channel, address in _reached(customer).items()}
-        said = _Said(command, customer.customer_id, digests, defined, now)
+        digests = {channel: consents.digest(channel, address) for channel, address in reached(customer).items()}
+        said = Answers(
+            customer_id=customer.customer_id,
+            site=command.site,
+            source=command.source,
+            digests=digests,
+            defined=defined,
+            now=now,
+        )
         changed = joined(book.consents, ((change.subject, said.fact(change)) for change in new.values()))
         events = tuple(said.event(change) for change in new.values())
         try:
@@ -175,12 +182,13 @@ def joined(known: Mapping[Subject, Consent], facts: Iterable[tuple[Subject, Cons
     return changed
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What changes mean here and now; `digests` are those of the addresses at which the customer is reached."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What changes mean here and now; `digests` are those of the addresses for which they are given."""
 
-    command: ChangeConsents
     customer_id: str
+    site: str
+    source: str
     digests: Mapping[Channel, str]
     defined: Mapping[str, Topic]
     now: datetime
@@ -194,7 +202,7 @@ class _Said:
         fact = ConsentFact(
             state=change.state,
             at=min(change.at, self.now),
-            source=change.source or self.command.source,
+            source=change.source or self.source,
             method=change.method,
             text_version=change.text_version or topic.text_version,
             proof=change.proof,
@@ -209,9 +217,9 @@ class _Said:
             type="consent.changed",
             occurred_at=change.at,
             received_at=self.now,
-            site=self.command.site,
+            site=self.site,
             customer_id=self.customer_id,
-            source=self.command.source,
+            source=self.source,
             data=_data(change.subject, fact),
             corrected_at=fact.at if fact.at != change.at else None,
         )
@@ -221,7 +229,7 @@ def _data(subject: Subject, fact: ConsentFact) -> dict[str, object]:
     return {"channel": subject.channel.value, "topic": subject.topic, **details(fact)}
 
 
-def _reached(customer: Customer) -> dict[Channel, str]:
+def reached(customer: Customer) -> dict[Channel, str]:
     return {channel: address for channel in Channel if (address := address_of(customer, channel))}
 
 
@@ -260,13 +268,13 @@ def read_consents(
     """Read what holds for a customer, strongly consistent. Raises NotFound, Erased."""
     customer = root(customer_id, customers=customers)
     book = consents.of(customer.customer_id)
-    reached = _reached(customer)
+    addresses = reached(customer)
     found = suppressions.of(addresses_of(customer))
     now = clock.now()
     suppressed = {address: grounds for address, suppression in found.items() if (grounds := suppression.active(now))}
     shown: list[ConsentView] = []
     for subject, consent in sorted(book.consents.items()):
-        address = reached.get(subject.channel)
+        address = addresses.get(subject.channel)
         holds = effective(subject, consent, consents.digest(subject.channel, address) if address else None)
         if address and Address(subject.channel, address) in suppressed:
             holds = State.DENIED

@@ -18,6 +18,8 @@ from .ports import Contended, Erasure, ExportFiles, Orders, Statistics
 
 EXPORTS_KEPT = timedelta(days=9)
 """Files that hold many people expire after seven days; S3 counts from the next midnight, and takes up to a day to delete them."""
+IMPORTS_KEPT = timedelta(days=31)
+"""Contact files expire after 29, likewise."""
 BACKUPS_KEPT = timedelta(days=35)
 NOTICES_KEPT = timedelta(days=14)
 """What the mail provider told and nobody could take down waits in a queue of dead letters, with the address, at most so long."""
@@ -80,6 +82,7 @@ def receipt(job: Job, now: datetime, *, logs_kept: timedelta) -> Mapping[str, da
         "erased_at": job.requested_at,
         "deleted_at": now,
         "exports_expire_by": now + EXPORTS_KEPT,
+        "imports_expire_by": now + IMPORTS_KEPT,
         "backups_expire_by": now + BACKUPS_KEPT,
         "logs_expire_by": now + logs_kept,
         "notices_expire_by": now + NOTICES_KEPT,

@@ -13,7 +13,7 @@ from ecrm.domain.customers import Customer, Held, Identifier, Kind, are_differen
 from ecrm.domain.errors import Conflict, Erased, NotFound
 from ecrm.domain.events import Event
 
-from .ports import Claim, Contended, Customers, IdentityEntry, Ids, Standing
+from .ports import Claim, Contended, Customers, IdentityEntry, Ids, KnownCustomers, Standing
 
 MOST_IDENTIFIERS = 50
 """Identifiers that one profile may hold; further ones stay with the fact that named them."""
@@ -33,7 +33,8 @@ class Person:
     """What a fact says of the customer it is about.
 
     `at` is the fact's own time, `cause` its name, unique on its site. A `statement` says who somebody is, such as an upsert
-    of a profile; an order only mentions it.
+    of a profile; an order only mentions it. Who `is_listed`, in a file of contacts, is not made one with anybody, is not said
+    anew where all is known, and does not come back from an erasure by it: only by what they did themselves, at `acted_at`.
     """
 
     site: str
@@ -44,9 +45,15 @@ class Person:
     cause: str
     source: str
     backfill: bool = False
+    is_listed: bool = False
+    acted_at: datetime | None = None
+
+    def stays_erased(self, erased_at: datetime) -> bool:
+        """Say whether the fact lets nobody begin anew who was erased then."""
+        return self.is_listed and (self.acted_at is None or self.acted_at <= erased_at)
 
 
-def whose(person: Person, *, customers: Customers, now: datetime, ids: Ids, consistent: bool = False) -> Standing:
+def whose(person: Person, *, customers: KnownCustomers, now: datetime, ids: Ids, consistent: bool = False) -> Standing:
     """Find the customer whom a fact is about, or what must be written with the fact to make them one.
 
     Half a read unit an identifier; a profile is read only where something may change. Where the fact's transaction is refused,
@@ -105,7 +112,7 @@ def _known(person: Person, given: tuple[Identifier, ...], held: Mapping[Identifi
 class _People:
     """The customers who hold the identifiers given, each read once and followed to whom they were merged into."""
 
-    def __init__(self, customers: Customers, held: Mapping[Identifier, Held]) -> None:
+    def __init__(self, customers: KnownCustomers, held: Mapping[Identifier, Held]) -> None:
         self._customers = customers
         self._held = held
         self._read: dict[str, Customer | None] = {}
@@ -128,8 +135,12 @@ class _People:
         return found.erased_at if found else holder.erased_at
 
     def refuse_erased(self, person: Person, given: Iterable[Identifier]) -> None:
-        if any((at := self.erased_at(i)) is not None and person.at <= at for i in given):
+        if any(self._is_too_late(person, i) for i in given):
             raise Erased(TOLD_TOO_LATE)
+
+    def _is_too_late(self, person: Person, identifier: Identifier) -> bool:
+        at = self.erased_at(identifier)
+        return at is not None and (person.at <= at or (person.stays_erased(at) and self.holder(identifier) is None))
 
 
 def _found(given: tuple[Identifier, ...], held: Mapping[Identifier, Held], people: _People) -> Customer | None:
@@ -185,7 +196,8 @@ class _Changes:
         led = self._led(self.found, absorbed)
         is_vouched = self.found.is_vouched or self.is_voucher
         grown = self._named(self.found, gained)
-        if not (absorbed or led or gained) and grown == self.found and is_vouched == self.found.is_vouched:
+        is_known = grown == self.found or (self.person.is_listed and grown.identifiers == self.found.identifiers)
+        if not (absorbed or led or gained) and is_known and is_vouched == self.found.is_vouched:
             return Standing(self.found.customer_id, found=self.found)
         claimed = self.found.claimed if self.is_voucher else self.found.claimed | set(gained)
         customer = replace(grown, claimed=claimed, is_vouched=is_vouched, version=self.found.version + 1)
@@ -251,7 +263,8 @@ class _Changes:
         return tuple(chosen)
 
     def _is_absorbed(self, found: Customer, by: Identifier, other: Customer) -> bool:
-        if any(i.kind is Kind.USER_ID and other.user_ids_of(i.scope) - {i.value} for i in self.given):
+        are_told_apart = any(i.kind is Kind.USER_ID and other.user_ids_of(i.scope) - {i.value} for i in self.given)
+        if self.person.is_listed or are_told_apart:
             return False
         if not self.is_voucher:
             return other.is_visitor and not other.is_vouched and not found.is_vouched
@@ -284,17 +297,19 @@ def join(claim: Claim, loser: Customer, person: Person, now: datetime) -> Claim:
     return replace(claim, customer=customer, absorbed=(*claim.absorbed, merged), events=(*claim.events, event))
 
 
-def follow(customer_id: str, customers: Customers) -> Customer | None:
+def follow(customer_id: str, customers: KnownCustomers) -> Customer | None:
     """Read a customer, or the one that it was merged into at last; None where there is none."""
     customer = customers.find(customer_id)
     for _ in range(LONGEST_CHAIN):
         if customer is None or customer.merged_into is None:
             return customer
+        if customer.is_leaving:
+            break
         customer = customers.find(customer.merged_into)
-    raise Contended("this customer is being merged; try again")
+    raise Contended("this customer is being merged or removed; try again")
 
 
-def root(customer_id: str, *, customers: Customers, consistent: bool = True) -> Customer:
+def root(customer_id: str, *, customers: KnownCustomers, consistent: bool = True) -> Customer:
     """Read a customer whole, by any of the ids that lead to them. Raises NotFound, Erased.
 
     For half the units an older state may do, of one who is there under this very id: for what is then written under the

@@ -36,7 +36,9 @@ def request_export(
 ) -> Requested:
     """Ask for all customers or all orders."""
     now = clock.now()
-    return _added(Job(job_id=ids.job_id(now), kind=kind, requested_at=now, source=source, format=file_format), request, now, jobs)
+    return add_job(
+        Job(job_id=ids.job_id(now), kind=kind, requested_at=now, source=source, format=file_format), request, now, jobs
+    )
 
 
 def request_customers_export(
@@ -53,7 +55,7 @@ def request_customers_export(
         customer_id=customer.customer_id,
         addressed=jobs.addressed(customer),
     )
-    return _added(job, request, now, jobs)
+    return add_job(job, request, now, jobs)
 
 
 def request_erasure(
@@ -87,7 +89,8 @@ def request_erasure(
     raise Contended("many requests for this customer at once; try again")
 
 
-def _added(job: Job, request: Request | None, now: datetime, jobs: Jobs) -> Requested:
+def add_job(job: Job, request: Request | None, now: datetime, jobs: Jobs) -> Requested:
+    """Write a job down, which the stream then hands to those who work on it."""
     try:
         jobs.add(job, request)
     except AlreadyAnswered:

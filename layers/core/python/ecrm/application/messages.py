@@ -1,7 +1,7 @@
 """Messages that belong to something a customer does: asking for one, planning those of an order, reading and writing them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ from ecrm.domain.messages import MESSAGE_SHARD, Policy, Send, mailbox_of
 from ecrm.domain.sites import Site
 from ecrm.domain.suppressions import Address
 from ecrm.domain.templates import Purpose as TemplatePurpose
-from ecrm.domain.templates import choose
+from ecrm.domain.templates import Template, choose
 
 from .identity import Authority, Person, follow, root, whose
 from .mail_ports import Limits, Mail, MessageIds, Sends
@@ -49,6 +49,8 @@ LINKS_AN_HOUR, LINKS_A_DAY = 3, 10
 LINKS_AN_IP = 20
 """Order links an hour that one place of the internet may ask for."""
 SITE_KEPT = timedelta(minutes=1)
+TEMPLATE_KEPT = timedelta(seconds=10)
+"""Both change by hand, and thousands of mails may need them."""
 _TRANSACTIONAL_HEADERS = {
     # RFC 3834, section 5; and what Exchange looks at instead: no holiday note comes back.
     "Auto-Submitted": "auto-generated",
@@ -335,21 +337,26 @@ class Composer:
     link_keys: LinkKeys
     clock: Clock
     public_url: str
-    _seen: dict[str, tuple[datetime, Site]] = field(default_factory=dict)
+    _sites: dict[str, tuple[datetime, Site]] = field(default_factory=dict)
+    _templates: dict[str, tuple[datetime, Template]] = field(default_factory=dict)
 
-    def compose(self, send: Send, customer: Customer) -> Mail:
-        """Write a mail. Raises Invalid, NotFound: what no time heals, with the code that the books keep."""
+    def compose(self, send: Send, customer: Customer, *, is_fresh: bool) -> Mail:
+        """Write a mail. Raises Invalid, NotFound: what no time heals, with the code that the books keep.
+
+        1 read unit in a container that knows site and template, unless `is_fresh`; an order is read beside.
+        """
         said = self._said(send)
-        site = self._site(send.site)
+        site = self._site(send.site, is_fresh=is_fresh)
         mailbox = mailbox_of(customer)
         if site.sender is None:
             raise Invalid("the site has no sender", code="no_sender")
         if mailbox is None:
             raise Invalid("the customer has no address", code="no_address")
-        template = read_template(send.template, templates=self.templates, ready_made=self.ready_made)
+        template = self._template(send.template, is_fresh=is_fresh)
         if template.purpose.value != send.policy.value:
             raise Invalid("the template serves another purpose", code="template_purpose")
-        attributes = known(merged(*(book.attributes for book in self.profiles.of(customer.partitions))))
+        books = self.profiles.of(customer.partitions, consistent=is_fresh)
+        attributes = known(merged(*(book.attributes for book in books)))
         language = choose(template.variants, said.get("language") or attributes.get("language"), site.languages)
         order = self._order(send.site, said.get("order_id"))
         material = Material(
@@ -380,17 +387,29 @@ class Composer:
             raise NotFound("what was asked for is gone", code="request_gone")
         return said
 
-    def _site(self, name: str) -> Site:
-        """Read a site, at most once a minute: it changes by hand, and thousands of mails may need it."""
+    def _site(self, name: str, *, is_fresh: bool) -> Site:
+        def read() -> Site:
+            site = self.sites.find(name)
+            if site is None:
+                raise NotFound("no such site", code="site_not_found")
+            return site
+
+        return self._kept(self._sites, name, timedelta(0) if is_fresh else SITE_KEPT, read)
+
+    def _template(self, name: str, *, is_fresh: bool) -> Template:
+        def read() -> Template:
+            return read_template(name, templates=self.templates, ready_made=self.ready_made)
+
+        return self._kept(self._templates, name, timedelta(0) if is_fresh else TEMPLATE_KEPT, read)
+
+    def _kept[T](self, seen: dict[str, tuple[datetime, T]], name: str, kept: timedelta, read: Callable[[], T]) -> T:
+        """Read something by its name, unless it was read within a time."""
         now = self.clock.now()
-        seen = self._seen.get(name)
-        if seen is not None and now - seen[0] < SITE_KEPT:
-            return seen[1]
-        site = self.sites.find(name)
-        if site is None:
-            raise NotFound("no such site", code="site_not_found")
-        self._seen[name] = (now, site)
-        return site
+        known = seen.get(name)
+        if known is not None and now - known[0] < kept:
+            return known[1]
+        seen[name] = now, (found := read())
+        return found
 
     def _order(self, site: str, order_id: str | None) -> OrderView | None:
         return read_order(site, order_id, orders=self.orders) if order_id else None

@@ -189,7 +189,7 @@ class Requests(Protocol):
         ...
 
 
-class Customers(Protocol):
+class KnownCustomers(Protocol):
     def known_as(self, identifiers: Iterable[Identifier]) -> tuple[Identifier, ...]:
         """Give identifiers the scope in which this company keeps them."""
         ...
@@ -200,6 +200,12 @@ class Customers(Protocol):
 
     def find(self, customer_id: str, *, consistent: bool = True) -> Customer | None:
         """Read a profile as it is, merged or erased."""
+        ...
+
+
+class Customers(KnownCustomers, Protocol):
+    def find_many(self, customer_ids: Iterable[str]) -> Mapping[str, Customer]:
+        """Read those profiles that there are, strongly consistent."""
         ...
 
     def write(self, claim: Claim, request: Request | None, now: datetime) -> None:
@@ -316,6 +322,10 @@ class Consents(Protocol):
 
     def of(self, customer_id: str) -> ConsentBook:
         """Read all consents of a customer, strongly consistent."""
+        ...
+
+    def of_many(self, subjects: Mapping[str, Iterable[Subject]]) -> Mapping[str, ConsentBook]:
+        """Read some consents of each of some customers, strongly consistent."""
         ...
 
     def write(

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -279,7 +279,7 @@ class _Told:
             is_new = standing.claim is not None and standing.claim.seen == 0
             books = (AttributeBook(),) if is_new else self._books(customer, profiles, consistent=consistent)
             try:
-                change = self._change(customer.customer_id, books)
+                change = change_of(books, self._facts(), is_claimed=self.is_claimed)
             except RuleBroken:
                 if consistent:
                     raise
@@ -290,8 +290,9 @@ class _Told:
                     continue
                 return Profile(customer, change.after), outcome, False
             held = Standing(customer.customer_id, standing.claim, customer)
+            events = (self._updated(customer.customer_id, change.seen),) if change.book and change.seen else ()
             try:
-                profiles.write(held, change.book, change.events, request, now=self.now, outcome=outcome)
+                profiles.write(held, change.book, events, request, now=self.now, outcome=outcome)
             except Contended:
                 continue
             return Profile(customer, change.after), outcome, True
@@ -301,18 +302,8 @@ class _Told:
         """Read attributes; an older state will do of the customer's own alone, which is written under its version."""
         return profiles.of(customer.partitions, consistent=consistent or bool(customer.absorbed))
 
-    def _change(self, customer_id: str, books: tuple[AttributeBook, ...]) -> "_Change":
-        """Say what changes on a customer's own book, and what all who look at their books together see of it."""
-        facts = {name: Attribute(value, self.at, self.source, self.is_claimed) for name, value in self.said.items()}
-        own = merged(books[0].attributes, facts)
-        before = merged(*(book.attributes for book in books))
-        after = merged(before, facts)
-        if all(books[0].attributes.get(name) is attribute for name, attribute in own.items()):
-            return _Change(None, after, ())
-        refuse_too_much(own, is_claimed=self.is_claimed)
-        seen = difference(before, after)
-        events = (self._updated(customer_id, seen),) if seen else ()
-        return _Change(replace(books[0], attributes=own), after, events)
+    def _facts(self) -> Attributes:
+        return {name: Attribute(value, self.at, self.source, self.is_claimed) for name, value in self.said.items()}
 
     def _updated(self, customer_id: str, seen: Mapping[str, Any]) -> Event:
         said = json.dumps([to_text(self.at), self.source, seen], sort_keys=True, default=str)
@@ -330,9 +321,27 @@ class _Told:
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
-    """`book` is the customer's own as it will be, None where nothing changes; `after` is what all their books say then."""
+class AttributeChange:
+    """What facts change: `book` is the customer's own as it will be, None where nothing does.
+
+    `before` and `after` are what all their books say together, `seen` is how the two differ.
+    """
 
     book: AttributeBook | None
+    before: Attributes
     after: Attributes
-    events: tuple[Event, ...]
+    seen: Mapping[str, Any]
+
+
+def change_of(books: Sequence[AttributeBook], facts: Attributes, *, is_claimed: bool) -> AttributeChange:
+    """Say what facts change on a customer's own book, the first, and what all who look at their books together see of it.
+
+    Raises RuleBroken.
+    """
+    own = merged(books[0].attributes, facts)
+    before = merged(*(book.attributes for book in books))
+    after = merged(before, facts)
+    if all(books[0].attributes.get(name) is attribute for name, attribute in own.items()):
+        return AttributeChange(None, before, after, {})
+    refuse_too_much(own, is_claimed=is_claimed)
+    return AttributeChange(replace(books[0], attributes=own), before, after, difference(before, after))

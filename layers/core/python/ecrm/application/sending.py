@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import ceil
+from typing import Protocol
 
 from ecrm.domain.customers import Customer
 from ecrm.domain.errors import EcrmError, Erased, NotFound, Unavailable
@@ -76,8 +77,14 @@ MOST_WAITING = 200
 """Pages that one round takes of each shard of the worklist."""
 TRANSACTIONAL = "transactional"
 
-type Compose = Callable[[Send, Customer], Mail]
-"""Render the mail of a send. Raises an EcrmError where that can never be done; Unavailable where it cannot be done now."""
+
+class Compose(Protocol):
+    def __call__(self, send: Send, customer: Customer, *, is_fresh: bool) -> Mail:
+        """Render the mail of a send; older states do, unless `is_fresh`.
+
+        Raises an EcrmError where that can never be done, as far as those states say; Unavailable where it cannot be done now.
+        """
+        ...
 
 
 class Hold(StrEnum):
@@ -223,15 +230,18 @@ class Sender:
         raise Contended("many write this entry at once; try again")
 
     def _composed(self, send: Send, *, is_fresh: bool) -> tuple[Customer, Mail]:
+        """Make the mail, of older states at first, for half the units: they may hold a send up, but never end it."""
         _refuse_ended(send, self._permitted(send), self._clock.now())
         try:
             customer = root(send.customer_id, customers=self._customers, consistent=is_fresh)
-            return customer, self._compose(send, customer)
+            return customer, self._compose(send, customer, is_fresh=is_fresh)
         except Erased as error:
             raise Never(Status.CANCELLED, "erased") from error
         except Unavailable:
             raise
         except EcrmError as error:
+            if not is_fresh:
+                raise Contended("what is known may be out of date") from error
             raise Never(Status.FAILED, error.code) from error
 
     def _claimed(self, send: Send, customer: Customer, to: str) -> Send:

@@ -41,6 +41,7 @@ class ReceiptBody(Answer):
     erased_at: str
     deleted_at: str
     exports_expire_by: str
+    imports_expire_by: str | None = None
     backups_expire_by: str
     logs_expire_by: str
     notices_expire_by: str
@@ -51,6 +52,7 @@ class JobBody(Answer):
     kind: JobKind
     state: JobState
     customer_id: str | None
+    import_id: str | None
     format: FileFormat | None
     counts: dict[str, int]
     files: list[JobFileBody]
@@ -69,6 +71,7 @@ class JobBody(Answer):
             kind=job.kind,
             state=job.state,
             customer_id=job.customer_id,
+            import_id=job.import_id,
             format=job.format,
             counts=dict(job.counts),
             files=[

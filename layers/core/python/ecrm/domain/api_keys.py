@@ -30,6 +30,8 @@ class Scope(StrEnum):
     SENDING_WRITE = "sending:write"
     EXPORTS_WRITE = "exports:write"
     JOBS_READ = "jobs:read"
+    IMPORTS_READ = "imports:read"
+    IMPORTS_WRITE = "imports:write"
 
 
 class KeyKind(StrEnum):
@@ -54,6 +56,8 @@ _BOTH = frozenset(
         Scope.MESSAGES_READ,
         Scope.MESSAGES_WRITE,
         Scope.JOBS_READ,
+        Scope.IMPORTS_READ,
+        Scope.IMPORTS_WRITE,
     }
 )
 ALLOWED: dict[KeyKind, frozenset[Scope]] = {

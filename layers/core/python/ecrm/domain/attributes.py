@@ -89,7 +89,13 @@ def difference(before: Attributes, after: Attributes) -> dict[str, Any]:
     """Give the values, None where they are gone, of the names that say something else than before."""
     was, now = known(before), known(after)
     names = sorted(was.keys() | now.keys())
-    return {name: now.get(name) for name in names if _canonical(was.get(name)) != _canonical(now.get(name))}
+    return {name: now.get(name) for name in names if not _is_same(was.get(name), now.get(name))}
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if isinstance(one, str) or isinstance(other, str) or one is None or other is None:
+        return bool(one == other)
+    return _canonical(one) == _canonical(other)
 
 
 def refuse_too_much(book: Attributes, *, is_claimed: bool) -> None:

@@ -41,6 +41,7 @@ class Method(StrEnum):
     IMPORT = "import"
     API = "api"
     MERGE = "merge"
+    UNDO = "undo"
     COMPLAINT = "complaint"
 
 
@@ -92,7 +93,8 @@ class Subject(NamedTuple):
 class Consent:
     """The latest fact of each sort; a join of two is the latest of both.
 
-    `withheld` is the pending that a merge leaves: unlike one that a form leaves, it takes back the grants before it.
+    `withheld` is the pending that a merge leaves, or an import that is undone: unlike one that a form leaves, it takes back the
+    grants before it.
     """
 
     denied: ConsentFact | None = None
@@ -152,7 +154,7 @@ def _sort(fact: ConsentFact) -> str:
         case State.GRANTED:
             return "proven" if fact.proof else "granted"
         case State.PENDING:
-            return "withheld" if fact.method is Method.MERGE else "pending"
+            return "withheld" if fact.method in (Method.MERGE, Method.UNDO) else "pending"
 
 
 def _order(fact: ConsentFact) -> tuple[datetime, str]:

@@ -65,6 +65,11 @@ class Customer:
     erased_at: datetime | None = None
 
     @property
+    def is_leaving(self) -> bool:
+        """Whether the customer is about to be removed: merged into nobody but themselves, so that nobody writes to them."""
+        return self.merged_into == self.customer_id
+
+    @property
     def partitions(self) -> tuple[str, ...]:
         """Every customer id under which facts of this person stand."""
         return (self.customer_id, *self.absorbed)

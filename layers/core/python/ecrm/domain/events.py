@@ -11,6 +11,8 @@ CATALOGUE: dict[str, str] = {
     "customer.merged": "A customer was made one with another: `data.merged` is part of `data.into` from now on.",
     "customer.unmerged": "A customer was taken out of the one that it had been made one with.",
     "customer.updated": "Attributes of a customer changed; carries their new values, null where one was cleared.",
+    "customer.imported": "A row of a file changed the customer; carries the attributes before and after it.",
+    "customer.restored": "What a row of a file had changed was put back; carries the attributes as they are again.",
     "contact.recorded": "Something was said or written between the customer and the company elsewhere; carries the words.",
     "consent.changed": "Somebody consented, refused or was asked, on a channel and about a topic; carries what was said.",
     "order.placed": "An order was placed; carries its lines and totals.",

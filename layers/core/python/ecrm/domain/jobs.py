@@ -11,6 +11,7 @@ class JobKind(StrEnum):
     EXPORT_ORDERS = "export_orders"
     EXPORT_CUSTOMER = "export_customer"
     ERASE_CUSTOMER = "erase_customer"
+    UNDO_IMPORT = "undo_import"
 
 
 class JobState(StrEnum):
@@ -53,6 +54,7 @@ class Job:
     source: str
     format: FileFormat | None = None
     customer_id: str | None = None
+    import_id: str | None = None
     partitions: tuple[str, ...] = ()
     addressed: tuple[str, ...] = ()
     state: JobState = JobState.QUEUED

@@ -29,6 +29,18 @@ class DynamoConsents:
     def of(self, customer_id: str) -> ConsentBook:
         return read_consents(self._table, customer_id)
 
+    def of_many(self, subjects: Mapping[str, Iterable[Subject]]) -> Mapping[str, ConsentBook]:
+        wanted = [keys.consent(customer_id, subject) for customer_id, named in subjects.items() for subject in named]
+        versions = dict.fromkeys(subjects, 0)
+        found: dict[str, dict[Subject, Consent]] = {customer_id: {} for customer_id in subjects}
+        for item in self._table.get_many((*map(keys.consents, subjects), *wanted), consistent=True):
+            customer_id = keys.customer_id_of(item["PK"])
+            if item["SK"] == keys.CONSENTS:
+                versions[customer_id] = item["version"]
+            else:
+                found[customer_id][keys.subject_of(item["SK"])] = consent_of(item)
+        return {customer_id: ConsentBook(versions[customer_id], found[customer_id]) for customer_id in subjects}
+
     def write(
         self,
         customer_id: str,
@@ -41,7 +53,7 @@ class DynamoConsents:
         events = tuple(events)
         actions: list[Action] = [
             present(customer_id),
-            *_puts(customer_id, changed, events, seen),
+            *puts(customer_id, changed, events, seen),
             *replays.puts(request, events[0].received_at),
         ]
         refused = replays.write(self._table, actions, request)
@@ -81,10 +93,11 @@ def merging(table: Table, events: Iterable[Event]) -> Iterator[Action]:
         winner = read_consents(table, winner_id)
         changed, happened = taken_over(winner, losers)
         # Even where nothing changes: that they are strict enough holds for the winner's consents as they were read.
-        yield from _puts(winner_id, changed, happened, winner.version)
+        yield from puts(winner_id, changed, happened, winner.version)
 
 
-def _puts(customer_id: str, changed: Mapping[Subject, Consent], events: Iterable[Event], seen: int) -> Iterator[Put]:
+def puts(customer_id: str, changed: Mapping[Subject, Consent], events: Iterable[Event], seen: int) -> Iterator[Put]:
+    """What a transaction must hold for consents that change, and for what happened to them."""
     key = keys.consents(customer_id)
     item: Item = {"PK": key.pk, "SK": key.sk, "type": "consents", "v": 1, "version": seen + 1}
     yield put_as_seen(item, seen, f"consents of {customer_id} as they were seen")

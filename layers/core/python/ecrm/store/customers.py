@@ -11,7 +11,7 @@ from ecrm.domain.instants import from_text, to_text
 from . import keys, replays
 from .events import put_event
 from .standing import present
-from .table import Action, Item, Put, Table, put_as_seen
+from .table import Action, Delete, Item, Put, Table, put_as_seen
 
 
 class DynamoCustomers:
@@ -38,6 +38,10 @@ class DynamoCustomers:
     def find(self, customer_id: str, *, consistent: bool = True) -> Customer | None:
         item = self._table.get(keys.profile(customer_id), consistent=consistent)
         return _customer_of(item) if item else None
+
+    def find_many(self, customer_ids: Iterable[str]) -> Mapping[str, Customer]:
+        items = self._table.get_many(map(keys.profile, customer_ids), consistent=True)
+        return {keys.customer_id_of(item["PK"]): _customer_of(item) for item in items}
 
     def erased(self, customer_ids: Iterable[str]) -> frozenset[str]:
         """Choose those who were erased, strongly consistent; one read unit for each customer."""
@@ -82,6 +86,17 @@ class DynamoCustomers:
 
     def identity_keys(self, customer: Customer) -> Iterator[keys.Key]:
         return (keys.identity(identifier, self._secret()) for identifier in customer.identifiers)
+
+    def frees(self, customer_id: str, freed: Mapping[Identifier, datetime | None]) -> Iterator[Action]:
+        """What a transaction must hold for identifiers that lead to a customer no more; those of the erased say so again."""
+        for identifier, erased_at in freed.items():
+            key = keys.identity(identifier, self._secret())
+            condition, why, values = "customer_id = :holder", f"{identifier.kind} leads to them", {":holder": customer_id}
+            if erased_at is None:
+                yield Delete(key, condition, why, values)
+            else:
+                item = {"PK": key.pk, "SK": key.sk, "type": "identity", "v": 1, "erased_at": to_text(erased_at)}
+                yield Put(item, condition, why, values)
 
     def _entry(self, entry: IdentityEntry) -> Put:
         key = keys.identity(entry.identifier, self._secret())

@@ -51,6 +51,13 @@ SHAPES: dict[str, tuple[str, str]] = {
     "pace": ("CONTROL#pace", "CONTROL"),
     "breaker": ("CONTROL#breaker#<flow>", "CONTROL"),
     "limit": ("LIMIT#<kind>#<hmac>", "LIMIT"),
+    "import": ("IMPORT#<import_id>", "IMPORT"),
+    "import_progress": ("IMPORT#<import_id>", "PROGRESS"),
+    "import_chunk": ("IMPORT#<import_id>", "CHUNK#<chunk>"),
+    "import_row": ("IMPORT#<import_id>", "ROW#<row>"),
+    "import_listing": ("LIST#imports", "<import_id>"),
+    "import_file": ("FILE#<sha256>", "FILE"),
+    "import_content": ("CONTENT#<sha256>", "CONTENT"),
 }
 
 
@@ -66,12 +73,14 @@ SITES_PARTITION = "LIST#sites"
 TOPICS_PARTITION = "LIST#topics"
 JOBS_PARTITION = "LIST#jobs"
 TEMPLATES_PARTITION = "LIST#templates"
+IMPORTS_PARTITION = "LIST#imports"
 CONSENTS = "CONSENT"
 BUDGET = "BUDGET"
 PAGE = "PAGE"
 CONTROL = "CONTROL"
 ORDER_PREFIX = "ORDER#"
 EVENT_PREFIX = "EVENT#"
+CHUNK_PREFIX = "CHUNK#"
 
 
 def customer_partition(customer_id: str) -> str:
@@ -242,6 +251,43 @@ def limit(kind: str, subject: str, secret: bytes) -> Key:
     """Keyed by HMAC-SHA-256, because what is limited may be an address."""
     digest = hmac.new(secret, f"limit\0{kind}\0{subject}".encode(), hashlib.sha256).hexdigest()
     return Key(f"LIMIT#{kind}#{digest}", "LIMIT")
+
+
+def import_partition(import_id: str) -> str:
+    return f"IMPORT#{import_id}"
+
+
+def import_(import_id: str) -> Key:
+    return Key(import_partition(import_id), "IMPORT")
+
+
+def import_progress(import_id: str) -> Key:
+    return Key(import_partition(import_id), "PROGRESS")
+
+
+def import_chunk(import_id: str, chunk: int) -> Key:
+    return Key(import_partition(import_id), f"{CHUNK_PREFIX}{chunk:06}")
+
+
+def chunk_of(sk: str) -> int:
+    return int(sk.removeprefix(CHUNK_PREFIX))
+
+
+def import_row(import_id: str, row: int) -> Key:
+    return Key(import_partition(import_id), f"ROW#{row:08}")
+
+
+def import_listing(import_id: str) -> Key:
+    return Key(IMPORTS_PARTITION, import_id)
+
+
+def import_file(name: str) -> Key:
+    """Keyed by a hash, because whoever named the file may have named a person."""
+    return Key(f"FILE#{hashlib.sha256(name.encode()).hexdigest()}", "FILE")
+
+
+def import_content(digest: str) -> Key:
+    return Key(f"CONTENT#{digest}", "CONTENT")
 
 
 def job_id_of(pk: str) -> str:

@@ -103,6 +103,12 @@ class DynamoOrders:
             return order_of(refused[why])
         raise Contended("the event was written meanwhile")
 
+    def source_of(self, order: Order, fact: Fact | None) -> str | None:
+        at = order.placed_at if fact is None else fact.occurred_at
+        event_id = domain.placed_event_id(order) if fact is None else domain.event_id(order, fact)
+        item = self._table.get(keys.event(order.customer_id, at, event_id), consistent=True)
+        return item["source"] if item else None
+
     def of_customer(self, customer_id: str) -> tuple[Order, ...]:
         return tuple(map(order_of, self._items_of(customer_id)))
 

@@ -3,16 +3,19 @@
 import heapq
 import json
 
-from ecrm.application.ports import Page, Unreadable, sifted
+from ecrm.application.import_rows import RowChange
+from ecrm.application.ports import Contended, Page, Unreadable, sifted
 from ecrm.domain.errors import RuleBroken
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.products import Product, Stated
 
 from . import keys
-from .table import Item, Refused, Table, put_as_seen
+from .import_rows import put_row
+from .table import Delete, Item, Put, Refused, Table, as_seen, put_as_seen
 
 LARGEST = 64 * 1024
 """Bytes of JSON that a product may have: a page of a list reads a hundred of them."""
+_WHY = "product as it was seen"
 
 
 class DynamoProducts:
@@ -24,15 +27,24 @@ class DynamoProducts:
         return product_of(item) if item else None
 
     def write(self, product: Product, *, seen: int) -> Product | None:
-        item = product_item(product)
-        if len(json.dumps(item, ensure_ascii=False).encode()) > LARGEST:
-            raise RuleBroken(f"a product holds at most {LARGEST} bytes", code="product_too_large")
-        why = "product as it was seen"
         try:
-            self._table.put(put_as_seen(item, seen, why))
+            self._table.put(_as_seen(product, seen))
         except Refused as refused:
-            return product_of(refused.found[why])
+            return product_of(refused.found[_WHY])
         return None
+
+    def write_row(self, product: Product, change: RowChange, *, seen: int) -> None:
+        try:
+            self._table.write((_as_seen(product, seen), put_row(change)))
+        except Refused:
+            raise Contended("the product was written meanwhile") from None
+
+    def remove_row(self, sku: str, change: RowChange, *, seen: int) -> None:
+        condition, values = as_seen(seen)
+        try:
+            self._table.write((Delete(keys.product(sku), condition, _WHY, values), put_row(change)))
+        except Refused:
+            raise Contended("the product was written meanwhile") from None
 
     def by_sku(self, *, after: str | None, limit: int) -> Page[Product]:
         shards = [
@@ -51,6 +63,13 @@ def _page(items: list[Item], last: str | None) -> Page[Product]:
     unreadable: list[Unreadable] = []
     products = tuple(sifted(items, product_of, lambda item: {"sku": item["SK"]}, unreadable))
     return Page(products, last, tuple(unreadable))
+
+
+def _as_seen(product: Product, seen: int) -> Put:
+    item = product_item(product)
+    if len(json.dumps(item, ensure_ascii=False).encode()) > LARGEST:
+        raise RuleBroken(f"a product holds at most {LARGEST} bytes", code="product_too_large")
+    return put_as_seen(item, seen, _WHY)
 
 
 def product_item(product: Product) -> Item:

@@ -5,7 +5,7 @@ it looks for what is left, so that such a change comes before that or not at all
 one which comes late says what it would have said before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -40,14 +40,20 @@ class DynamoProfiles:
         now: datetime,
         outcome: Outcome,
     ) -> None:
-        changes_attributes_alone = standing.claim is None and book is not None and book.version > 0
-        actions: list[Action] = [] if changes_attributes_alone else [*self._customers.puts(standing)]
-        if book is not None:
-            actions.append(_put(standing.customer_id, book))
-        actions += (put_event(event, why=f"event is new: {event.id}") for event in events)
-        actions += replays.puts(request, now, outcome)
+        actions = (*self.puts(standing, book, events), *replays.puts(request, now, outcome))
         if replays.write(self._table, actions, request) is not None:
             raise Contended("the customer changed meanwhile")
+
+    def puts(
+        self, standing: Standing, book: AttributeBook | None, events: Sequence[Event], *, is_held: bool = False
+    ) -> Iterator[Action]:
+        """What a transaction must hold for a customer and their attributes; `is_held`: to the profile, whatever changes."""
+        changes_attributes_alone = standing.claim is None and book is not None and book.version > 0
+        if is_held or not changes_attributes_alone:
+            yield from self._customers.puts(standing)
+        if book is not None:
+            yield _put(standing.customer_id, book)
+        yield from (put_event(event, why=f"event is new: {event.id}") for event in events)
 
 
 def _put(customer_id: str, book: AttributeBook) -> Put:

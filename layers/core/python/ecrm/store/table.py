@@ -49,7 +49,17 @@ class Check:
     values: Mapping[str, Any] | None = None
 
 
-type Action = Put | Check
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete an item under a condition."""
+
+    key: Key
+    condition: str
+    why: str
+    values: Mapping[str, Any] | None = None
+
+
+type Action = Put | Check | Delete
 
 
 def as_seen(version: int) -> tuple[str, Mapping[str, int] | None]:
@@ -212,7 +222,8 @@ class Table:
     def _wire_action(self, action: Action) -> dict[str, Any]:
         if isinstance(action, Put):
             return {"Put": self._named(_wire_put(action))}
-        return {"ConditionCheck": self._named({"Key": _wire_key(action.key)} | _wire_condition(action))}
+        operation = "Delete" if isinstance(action, Delete) else "ConditionCheck"
+        return {operation: self._named({"Key": _wire_key(action.key)} | _wire_condition(action))}
 
     def _named(self, ask: dict[str, Any]) -> dict[str, Any]:
         return {"TableName": self._name} | ask
