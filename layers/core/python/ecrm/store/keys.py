@@ -58,6 +58,12 @@ SHAPES: dict[str, tuple[str, str]] = {
     "import_listing": ("LIST#imports", "<import_id>"),
     "import_file": ("FILE#<sha256>", "FILE"),
     "import_content": ("CONTENT#<sha256>", "CONTENT"),
+    "segment": ("LIST#segments", "<segment>"),
+    "segment_version": ("SEGMENT_VERSION#<segment>", "VERSION#<version>"),
+    "membership": ("SEGMENT#<segment>#<shard>", "<customer_id>"),
+    "night": ("LIST#nights", "<night>"),
+    "pointer": ("CONTROL#night", "CONTROL"),
+    "traits": ("CONTROL#traits", "CONTROL"),
 }
 
 
@@ -74,6 +80,8 @@ TOPICS_PARTITION = "LIST#topics"
 JOBS_PARTITION = "LIST#jobs"
 TEMPLATES_PARTITION = "LIST#templates"
 IMPORTS_PARTITION = "LIST#imports"
+SEGMENTS_PARTITION = "LIST#segments"
+NIGHTS_PARTITION = "LIST#nights"
 CONSENTS = "CONSENT"
 BUDGET = "BUDGET"
 PAGE = "PAGE"
@@ -149,7 +157,11 @@ def order_listing_partition(site: str, day: date, shard: int) -> str:
 
 
 def statistics(customer_id: str) -> Key:
-    return Key(f"STATS#{_shard(customer_id, SHARDS)}", customer_id)
+    return Key(statistics_partition(shard_of(customer_id)), customer_id)
+
+
+def shard_of(customer_id: str) -> int:
+    return _shard(customer_id, SHARDS)
 
 
 def statistics_partition(shard: int) -> str:
@@ -288,6 +300,38 @@ def import_file(name: str) -> Key:
 
 def import_content(digest: str) -> Key:
     return Key(f"CONTENT#{digest}", "CONTENT")
+
+
+def segment(name: str) -> Key:
+    return Key(SEGMENTS_PARTITION, name)
+
+
+def segment_version(name: str, version: int) -> Key:
+    return Key(f"SEGMENT_VERSION#{name}", f"VERSION#{version:06}")
+
+
+def membership(segment: str, customer_id: str) -> Key:
+    return Key(memberships_partition(segment, shard_of(customer_id)), customer_id)
+
+
+def memberships_partition(segment: str, shard: int) -> str:
+    return f"SEGMENT#{segment}#{shard}"
+
+
+def segment_of(pk: str) -> str:
+    return pk.split("#")[1]
+
+
+def night(day: date) -> Key:
+    return Key(NIGHTS_PARTITION, day.isoformat())
+
+
+def pointer() -> Key:
+    return Key("CONTROL#night", CONTROL)
+
+
+def traits() -> Key:
+    return Key("CONTROL#traits", CONTROL)
 
 
 def job_id_of(pk: str) -> str:

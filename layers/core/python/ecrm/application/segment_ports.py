@@ -1,0 +1,99 @@
+"""What the use cases of segments and of the night need of the world, beside `ports.py`."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Protocol
+
+from ecrm.analytics.scoring import NightThresholds
+from ecrm.domain.lifecycle import Stage
+from ecrm.domain.nights import Generations, Membership, NightState
+
+from .ports import Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointer:
+    """What readers see: the last published night with what it computed; before the first one neither is there."""
+
+    generations: Generations = field(default_factory=Generations)
+    night: date | None = None
+    thresholds: NightThresholds | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Night:
+    """What is known of the night of a day, in the company's time zone; one that was skipped has no generation.
+
+    `base` is the generation that it is compared with, that of the night `base_night`: 0 and None for the first one. `sizes` are
+    by segment, `entered` and `left` too; `moves` are by stage before, then after. `customers` are those who were counted,
+    `unreadable` those of them whose row could not be read, `from_facts` those for whom a rule asked for more than the row.
+    """
+
+    night: date
+    state: NightState
+    scheduled_at: datetime
+    started_at: datetime
+    generation: int = 0
+    base: int = 0
+    base_night: date | None = None
+    finished_at: datetime | None = None
+    error: str | None = None
+    customers: int = 0
+    unreadable: int = 0
+    from_facts: int = 0
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    entered: Mapping[str, int] = field(default_factory=dict)
+    left: Mapping[str, int] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)
+    """The version of each segment that was judged."""
+    stages: Mapping[Stage, int] = field(default_factory=dict)
+    moves: Mapping[Stage, Mapping[Stage, int]] = field(default_factory=dict)
+    thresholds: NightThresholds | None = None
+    version: int = 0
+
+    @property
+    def prefix(self) -> str:
+        """Where its files are."""
+        return files_of(self.night, self.generation)
+
+
+def files_of(night: date, generation: int) -> str:
+    return f"nights/{night.isoformat()}/{generation}/"
+
+
+class Nights(Protocol):
+    def pointer(self, *, consistent: bool = True) -> Pointer: ...
+
+    def find(self, night: date) -> Night | None:
+        """Give a night, strongly consistent."""
+        ...
+
+    def write(self, night: Night, *, pointer: Pointer | None = None) -> bool:
+        """Write a night, and with it the pointer where one is given, each if the stored one is of the version before.
+
+        One transaction, all or nothing; says whether it was written.
+        """
+        ...
+
+    def newest(self, *, after: str | None, limit: int) -> Page[Night]: ...
+
+
+class Memberships(Protocol):
+    def write(self, memberships: Iterable[Membership]) -> None:
+        """Write memberships, each unless a later generation has said something of it; the same again changes nothing.
+
+        One write unit each, also for one that is not written.
+        """
+        ...
+
+    def of(self, customer_id: str, segments: Collection[str]) -> Mapping[str, Membership]:
+        """Give what is kept of a customer, by segment, whoever sees it."""
+        ...
+
+    def in_shard(self, segment: str, shard: int, *, after: str | None = None, limit: int | None = None) -> Iterable[Membership]:
+        """Give what is kept in a shard beyond the customer `after`, by customer, whoever sees it."""
+        ...
+
+    def remove(self, customer_ids: Iterable[str], segments: Collection[str]) -> None: ...
