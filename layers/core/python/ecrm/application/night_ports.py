@@ -10,7 +10,7 @@ from ecrm.analytics.rfm import CountsByCurrency, GroupTable
 from ecrm.analytics.rhythm import FALL_BACK, SecondPurchaseCounts
 from ecrm.analytics.scoring import NightThresholds
 from ecrm.domain.events import Event
-from ecrm.domain.facts import AllFacts, Scores
+from ecrm.domain.facts import Facts, Scores
 from ecrm.domain.instants import time_zone
 from ecrm.domain.lifecycle import Stage, Thresholds
 from ecrm.domain.segments import Segment
@@ -70,7 +70,7 @@ class NightPlan:
 
 
 class StoredRow(NamedTuple):
-    """A row of statistics as it is stored: `said` has nothing but what JSON has."""
+    """A row of statistics as it is stored: `said` has what JSON has, and Decimals."""
 
     customer_id: str
     said: Mapping[str, Any]
@@ -187,10 +187,10 @@ class NightFiles(Protocol):
     def write_moves(self, place: Place, shard: int, moves: ShardMoves) -> None: ...
 
 
-type FactsOf = Callable[[str, Callable[[CustomerStatistics], Scores]], AllFacts | None]
-"""Read all facts of a customer, scored by what is given for the statistics that go with them; None where they are no more.
+type FactsOf = Callable[[str, Callable[[CustomerStatistics], Scores]], Facts | None]
+"""Give all facts of a customer, scored by what is given for the statistics that go with them; None where they are no more.
 
-Raises Unavailable, or whatever corrupt facts raise.
+Raises then, or when they are asked for, Unavailable, or whatever corrupt facts raise.
 """
 
 

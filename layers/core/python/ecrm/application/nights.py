@@ -50,7 +50,6 @@ from .night_ports import (
 from .ports import Clock, Contended, Unreadable
 from .segment_ports import Memberships, Night, Nights, Pointer
 
-SHARDS = 256
 ATTEMPTS = 5
 LATE = timedelta(hours=12)
 """An occurrence that is found later is skipped: the next one is nearer."""
@@ -85,10 +84,14 @@ def plan_night(
     nights: Nights,
     segments: CountedSegments,
     rows: StatisticsRows,
+    shards: int,
     files: NightFiles,
     clock: Clock,
 ) -> Planned:
-    """Open the night of the day on which it is due, or go on with it where it was opened before. Raises Unavailable."""
+    """Open the night of the day on which it is due, or go on with it where it was opened before. Raises Unavailable.
+
+    `shards` are those that customers' rows are in. Before anything was counted, the first one stands for all.
+    """
     day = scheduled_at.astimezone(time_zone(settings.time_zone)).date()
     for _ in range(ATTEMPTS):
         night = _opened(day, scheduled_at, nights, clock.now())
@@ -98,7 +101,10 @@ def plan_night(
             place = Place(day, night.generation)
             plan = files.plan(place)
             if plan is None:
-                files.write_plan(_frozen(night, settings, tuple(segments.published()), nights, rows))
+                base = nights.find(night.base_night) if night.base_night else None
+                customers = base.customers if base else shards * sum(1 for _ in rows.of_shard(0))
+                groups = groups_for(customers, shards)
+                files.write_plan(_frozen(night, base, settings, tuple(segments.published()), groups))
                 plan = _found(files.plan(place), "plan")
             return Planned(day, None, night.generation, plan.groups)
     raise Contended("the night is planned by many at once")
@@ -146,16 +152,15 @@ def _open(new: Night, pointer: Pointer, nights: Nights) -> Night | None:
 
 
 def _frozen(
-    night: Night, settings: NightSettings, segments: tuple[Segment, ...], nights: Nights, rows: StatisticsRows
+    night: Night, base: Night | None, settings: NightSettings, segments: tuple[Segment, ...], groups: tuple[Group, ...]
 ) -> NightPlan:
-    base = nights.find(night.base_night) if night.base_night else None
     before = base.versions if base else {}
     return NightPlan(
         place=Place(night.night, night.generation),
         scheduled_at=night.scheduled_at,
         settings=settings,
         segments=segments,
-        groups=groups_for(base.customers if base else SHARDS * sum(1 for _ in rows.of_shard(0))),
+        groups=groups,
         base=Place(night.base_night, night.base) if night.base_night else None,
         base_segments=tuple(sorted(before)),
         told=_unchanged(segments, before),
@@ -169,10 +174,10 @@ def _unchanged(segments: tuple[Segment, ...], before: Mapping[str, int]) -> froz
     return frozenset(name for name in same if reached(name, rules) <= same)
 
 
-def groups_for(customers: int) -> tuple[Group, ...]:
+def groups_for(customers: int, shards: int) -> tuple[Group, ...]:
     """Part the shards evenly among as many workers as the number of customers deserves."""
-    count = min(max(1, -(-customers // CUSTOMERS_A_GROUP)), SHARDS)
-    borders = [number * SHARDS // count for number in range(count + 1)]
+    count = min(max(1, -(-customers // CUSTOMERS_A_GROUP)), shards)
+    borders = [number * shards // count for number in range(count + 1)]
     return tuple(Group(first, beyond - 1) for first, beyond in pairwise(borders))
 
 
@@ -417,7 +422,7 @@ def publish_night(place: Place, *, nights: Nights, files: NightFiles, clock: Clo
     _refuse_overtaken(place, pointer)
     plan = _plan(place, files)
     thresholds = _found(files.thresholds(place), "thresholds")
-    tally = merged(_found(files.moves(place, shard), "moves").tally for shard in range(SHARDS))
+    tally = merged(_found(files.moves(place, shard), "moves").tally for group in plan.groups for shard in group.shards)
     published = replace(
         night,
         state=NightState.PUBLISHED,
