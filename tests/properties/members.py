@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 from ecrm.domain.behaviour import NEVER_SEEN, Act, fitted, recount
 from ecrm.domain.consent import Channel, State, Subject
 from ecrm.domain.customers import Kind
-from ecrm.domain.facts import AllFacts, Occurrence, PlacedOrder, Rfm, RowFacts, Scores, value_of
+from ecrm.domain.facts import AllFacts, Occurrence, PlacedOrder, Rfm, RowFacts, Scores
 from ecrm.domain.lifecycle import Stage
 from ecrm.domain.orders import Cancelled, Delivered, Line, Order, Refunded, Returned, agree, fold
-from ecrm.domain.segments import Trait, TraitKind, trait_at
+from ecrm.domain.segments import trait_at
 from ecrm.domain.statistics import count
+from ecrm.domain.traits import Trait, TraitKind, value_of
 from ecrm.domain.windows import Moment
 
 type Json = dict[str, Any]

@@ -18,6 +18,7 @@ from ecrm.application.identity import Authority
 from ecrm.application.import_rows import ContactRow
 from ecrm.application.orders import Drafted, PlaceOrder, Recorded, RecordOrderEvent, place_order, record_order_event
 from ecrm.application.profiles import ApplyTraits, Joining, Kept, PutCustomer, UpdateCustomer
+from ecrm.application.traits import CopiedTraits
 from ecrm.domain.consent import Channel, Method, State
 from ecrm.domain.customers import Identifier, identifiers_of
 from ecrm.domain.errors import Erased, Unavailable
@@ -41,6 +42,7 @@ from ecrm.store.sending import DynamoSendingControl
 from ecrm.store.statistics import DynamoStatistics
 from ecrm.store.suppressions import DynamoSuppressions
 from ecrm.store.topics import DynamoTopics
+from ecrm.store.traits import DynamoTraits
 from tests.builders import NOON
 from tests.simulation.table import MemoryTable
 from tests.unit.facts import some_lines, some_terms
@@ -293,6 +295,13 @@ class Company:
             behaviour=self.behaviour,
             statistics=self.statistics,
             zone_of=lambda _site: UTC,
+            traits_of=CopiedTraits(
+                traits=DynamoTraits(self.table),
+                customers=self.customers,
+                profiles=self.profiles,
+                consents=self.consents,
+                clock=Stopped(NOON),
+            ),
         )
 
     def erase(self, customer_id: str, now: datetime) -> str | None:

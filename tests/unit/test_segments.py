@@ -34,8 +34,6 @@ from ecrm.domain.segments import (
     Rule,
     SampleCondition,
     SegmentCondition,
-    Trait,
-    TraitKind,
     conditions,
     refuse_too_large,
     refuse_unsound,
@@ -43,6 +41,7 @@ from ecrm.domain.segments import (
     traits_named,
 )
 from ecrm.domain.statistics import NOTHING, count
+from ecrm.domain.traits import Trait, TraitKind
 from ecrm.domain.windows import Moment
 from tests.builders import NOON
 from tests.properties import members, rules

@@ -42,7 +42,7 @@ def bought_on(*days: int) -> Purchases:
     return purchases_on(date(2026, 11, day) for day in days)
 
 
-def test_orders_behaviour_and_who_somebody_is_concern_the_statistics_and_nothing_else_does() -> None:
+def test_orders_behaviour_who_somebody_is_and_what_is_said_of_them_concern_the_statistics() -> None:
     told = {
         "placed",
         "paid",
@@ -56,7 +56,8 @@ def test_orders_behaviour_and_who_somebody_is_concern_the_statistics_and_nothing
         "returned",
     }
     people = {f"customer.{word}" for word in ("created", "merged", "unmerged")}
-    expected = {f"order.{word}" for word in told} | TYPES | people
+    said = {f"customer.{word}" for word in ("identified", "imported", "restored", "updated")} | {"consent.changed"}
+    expected = {f"order.{word}" for word in told} | TYPES | people | said
     assert expected == {kind for kind in (*CATALOGUE, *people) if concerns(kind)}
 
 

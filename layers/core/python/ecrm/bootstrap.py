@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ecrm.application.sending import Sender, Settled
     from ecrm.application.statistics import TimeZones, Touched
     from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
+    from ecrm.application.traits import CopiedTraits
     from ecrm.domain.customers import Identifier
     from ecrm.domain.delivery import Notice
     from ecrm.domain.imports import Drop, Import, RowOutcome, Tally
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from ecrm.store.suppressions import DynamoSuppressions
     from ecrm.store.templates import DynamoTemplates
     from ecrm.store.topics import DynamoTopics
+    from ecrm.store.traits import DynamoTraits
 
 _PATIENCE = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=5, tcp_keepalive=True)
 """Three tries within the 29 s that API Gateway waits; every write survives being sent twice."""
@@ -220,6 +222,20 @@ def time_zones() -> "TimeZones":
     from ecrm.application.statistics import TimeZones  # noqa: PLC0415 (only who counts orders by day)
 
     return TimeZones(sites(), clock)
+
+
+@cache
+def copied_traits() -> "CopiedTraits":
+    from ecrm.application.traits import CopiedTraits  # noqa: PLC0415 (only who counts customers)
+
+    return CopiedTraits(traits=traits(), customers=customers(), profiles=profiles(), consents=consents(), clock=clock)
+
+
+@cache
+def traits() -> "DynamoTraits":
+    from ecrm.store.traits import DynamoTraits  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoTraits(table())
 
 
 @cache
@@ -679,6 +695,7 @@ def recount(customer_id: str, what: "Touched | None" = None, *, dry_run: bool = 
         behaviour=behaviour(),
         statistics=statistics(),
         zone_of=time_zones(),
+        traits_of=copied_traits(),
         dry_run=dry_run,
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from ecrm.domain import lifecycle
-from ecrm.domain.facts import Rfm, Scores
+from ecrm.domain.facts import NO_SCORES, Rfm, Scores
 from ecrm.domain.lifecycle import stage
 from ecrm.domain.statistics import CustomerStatistics
 
@@ -22,7 +22,9 @@ class NightThresholds:
 
 
 def scores_of(row: CustomerStatistics, thresholds: NightThresholds, today: date) -> Scores:
-    """Score a customer; a currency in which nobody had bought that night has no scores."""
+    """Score a customer; a currency in which nobody had bought that night has no scores, nor has an outdated row."""
+    if row.is_outdated:
+        return NO_SCORES
     rfm: dict[str, Rfm] = {}
     for currency, part in row.currencies.items():
         scale = thresholds.scales.get(currency)

@@ -271,6 +271,10 @@ class Behaviour(Protocol):
         """Give what is kept under one customer's id, of a UTC day or ever, as far as it is counted; strongly consistent."""
         ...
 
+    def events(self, customer_id: str, day: date | None = None) -> Iterable[Event]:
+        """Give everything that is kept under one customer's id, of a UTC day or ever, strongly consistent."""
+        ...
+
 
 class Statistics(Protocol):
     def find(self, customer_id: str) -> tuple[CustomerStatistics, int] | None:

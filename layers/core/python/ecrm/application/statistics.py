@@ -1,8 +1,9 @@
 """Keeping one statistics row per customer, by recounting the facts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any, Protocol
 
 from ecrm.domain import behaviour as domain
 from ecrm.domain.behaviour import TYPES, NamedCounts
@@ -10,6 +11,7 @@ from ecrm.domain.customers import Customer
 from ecrm.domain.errors import Erased, NotFound
 from ecrm.domain.instants import time_zone
 from ecrm.domain.statistics import NOTHING, CustomerStatistics, ZoneOf, count, fitted
+from ecrm.domain.traits import Trait, TraitList
 
 from .identity import root
 from .ports import Behaviour, Clock, Contended, Customers, Orders, Sites, Statistics
@@ -18,6 +20,8 @@ ATTEMPTS = 5
 ZONES_KEPT = timedelta(seconds=60)
 _CREATED, _JOINED = "customer.created", frozenset({"customer.merged", "customer.unmerged"})
 """The event after which a customer has a row; those after which a customer's facts are other ones than before."""
+_SAID = frozenset({"customer.identified", "customer.imported", "customer.restored", "customer.updated", "consent.changed"})
+"""Events after which a customer's traits may be others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +34,11 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """What new facts may have changed: the orders, the behaviour of some UTC days, or all there is."""
+    """What new facts may have changed: the orders, the behaviour of some UTC days, the traits, or all there is."""
 
     orders: bool = False
     days: frozenset[date] = frozenset()
+    traits: bool = False
     everything: bool = False
 
 
@@ -42,7 +47,7 @@ EVERYTHING = Touched(everything=True)
 
 def concerns(event_type: str) -> bool:
     """Say whether an event can change a customer's statistics."""
-    return event_type.startswith("order.") or event_type in TYPES or event_type in {_CREATED, *_JOINED}
+    return event_type.startswith("order.") or event_type in TYPES or event_type in {_CREATED, *_JOINED, *_SAID}
 
 
 def touched(events: Iterable[Happened]) -> Touched:
@@ -50,6 +55,7 @@ def touched(events: Iterable[Happened]) -> Touched:
     return Touched(
         orders=any(event.event_type.startswith("order.") for event in events),
         days=frozenset(event.occurred_at.date() for event in events if event.event_type in TYPES),
+        traits=any(event.event_type in _SAID for event in events),
         everything=any(event.event_type in _JOINED for event in events),
     )
 
@@ -75,6 +81,18 @@ class TimeZones:
         return zone
 
 
+class TraitsOf(Protocol):
+    """What rows copy of a customer."""
+
+    def listed(self) -> TraitList:
+        """Give the list of what they copy, which may be a minute old."""
+        ...
+
+    def __call__(self, customer_id: str, wanted: TraitList) -> Mapping[Trait, Any]:
+        """Read the customer, strongly consistent, and give what has room."""
+        ...
+
+
 def recount(
     customer_id: str,
     what: Touched = EVERYTHING,
@@ -84,14 +102,19 @@ def recount(
     behaviour: Behaviour,
     statistics: Statistics,
     zone_of: ZoneOf,
+    traits_of: TraitsOf,
     dry_run: bool = False,
 ) -> bool:
     """Recount what was touched of the person whom an id leads to, and write their row where it differs; says whether it did.
 
     The row's version is read before the facts, so an older count never overwrites a newer one. A row that is not there yet, or
-    that leaves out named events, is counted from all facts, and the orders of one that is outdated in any case. An absorbed
-    customer has no row, and one who was erased keeps what the erasure left.
+    that leaves out named events, is counted from all facts, and the orders of one that is outdated in any case. Traits are
+    copied anew where they may be others, or the row's list is another than today's. An absorbed customer has no row, and one
+    who was erased keeps what the erasure left.
     """
+    listed = traits_of.listed()
+    if what == Touched(traits=True) and not listed.version:
+        return False
     for _ in range(ATTEMPTS):
         try:
             customer = root(customer_id, customers=customers)
@@ -100,7 +123,12 @@ def recount(
         row, seen = statistics.find(customer.customer_id) or (NOTHING, 0)
         if row.is_erased:
             return False
-        counted = _counted(customer, row, what if seen else EVERYTHING, orders=orders, behaviour=behaviour, zone_of=zone_of)
+        now = replace(what, traits=what.traits or row.traits_version != listed.version) if seen else EVERYTHING
+        counted = _counted(customer, row, now, orders=orders, behaviour=behaviour, zone_of=zone_of)
+        if now.traits or now.everything:
+            copied = traits_of(customer.customer_id, listed)
+            counted = replace(counted, traits=copied, traits_version=listed.version)
+        counted = fitted(counted)
         differs = counted != row or not seen
         if dry_run:
             return differs
@@ -121,14 +149,14 @@ def _counted(
     counted = row
     if what.orders or what.everything or row.is_outdated:
         every = (order for partition in customer.partitions for order in orders.of_customer(partition))
-        counted = replace(count(every, zone_of), behaviour=row.behaviour)
-    if what.everything or (what.days and row.behaviour.has_more):
+        counted = replace(count(every, zone_of), behaviour=row.behaviour, traits=row.traits, traits_version=row.traits_version)
+    if what.everything or (row.behaviour.has_more and (what.days or what.traits)):
         acts = (act for partition in customer.partitions for act in behaviour.acts(partition))
         counted = replace(counted, behaviour=domain.recount(domain.NEVER_SEEN, acts))
     elif what.days:
         acts = (act for day in what.days for partition in customer.partitions for act in behaviour.acts(partition, day))
         counted = replace(counted, behaviour=domain.recount(row.behaviour, acts))
-    return fitted(counted)
+    return counted
 
 
 def read_statistics(

@@ -30,7 +30,6 @@ from ecrm.domain.attributes import IDENTIFIERS, LARGEST_VALUE
 from ecrm.domain.comparisons import Comparison, Op
 from ecrm.domain.consent import Channel, State
 from ecrm.domain.errors import Invalid
-from ecrm.domain.facts import OBJECTS
 from ecrm.domain.lifecycle import Stage
 from ecrm.domain.orders import Status
 from ecrm.domain.segments import (
@@ -59,6 +58,7 @@ from ecrm.domain.segments import (
     StatsCondition,
     refuse_too_large,
 )
+from ecrm.domain.traits import OBJECTS
 
 from .customers import json_of
 from .fields import Answer, Body, Currency, Day, Name, Text, TopicId, amount_of, day_of, not_blank, storable

@@ -9,17 +9,13 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from .behaviour import act_of
-from .consent import Channel, State, Subject
+from .consent import State, Subject
 from .customers import Kind
 from .events import Event
 from .lifecycle import Stage
 from .orders import Line, Order, fold
-from .segments import Trait, TraitKind
 from .statistics import CustomerStatistics
-
-OBJECTS = ("address", "company", "acquisition")
-"""Attributes that are objects, into which a path leads."""
-
+from .traits import Trait, value_of
 
 UNKNOWN = object()
 """A value that is not known here; None is that there is none."""
@@ -161,18 +157,3 @@ class AllFacts:
 
     def placed_orders(self) -> Sequence[PlacedOrder]:
         return self.orders
-
-
-def value_of(trait: Trait, attributes: Mapping[str, Any], identifiers: frozenset[Kind], consents: Mapping[Subject, State]) -> Any:
-    """Give a trait's value, None where there is none: the same for the row that copies it and for a rule that reads the facts."""
-    kind, name = trait
-    if kind is TraitKind.IDENTIFIER:
-        return True if Kind(name) in identifiers else None
-    if kind is TraitKind.CONSENT:
-        channel, _, topic = name.partition("/")
-        state = consents.get(Subject(Channel(channel), topic))
-        return None if state is None else state.value
-    head, point, inner = name.partition(".")
-    if point and head in OBJECTS:
-        return attributes.get(head, {}).get(inner)
-    return attributes.get(name)

@@ -16,6 +16,7 @@ from .attributes import IDENTIFIERS
 from .comparisons import Comparison
 from .consent import Channel, State
 from .errors import Flaw, Invalid
+from .traits import Trait, TraitKind
 from .windows import Direction, Window
 
 DEEPEST = 10
@@ -224,12 +225,16 @@ NAMES: Mapping[type, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """Version 0 is a ready-made one, which nobody has changed and which has no time."""
+    """Version 0 is a ready-made one, which nobody has changed and which has no time; no night counts it.
+
+    One that is archived has no members any more, and no rule may name it.
+    """
 
     segment: str
     name: str
     description: str
     rule: Rule
+    is_archived: bool = False
     updated_at: datetime | None = None
     version: int = 0
 
@@ -335,22 +340,6 @@ def _size(rule: Rule, inner: Mapping[str, _Size]) -> _Size:
             depth, count = depth + inner[condition.segment].depth, count + inner[condition.segment].conditions  # noqa: PLW2901
         deepest = max(deepest, depth)
     return _Size(deepest, count)
-
-
-class TraitKind(StrEnum):
-    PROFILE = "profile"
-    IDENTIFIER = "identifier"
-    CONSENT = "consent"
-
-
-class Trait(NamedTuple):
-    """What a statistics row copies, so that a rule need not read further: an attribute, that there is an identifier, a consent.
-
-    `name` is a path, a kind, or a channel and a topic divided by a slash.
-    """
-
-    kind: TraitKind
-    name: str
 
 
 def trait_of(condition: Condition) -> Trait | None:

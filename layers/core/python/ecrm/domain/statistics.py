@@ -1,12 +1,14 @@
 """A customer's statistics: a fold of their orders, in minor units per currency, and of their behaviour, by day."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
+from typing import Any
 
-from . import behaviour
+from . import behaviour, traits
 from .behaviour import NEVER_SEEN, BehaviourCounts
 from .orders import Order, OrderState, Status, fold
+from .traits import Trait
 
 type ZoneOf = Callable[[str], tzinfo]
 """Gives a site's time zone: its days are those of the people who buy there."""
@@ -57,7 +59,8 @@ class CustomerStatistics:
     """`first_order_at` and `last_order_at` are of orders not wholly cancelled; `purchases` are those in any currency.
 
     Of one who was erased the figures of their orders stay, without a time: they are never counted again. One that `is_outdated`
-    was written before purchases were counted: what it says else is right, and its next recount is of all orders.
+    was written before purchases were counted: what it says else is right, and its next recount is of all orders. `traits` are
+    copies, of those that the list of `traits_version` names as far as they have room.
     """
 
     orders: int
@@ -69,6 +72,8 @@ class CustomerStatistics:
     currencies: Mapping[str, CurrencyStatistics]
     purchases: Purchases | None = None
     behaviour: BehaviourCounts = NEVER_SEEN
+    traits: Mapping[Trait, Any] = field(default_factory=dict)
+    traits_version: int = 0
     is_erased: bool = False
     is_outdated: bool = False
 
@@ -126,7 +131,8 @@ def _purchases(bought: Iterable[date | None]) -> Purchases | None:
 
 def fitted(statistics: CustomerStatistics) -> CustomerStatistics:
     """Leave out named events until the row has its size."""
-    room = LARGEST - _FRAME - _CURRENCY * len(statistics.currencies)
+    copied = sum(traits.weight(trait, value) for trait, value in statistics.traits.items())
+    room = LARGEST - _FRAME - _CURRENCY * len(statistics.currencies) - copied
     return replace(statistics, behaviour=behaviour.fitted(statistics.behaviour, room))
 
 

@@ -61,9 +61,12 @@ class DynamoBehaviour:
 
     def acts(self, customer_id: str, day: date | None = None) -> Iterator[Act]:
         """Give what a customer did on a UTC day, or ever, as far as it is counted; strongly consistent."""
+        return (act for act in map(act_of, self.events(customer_id, day)) if act is not None)
+
+    def events(self, customer_id: str, day: date | None = None) -> Iterator[Event]:
+        """Give everything that happened to a customer on a UTC day, or ever; strongly consistent."""
         prefix = keys.EVENT_PREFIX + (day.isoformat() if day else "")
-        items = self._table.query(keys.customer_partition(customer_id), prefix=prefix, consistent=True)
-        return (act for act in map(act_of, map(event_of, items)) if act is not None)
+        return map(event_of, self._table.query(keys.customer_partition(customer_id), prefix=prefix, consistent=True))
 
 
 def _why(number: int) -> str:

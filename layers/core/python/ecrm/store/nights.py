@@ -1,20 +1,25 @@
 """Nights, a row for each day, and the pointer, which says what readers see of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from ecrm.analytics.rfm import CELLS, GroupTable, RfmScale, Scale
 from ecrm.analytics.scoring import NightThresholds
 from ecrm.application.ports import Page
 from ecrm.application.segment_ports import Night, Pointer
+from ecrm.domain.events import Event
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.lifecycle import Stage, Thresholds
 from ecrm.domain.nights import Generations, NightState
 
 from . import keys
+from .behaviour import MOST_ACTIONS
+from .events import put_event
+from .standing import present
 from .table import Action, Item, Refused, Table, put_as_seen
 
 KEPT = timedelta(days=400)
@@ -137,3 +142,23 @@ def _thresholds_of(item: Mapping[str, Any]) -> NightThresholds:
         scales={currency: RfmScale(*(Scale(tuple(cuts)) for cuts in measures)) for currency, measures in item["scales"].items()},
         groups=GroupTable(tuple(map(tuple, item["groups"]))) if "groups" in item else GroupTable(),
     )
+
+
+class DynamoMoveEvents:
+    """What a night found has happened to customers; 4 write units for an event, 2 for each further one of the same customer."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def record(self, customer_id: str, events: Sequence[Event]) -> None:
+        pending = {f"event {number} is new": event for number, event in enumerate(events)}
+        held = present(customer_id)
+        while pending:
+            now = dict(islice(pending.items(), MOST_ACTIONS - 1))
+            try:
+                self._table.write([held, *(put_event(event, why=why) for why, event in now.items())])
+            except Refused as refused:
+                if held.why in refused.found:
+                    return
+                now = {why: pending[why] for why in refused.found}
+            pending = {why: event for why, event in pending.items() if why not in now}

@@ -1,15 +1,18 @@
 """The statistics row of each customer: compact, because the night reads only these."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
+from ecrm.application.night_ports import StoredRow
 from ecrm.application.ports import Contended
 from ecrm.domain.behaviour import BehaviourCounts, NamedCounts, read, written
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.statistics import CurrencyStatistics, CustomerStatistics, Purchases
 
-from . import keys
+from . import keys, traits
 from .table import Item, Refused, Table, put_as_seen
 
 _VERSION = 2
@@ -52,6 +55,56 @@ class DynamoStatistics:
         self._table.remove_many(map(keys.statistics, customer_ids))
 
 
+class DynamoStatisticsRows:
+    """All customers' rows, a shard at a time, for the night."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def of_shard(self, shard: int) -> Iterator[StoredRow]:
+        for item in self._table.query(keys.statistics_partition(shard)):
+            if not item.get("erased"):
+                yield StoredRow(item["SK"], _as_json(item))
+
+    def read(self, stored: StoredRow) -> CustomerStatistics:
+        said = stored.said
+        return _statistics_of({**said, "traits": _exact(said["traits"])} if "traits" in said else said)
+
+
+def _as_json(item: Item) -> Item:
+    """Leave out the keys, and a trait whose number JSON would round: it is then not known of the row."""
+    said = {name: value for name, value in item.items() if name not in ("PK", "SK", "type", "version")}
+    if "traits" in said:
+        copied = ((name, _rounded(value)) for name, value in said["traits"].items())
+        said["traits"] = {name: value for name, value in copied if value is not _ROUNDED}
+    return said
+
+
+_ROUNDED = object()
+
+
+def _rounded(value: Any) -> Any:
+    """Give numbers with a fraction as floats, or _ROUNDED where they are not the same."""
+    if isinstance(value, list):
+        found = [_rounded(each) for each in value]
+        return _ROUNDED if _ROUNDED in found else found
+    if isinstance(value, Mapping):
+        named = {name: _rounded(inner) for name, inner in value.items()}
+        return _ROUNDED if _ROUNDED in named.values() else named
+    if isinstance(value, Decimal):
+        number = float(value)
+        return number if _exact(number) == value else _ROUNDED
+    return value
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_exact(each) for each in value]
+    if isinstance(value, Mapping):
+        return {name: _exact(inner) for name, inner in value.items()}
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
 def _item(customer_id: str, statistics: CustomerStatistics, version: int) -> Item:
     key = keys.statistics(customer_id)
     item: Item = {"PK": key.pk, "SK": key.sk, "type": "statistics", "v": _VERSION, "version": version}
@@ -63,7 +116,7 @@ def _item(customer_id: str, statistics: CustomerStatistics, version: int) -> Ite
     item["currencies"] = {currency: _currency(part) for currency, part in statistics.currencies.items()}
     item |= {"purchases": _purchases(statistics.purchases)} if statistics.purchases else {}
     item |= {"erased": True} if statistics.is_erased else {}
-    return item | _behaviour(statistics.behaviour)
+    return item | _traits(statistics) | _behaviour(statistics.behaviour)
 
 
 def _currency(part: CurrencyStatistics) -> list[int]:
@@ -100,6 +153,13 @@ def _purchases_of(numbers: list[int]) -> Purchases:
     return Purchases(days=days, first_on=first, second_on=again[0], previous_on=again[1], last_on=last)
 
 
+def _traits(statistics: CustomerStatistics) -> Item:
+    if not statistics.traits_version:
+        return {}
+    copied = {traits.written(trait): value for trait, value in statistics.traits.items()}
+    return {"traits_version": statistics.traits_version} | ({"traits": copied} if copied else {})
+
+
 def _behaviour(counts: BehaviourCounts) -> Item:
     """Write compactly: counts by day as text, from the last day backwards; instants in microseconds since 1970."""
     if counts.last_seen_at is None:
@@ -114,7 +174,7 @@ def _behaviour(counts: BehaviourCounts) -> Item:
     return item | ({"more": True} if counts.has_more else {})
 
 
-def _behaviour_of(item: Item) -> BehaviourCounts:
+def _behaviour_of(item: Mapping[str, Any]) -> BehaviourCounts:
     if "last_seen_at" not in item:
         return BehaviourCounts()
     last_seen_at = from_text(item["last_seen_at"])
@@ -137,7 +197,7 @@ def _instant(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
 
 
-def _statistics_of(item: Item) -> CustomerStatistics:
+def _statistics_of(item: Mapping[str, Any]) -> CustomerStatistics:
     first, last = item.get("first_order_at"), item.get("last_order_at")
     return CustomerStatistics(
         **{name: item.get(name, 0) for name in _COUNTS},
@@ -146,6 +206,8 @@ def _statistics_of(item: Item) -> CustomerStatistics:
         currencies={currency: _currency_of(numbers) for currency, numbers in item["currencies"].items()},
         purchases=_purchases_of(item["purchases"]) if "purchases" in item else None,
         behaviour=_behaviour_of(item),
+        traits={traits.read(name): value for name, value in item.get("traits", {}).items()},
+        traits_version=item.get("traits_version", 0),
         is_erased=item.get("erased", False),
         is_outdated=item["v"] < _VERSION,
     )
