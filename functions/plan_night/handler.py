@@ -1,0 +1,11 @@
+"""Woken every night by the schedule, as the first step of its machine; leaves behind the night, and the plan that all other steps go by."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ecrm import bootstrap as wired
+from ecrm.entry.nights import plan
+
+
+def handler(event: Mapping[str, Any], _context: object) -> Mapping[str, Any]:
+    return plan(event, wired.plan_night)
