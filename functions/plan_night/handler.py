@@ -1,4 +1,4 @@
-"""Woken every night by the schedule, as the first step of its machine; leaves behind the night, and the plan that all other steps go by."""
+"""Woken every night by its machine, which the schedule starts; leaves behind the plan that all other steps go by."""
 
 from collections.abc import Mapping
 from typing import Any

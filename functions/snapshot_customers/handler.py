@@ -1,4 +1,4 @@
-"""Woken by the machine of the night, for each group of shards; leaves behind their rows in the bucket, and what was counted of them."""
+"""Woken by the machine of the night, for each group of shards; leaves behind their rows in the bucket, counted."""
 
 from collections.abc import Mapping
 from typing import Any
