@@ -8,6 +8,8 @@ from typing import Protocol
 from ecrm.analytics.scoring import NightThresholds
 from ecrm.domain.lifecycle import Stage
 from ecrm.domain.nights import Generations, Membership, NightState
+from ecrm.domain.segments import Segment
+from ecrm.domain.traits import TraitList
 
 from .ports import Page
 
@@ -97,3 +99,26 @@ class Memberships(Protocol):
         ...
 
     def remove(self, customer_ids: Iterable[str], segments: Collection[str]) -> None: ...
+
+
+class Segments(Protocol):
+    def find(self, name: str, /) -> Segment | None:
+        """Give the newest version, strongly consistent."""
+        ...
+
+    def version(self, name: str, version: int, /) -> Segment | None: ...
+
+    def all(self) -> tuple[Segment, ...]:
+        """Give every segment by name, those archived too, strongly consistent; a read unit for each 4 KB of them."""
+        ...
+
+    def published(self) -> tuple[Segment, ...]:
+        """Give those that are not archived."""
+        ...
+
+    def write(self, segment: Segment, /, *, seen: int, traits: TraitList | None) -> Segment | None:
+        """Write the next version if the newest is still `seen` (0: none yet), and a new list of traits; else give the newest.
+
+        Raises Contended where the list is no longer the one before.
+        """
+        ...

@@ -53,6 +53,7 @@ class JobBody(Answer):
     state: JobState
     customer_id: str | None
     import_id: str | None
+    segment: str | None
     format: FileFormat | None
     counts: dict[str, int]
     files: list[JobFileBody]
@@ -72,6 +73,7 @@ class JobBody(Answer):
             state=job.state,
             customer_id=job.customer_id,
             import_id=job.import_id,
+            segment=job.segment,
             format=job.format,
             counts=dict(job.counts),
             files=[

@@ -10,6 +10,7 @@ class JobKind(StrEnum):
     EXPORT_CUSTOMERS = "export_customers"
     EXPORT_ORDERS = "export_orders"
     EXPORT_CUSTOMER = "export_customer"
+    EXPORT_SEGMENT = "export_segment"
     ERASE_CUSTOMER = "erase_customer"
     UNDO_IMPORT = "undo_import"
 
@@ -45,7 +46,8 @@ class Job:
     """`position` says where it stands, in words of its own kind; `counts` what it did until there.
 
     An erasure carries what it needs and what the customer can no longer tell: `partitions`, and in `addressed` the keys of items
-    that belong to the person's identifiers. `receipt` holds the dates by which copies that no job reaches are gone.
+    that belong to the person's identifiers. `generation` is that of the night whose members of a segment are meant. `receipt`
+    holds the dates by which copies that no job reaches are gone.
     """
 
     job_id: str
@@ -55,6 +57,8 @@ class Job:
     format: FileFormat | None = None
     customer_id: str | None = None
     import_id: str | None = None
+    segment: str | None = None
+    generation: int | None = None
     partitions: tuple[str, ...] = ()
     addressed: tuple[str, ...] = ()
     state: JobState = JobState.QUEUED

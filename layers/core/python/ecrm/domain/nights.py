@@ -49,6 +49,18 @@ class Generations:
         between = range(self.published + 1, self.last)
         return Generations(self.last, self.last, self.unpublished.union(between))
 
+    def seen_from(self, generation: int) -> "Generations | None":
+        """Give what whoever has begun to read with a published generation goes on with; None where it is not all there any more.
+
+        A row tells of its last change and of the one before: so the published generation can be read while the next one is
+        written, and the one before it as long as none is.
+        """
+        if generation == self.published:
+            return self
+        earlier = (one for one in range(self.published - 1, -1, -1) if one not in self.unpublished)
+        is_there = generation == next(earlier, None) and self.last == self.published
+        return replace(self, published=generation) if is_there else None
+
     def hold(self, membership: Membership) -> bool:
         """Say whether readers see a customer in a segment."""
         until = membership.until_generation

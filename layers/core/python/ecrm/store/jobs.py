@@ -92,7 +92,18 @@ def _named(job: Job) -> Iterator[tuple[str, object]]:
     key = keys.job(job.job_id)
     yield from (("PK", key.pk), ("SK", key.sk), ("type", "job"), ("v", 1), ("version", job.version))
     yield from (("kind", job.kind), ("state", job.state), ("source", job.source), ("requested_at", to_text(job.requested_at)))
-    for name in ("format", "customer_id", "import_id", "partitions", "addressed", "position", "counts", "error"):
+    for name in (
+        "format",
+        "customer_id",
+        "import_id",
+        "segment",
+        "generation",
+        "partitions",
+        "addressed",
+        "position",
+        "counts",
+        "error",
+    ):
         if value := getattr(job, name):
             yield name, value
     for name in _TIMES:
@@ -115,6 +126,8 @@ def _job_of(item: Item) -> Job:
         format=FileFormat(item["format"]) if "format" in item else None,
         customer_id=item.get("customer_id"),
         import_id=item.get("import_id"),
+        segment=item.get("segment"),
+        generation=item.get("generation"),
         partitions=tuple(item.get("partitions", ())),
         addressed=tuple(item.get("addressed", ())),
         position=item.get("position"),

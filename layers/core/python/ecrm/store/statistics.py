@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from ecrm.application.night_ports import StoredRow
@@ -18,6 +17,7 @@ from .table import Item, Refused, Table, put_as_seen
 _VERSION = 2
 """Version 1 had no purchases."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ROUTES = ("PK", "SK", "type", "version")
 _COUNTS = ("orders", "cancelled_orders", "returned_items", "orders_with_returns")
 _AMOUNTS = ("orders", "items", "gross_minor", "cancelled_minor", "refunded_minor", "net_revenue_minor")
 
@@ -64,45 +64,10 @@ class DynamoStatisticsRows:
     def of_shard(self, shard: int) -> Iterator[StoredRow]:
         for item in self._table.query(keys.statistics_partition(shard)):
             if not item.get("erased"):
-                yield StoredRow(item["SK"], _as_json(item))
+                yield StoredRow(item["SK"], {name: value for name, value in item.items() if name not in _ROUTES})
 
     def read(self, stored: StoredRow) -> CustomerStatistics:
-        said = stored.said
-        return _statistics_of({**said, "traits": _exact(said["traits"])} if "traits" in said else said)
-
-
-def _as_json(item: Item) -> Item:
-    """Leave out the keys, and a trait whose number JSON would round: it is then not known of the row."""
-    said = {name: value for name, value in item.items() if name not in ("PK", "SK", "type", "version")}
-    if "traits" in said:
-        copied = ((name, _rounded(value)) for name, value in said["traits"].items())
-        said["traits"] = {name: value for name, value in copied if value is not _ROUNDED}
-    return said
-
-
-_ROUNDED = object()
-
-
-def _rounded(value: Any) -> Any:
-    """Give numbers with a fraction as floats, or _ROUNDED where they are not the same."""
-    if isinstance(value, list):
-        found = [_rounded(each) for each in value]
-        return _ROUNDED if _ROUNDED in found else found
-    if isinstance(value, Mapping):
-        named = {name: _rounded(inner) for name, inner in value.items()}
-        return _ROUNDED if _ROUNDED in named.values() else named
-    if isinstance(value, Decimal):
-        number = float(value)
-        return number if _exact(number) == value else _ROUNDED
-    return value
-
-
-def _exact(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_exact(each) for each in value]
-    if isinstance(value, Mapping):
-        return {name: _exact(inner) for name, inner in value.items()}
-    return Decimal(repr(value)) if isinstance(value, float) else value
+        return _statistics_of(stored.said)
 
 
 def _item(customer_id: str, statistics: CustomerStatistics, version: int) -> Item:
