@@ -6,11 +6,12 @@ from ecrm import bootstrap as wired
 from ecrm.contracts import consent as said
 from ecrm.contracts import customers as wire
 from ecrm.contracts.fields import PageQuery
+from ecrm.contracts.members import CustomersSegmentsBody
 from ecrm.contracts.orders import OrdersPage
-from ecrm.contracts.statistics import StatisticsBody, StatisticsQuery
+from ecrm.contracts.statistics import CustomersStatisticsBody, StatisticsQuery
 from ecrm.domain.api_keys import Scope
 from ecrm.entry import consent as consents_door
-from ecrm.entry import contacts, jobs, profiles
+from ecrm.entry import contacts, jobs, profiles, segments
 from ecrm.entry import customers as door
 from ecrm.entry.http import Call, Reply
 
@@ -24,10 +25,25 @@ read = partial(handler.route, "GET", scope=Scope.CUSTOMERS_READ)
 write = partial(handler.route, "POST", scope=Scope.CUSTOMERS_WRITE)
 
 
-@read("/v1/customers/{customer_id}/stats", query=StatisticsQuery, answer=StatisticsBody)
+@read("/v1/customers/{customer_id}/stats", query=StatisticsQuery, answer=CustomersStatisticsBody)
 def read_stats(call: Call) -> Reply:
-    """Read a customer's statistics, as counted after the last event; a second or two behind an order just placed."""
-    return door.stats(call, customers=wired.customers(), behaviour=wired.behaviour(), statistics=wired.statistics())
+    """Read a customer's statistics, as counted after the last event; a second or two behind an order just placed.
+
+    With them comes what the last night adds: scores by its thresholds, and the segments in which it found the customer.
+    """
+    return door.stats(
+        call,
+        customers=wired.customers(),
+        behaviour=wired.behaviour(),
+        statistics=wired.statistics(),
+        read_last_night=wired.read_last_night,
+    )
+
+
+@read("/v1/customers/{customer_id}/segments", answer=CustomersSegmentsBody)
+def read_customers_segments(call: Call) -> Reply:
+    """Judge a customer by every segment, now, from all facts, and say why; scores are by the last night's thresholds."""
+    return segments.explained(call, wired.explain_customer)
 
 
 @read("/v1/customers/{customer_id}/orders", query=PageQuery, answer=OrdersPage)

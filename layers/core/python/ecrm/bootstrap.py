@@ -3,7 +3,7 @@
 import os
 import secrets
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +15,7 @@ from ecrm.domain.errors import Unavailable
 from ecrm.store.table import Table, time_heals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ecrm.application.consent import ChangeConsents, Changed, ConsentsView
     from ecrm.application.contacts import ContactRecorded, RecordContact
     from ecrm.application.delivery import Outcome as Noted
+    from ecrm.application.facts import FactsOf
     from ecrm.application.identity import Authority
     from ecrm.application.import_ports import RowsOf
     from ecrm.application.imports import Requested as ImportRequested
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
     from ecrm.application.ports import Request, Unreadable
     from ecrm.application.profiles import ApplyTraits, Joining, Kept, Profile, PutCustomer, UpdateCustomer
+    from ecrm.application.segments import Explained, LastNight, Members, Preview
     from ecrm.application.sending import Sender, Settled
     from ecrm.application.statistics import TimeZones, Touched
     from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
@@ -43,9 +45,11 @@ if TYPE_CHECKING:
     from ecrm.domain.customers import Identifier
     from ecrm.domain.delivery import Notice
     from ecrm.domain.imports import Drop, Import, RowOutcome, Tally
-    from ecrm.domain.jobs import FileFormat, JobKind
+    from ecrm.domain.jobs import FileFormat, Job, JobKind
     from ecrm.domain.links import Language
     from ecrm.domain.messages import Send
+    from ecrm.domain.segments import Rule, Segment
+    from ecrm.domain.statistics import CustomerStatistics
     from ecrm.domain.templates import Template
     from ecrm.entry.http import HttpApi
     from ecrm.entry.public import PublicPages
@@ -69,11 +73,14 @@ if TYPE_CHECKING:
     from ecrm.store.jobs import DynamoJobs
     from ecrm.store.limits import DynamoLimits
     from ecrm.store.links import SecretLinkKeys
+    from ecrm.store.memberships import DynamoMemberships
     from ecrm.store.messages import DynamoSends
+    from ecrm.store.nights import DynamoNights
     from ecrm.store.orders import DynamoOrders
     from ecrm.store.products import DynamoProducts
     from ecrm.store.profiles import DynamoProfiles
     from ecrm.store.replays import DynamoRequests
+    from ecrm.store.segments import DynamoSegments
     from ecrm.store.sending import DynamoSendingControl
     from ecrm.store.sites import DynamoSites
     from ecrm.store.statistics import DynamoStatistics
@@ -615,6 +622,16 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]", name: "Callable[[Iter
 
     walk: dict[str, Any] = {"exports": DynamoExports(table()), "files": export_files()}
     bulk = partial(exports.export_all, shape=rows.shapes, name=name, **walk)
+
+    def export_segment(job: "Job", is_late: "Callable[[], bool]") -> "Iterator[Job]":
+        from ecrm.application.segments import SegmentWalk  # noqa: PLC0415 (only for that kind)
+        from ecrm.store.keys import SHARDS  # noqa: PLC0415
+
+        members = SegmentWalk(job.segment or "", job.generation or 0, nights(), memberships(), SHARDS)
+        return exports.export_all(
+            job, is_late, rows_of=customer_rows, name=name, shape=rows.shapes, exports=members, files=export_files()
+        )
+
     order_rows = partial(exports.read_orders, row_of=rows.order_row, customers=customers(), orders=orders())
     undo_contacts = partial(
         undo.undo_contacts, store=contact_rows(), customers=customers(), profiles=profiles(), consents=consents(), clock=clock
@@ -627,6 +644,7 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]", name: "Callable[[Iter
     steps: dict[JobKind, use_jobs.Steps] = {
         JobKind.EXPORT_CUSTOMERS: partial(bulk, rows_of=customer_rows),
         JobKind.EXPORT_ORDERS: partial(bulk, rows_of=order_rows),
+        JobKind.EXPORT_SEGMENT: export_segment,
         JobKind.EXPORT_CUSTOMER: partial(exports.export_person, customers=customers(), shapes=rows.PERSON, **walk),
         JobKind.ERASE_CUSTOMER: partial(
             erasure.erase,
@@ -697,6 +715,108 @@ def recount(customer_id: str, what: "Touched | None" = None, *, dry_run: bool = 
         zone_of=time_zones(),
         traits_of=copied_traits(),
         dry_run=dry_run,
+    )
+
+
+def company_zone() -> tzinfo:
+    """Where the company's days begin and end."""
+    from ecrm.domain.instants import time_zone  # noqa: PLC0415 (only who judges rules)
+
+    return time_zone(os.environ.get("TIME_ZONE", "UTC"))
+
+
+@cache
+def segments() -> "DynamoSegments":
+    from ecrm.store.segments import DynamoSegments  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoSegments(table())
+
+
+@cache
+def memberships() -> "DynamoMemberships":
+    from ecrm.store.memberships import DynamoMemberships  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoMemberships(table())
+
+
+@cache
+def nights() -> "DynamoNights":
+    from ecrm.store.nights import DynamoNights  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoNights(table())
+
+
+@cache
+def facts_of() -> "FactsOf":
+    from ecrm.application.facts import FactsOf  # noqa: PLC0415 (only who judges rules)
+
+    return FactsOf(
+        customers=customers(),
+        statistics=statistics(),
+        profiles=profiles(),
+        consents=consents(),
+        orders=orders(),
+        behaviour=behaviour(),
+        zone_of=time_zones(),
+    )
+
+
+def ready_made_segments(site: str) -> "Mapping[str, Segment]":
+    """What is about money is about that in the currency of a site."""
+    from ecrm.application.sites import read_site  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.domain.ready_made_segments import ready_made  # noqa: PLC0415
+
+    return ready_made(read_site(site, sites=sites()).currency)
+
+
+def explain_customer(customer_id: str) -> "Explained":
+    from ecrm.application import segments as use_segments  # noqa: PLC0415 (each function imports its own use cases)
+
+    return use_segments.explain(
+        customer_id, segments=segments(), nights=nights(), facts_of=facts_of(), zone=company_zone(), clock=clock
+    )
+
+
+def read_last_night(customer_id: str, row: "CustomerStatistics") -> "LastNight":
+    from ecrm.application import segments as use_segments  # noqa: PLC0415 (the same)
+
+    return use_segments.read_last_night(
+        customer_id, row, nights=nights(), memberships=memberships(), zone=company_zone(), clock=clock
+    )
+
+
+def preview_segment(rule: "Rule", is_late: "Callable[[], bool]") -> "Preview":
+    from ecrm.application import segments as use_segments  # noqa: PLC0415 (the same)
+    from ecrm.store.keys import SHARDS  # noqa: PLC0415
+    from ecrm.store.statistics import DynamoStatisticsRows  # noqa: PLC0415
+
+    return use_segments.preview(
+        rule,
+        segments=segments(),
+        nights=nights(),
+        rows=DynamoStatisticsRows(table()),
+        facts_of=facts_of(),
+        zone=company_zone(),
+        clock=clock,
+        is_late=is_late,
+        shards=SHARDS,
+    )
+
+
+def list_members(name: str, *, after: str | None, limit: int) -> "Members":
+    from ecrm.application import segments as use_segments  # noqa: PLC0415 (the same)
+    from ecrm.store.keys import SHARDS  # noqa: PLC0415
+
+    return use_segments.list_members(
+        name, after=after, limit=limit, segments=segments(), nights=nights(), memberships=memberships(), shards=SHARDS
+    )
+
+
+def request_segment_export(name: str, file_format: "FileFormat", request: "Request | None", source: str) -> "Requested":
+    from ecrm.application import segments as use_segments  # noqa: PLC0415 (the same)
+
+    return use_segments.request_segment_export(
+        name, file_format, request, source=source, segments=segments(), nights=nights(), jobs=jobs(), clock=clock, ids=ids
     )
 
 

@@ -15,7 +15,7 @@ from ecrm.domain.statistics import NOTHING, CustomerStatistics
 from .consent import ConsentsView
 from .identity import root
 from .orders import OrderView, folded, ids_of
-from .ports import Customers, ExportFiles, Exports, Orders, Profiles, Statistics, Unreadable
+from .ports import Customers, CustomerWalk, ExportFiles, Exports, Orders, Profiles, Statistics, Unreadable
 from .profiles import Profile, read_profile
 
 LARGEST_PART = 8_000_000
@@ -47,7 +47,7 @@ def export_all(
     rows_of: Callable[[str], tuple[list[Row], Sequence[Unreadable]]],
     name: Callable[[Iterable[Unreadable]], None],
     shape: Callable[[FileFormat], Shapes],
-    exports: Exports,
+    exports: CustomerWalk,
     files: ExportFiles,
 ) -> Iterator[Job]:
     """Write a part whenever enough rows are there or time is short.

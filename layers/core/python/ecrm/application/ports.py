@@ -469,12 +469,14 @@ class Erasure(Protocol):
         ...
 
 
-class Exports(Protocol):
-    """What an export walks over; each gives positions after which it can go on."""
-
+class CustomerWalk(Protocol):
     def customers(self, after: str | None) -> Iterable[tuple[str, str]]:
-        """Give every customer who has a row of statistics: position, customer id."""
+        """Give customers, each with a position after which it can go on: position, customer id."""
         ...
+
+
+class Exports(CustomerWalk, Protocol):
+    """What an export walks over: every customer who has a row of statistics, or everything of one."""
 
     def everything(
         self, partitions: tuple[str, ...], addressed: tuple[str, ...], after: str | None

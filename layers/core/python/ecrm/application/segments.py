@@ -1,5 +1,6 @@
 """Defining segments, trying rules out, and reading who is in them."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
@@ -305,9 +306,12 @@ class MemberPosition:
 
     @classmethod
     def read(cls, text: str) -> "MemberPosition":
-        """Raises ValueError."""
         generation, shard, customer_id = text.split("#", 2)
         return cls(int(generation), int(shard), customer_id or None)
+
+    @staticmethod
+    def is_one(text: str) -> bool:
+        return re.fullmatch(r"\d{1,9}#\d{1,3}#[0-9a-z]{0,40}", text, re.ASCII) is not None
 
 
 MOST_READ = 5_000

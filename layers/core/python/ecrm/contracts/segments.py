@@ -592,11 +592,12 @@ class RuleBody(_OneOf):
 
 
 class PutSegmentBody(Body):
-    """Who belongs to a segment; the description says it in words."""
+    """Who belongs to a segment; the description says it in words. One that is archived has no members, and no rule names it."""
 
     name: Name
     description: Text = ""
     rule: RuleBody
+    archived: bool = False
 
     def to_segment(self, segment: str, now: datetime | None = None) -> Segment:
         """Raises Invalid for a rule that is too deep or too long."""
@@ -605,15 +606,28 @@ class PutSegmentBody(Body):
             raise Invalid(detail, code="bad_segment")
         rule = self.rule.to_rule()
         refuse_too_large(rule)
-        return Segment(segment=segment, name=self.name, description=self.description, rule=rule, updated_at=now)
+        return Segment(
+            segment=segment,
+            name=self.name,
+            description=self.description,
+            rule=rule,
+            is_archived=self.archived,
+            updated_at=now,
+        )
 
 
 class SegmentBody(Answer):
+    """`ready_made`: nobody has written one of this name, and this one is there to start from, at version 0.
+
+    The rule is as it was put, with what was left out said.
+    """
+
     segment: SegmentId
     name: str
     description: str
     rule: dict[str, Any]
-    """As it was put, with what was left out said."""
+    archived: bool
+    ready_made: bool
     updated_at: str | None
     version: int
 
@@ -624,6 +638,8 @@ class SegmentBody(Answer):
             name=segment.name,
             description=segment.description,
             rule=json_of(written(segment.rule)),
+            archived=segment.is_archived,
+            ready_made=segment.version == 0,
             updated_at=instants.to_answer(segment.updated_at) if segment.updated_at else None,
             version=segment.version,
         )

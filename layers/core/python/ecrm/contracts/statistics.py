@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Self
 
+from ecrm.application.segments import LastNight
 from ecrm.domain import instants, money
+from ecrm.domain.facts import Scores
 from ecrm.domain.statistics import CustomerStatistics, Purchases
 
 from .fields import Answer, Name, Query
@@ -117,6 +119,44 @@ def _at(instant: datetime | None) -> str | None:
 
 def _by_day(counts: Mapping[date, int]) -> dict[str, int]:
     return {day.isoformat(): count for day, count in counts.items()}
+
+
+class RfmBody(Answer):
+    """Scores from 1 to 5, the best, and the group that they make."""
+
+    recency: int
+    frequency: int
+    monetary: int
+    group: str
+
+    @classmethod
+    def by_currency(cls, scores: Scores) -> dict[str, Self]:
+        return {
+            currency: cls(recency=one.recency, frequency=one.frequency, monetary=one.monetary, group=one.group)
+            for currency, one in scores.rfm.items()
+        }
+
+
+class CustomersStatisticsBody(StatisticsBody):
+    """`lifecycle` and `rfm`, by currency, are of this moment, by the thresholds of `night`, the last one that was published.
+
+    `segments` are those in which that night found the customer.
+    """
+
+    night: str | None
+    lifecycle: str | None
+    rfm: dict[str, RfmBody]
+    segments: list[str]
+
+    @classmethod
+    def with_night(cls, customer_id: str, counted: CustomerStatistics, last: LastNight) -> Self:
+        return cls(
+            **dict(StatisticsBody.of(customer_id, counted)),
+            night=last.night.isoformat() if last.night else None,
+            lifecycle=last.scores.lifecycle,
+            rfm=RfmBody.by_currency(last.scores),
+            segments=list(last.segments),
+        )
 
 
 class StatisticsQuery(Query):

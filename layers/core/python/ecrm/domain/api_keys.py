@@ -32,6 +32,8 @@ class Scope(StrEnum):
     JOBS_READ = "jobs:read"
     IMPORTS_READ = "imports:read"
     IMPORTS_WRITE = "imports:write"
+    SEGMENTS_READ = "segments:read"
+    SEGMENTS_WRITE = "segments:write"
 
 
 class KeyKind(StrEnum):
@@ -58,6 +60,7 @@ _BOTH = frozenset(
         Scope.JOBS_READ,
         Scope.IMPORTS_READ,
         Scope.IMPORTS_WRITE,
+        Scope.SEGMENTS_READ,
     }
 )
 ALLOWED: dict[KeyKind, frozenset[Scope]] = {
@@ -71,6 +74,7 @@ ALLOWED: dict[KeyKind, frozenset[Scope]] = {
         Scope.TEMPLATES_WRITE,
         Scope.SENDING_READ,
         Scope.SENDING_WRITE,
+        Scope.SEGMENTS_WRITE,
     },
 }
 """The most that a key of each kind may be given. A write key may be public in a browser, so it reads nothing."""

@@ -1,11 +1,15 @@
 """Customers at the door."""
 
+from collections.abc import Callable
+
 from ecrm.application.customers import TimelineRange, event_position, is_event_position, read_customer, read_timeline
 from ecrm.application.orders import list_customers_orders
 from ecrm.application.ports import Behaviour, Customers, Orders, Statistics, Timeline
+from ecrm.application.segments import LastNight
 from ecrm.application.statistics import read_statistics
 from ecrm.contracts.customers import TimelineEventBody, TimelinePage, TimelineQuery
-from ecrm.contracts.statistics import StatisticsBody, StatisticsQuery
+from ecrm.contracts.statistics import CustomersStatisticsBody, StatisticsQuery
+from ecrm.domain.statistics import CustomerStatistics
 
 from .cursors import fit, seal, unseal
 from .http import Call, Reply
@@ -20,12 +24,19 @@ def orders(call: Call, *, orders: Orders, customers: Customers) -> Reply:
     return page_of(call, page, *bound)
 
 
-def stats(call: Call, *, customers: Customers, behaviour: Behaviour, statistics: Statistics) -> Reply:
+def stats(
+    call: Call,
+    *,
+    customers: Customers,
+    behaviour: Behaviour,
+    statistics: Statistics,
+    read_last_night: Callable[[str, CustomerStatistics], LastNight],
+) -> Reply:
     query: StatisticsQuery = call.query
     customer_id, counted = read_statistics(
         call.path["customer_id"], query.event, customers=customers, behaviour=behaviour, statistics=statistics
     )
-    return Reply(200, StatisticsBody.of(customer_id, counted))
+    return Reply(200, CustomersStatisticsBody.with_night(customer_id, counted, read_last_night(customer_id, counted)))
 
 
 def timeline(call: Call, *, customers: Customers, timeline: Timeline) -> Reply:

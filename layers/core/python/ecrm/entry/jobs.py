@@ -14,6 +14,7 @@ from .cursors import seal, unseal
 from .http import Call, HttpApi, Reply
 
 type RequestExport = Callable[[JobKind, FileFormat, Request | None, str], Requested]
+type RequestSegmentExport = Callable[[str, FileFormat, Request | None, str], Requested]
 type RequestAbout = Callable[[str, Request | None, str], Requested]
 
 
@@ -61,6 +62,24 @@ def with_customers_jobs(api: HttpApi, export: RequestExport, export_one: Request
     def erase_customer(call: Call) -> Reply:
         """Erase a customer, for good. In force when answered: nobody reads or writes them any more. A job deletes the rest."""
         return _requested(erase(call.path["customer_id"], call.request, call.source))
+
+    return api
+
+
+def with_segments_job(api: HttpApi, export: RequestSegmentExport) -> HttpApi:
+    """Declare the job that is about a segment."""
+
+    @api.route(
+        "POST",
+        "/v1/segments/{segment}/export-jobs",
+        scope=Scope.EXPORTS_WRITE,
+        body=RequestExportBody,
+        answer=JobBody,
+        creates="JobsRequested",
+    )
+    def export_segment(call: Call) -> Reply:
+        """Export a segment's customers, as the last night found them. A job, whose files are there for seven days."""
+        return _requested(export(call.path["segment"], call.body.to_format(), call.request, call.source))
 
     return api
 

@@ -1,0 +1,113 @@
+"""Segments and nights at the door."""
+
+import re
+import time
+from collections.abc import Callable
+from datetime import date
+from typing import Protocol
+
+from ecrm.application.segment_ports import Nights, Segments
+from ecrm.application.segments import (
+    Explained,
+    MemberPosition,
+    Members,
+    Preview,
+    ReadyMade,
+    list_segments,
+    put_segment,
+    read_night,
+    read_segment,
+    read_segment_version,
+)
+from ecrm.application.traits import Traits
+from ecrm.contracts.members import (
+    CustomersSegmentsBody,
+    MemberBody,
+    MembersPage,
+    PreviewSegmentBody,
+    SegmentDetailsBody,
+    SegmentHeadBody,
+    SegmentPreviewBody,
+    SegmentsPage,
+)
+from ecrm.contracts.nights import NightBody, NightHeadBody, NightsPage
+from ecrm.contracts.segments import PutSegmentBody, SegmentBody
+from ecrm.domain.errors import NotFound
+from ecrm.domain.segments import Rule
+
+from .cursors import seal, unseal
+from .definitions import expected_version
+from .http import Call, Reply
+
+
+class ListMembers(Protocol):
+    def __call__(self, name: str, *, after: str | None, limit: int) -> Members: ...
+
+
+PREVIEW_SECONDS = 8
+"""After which a preview goes by what it has read; of the 29 seconds that API Gateway waits, the rest is for one shard more."""
+
+
+def listed(_call: Call, *, segments: Segments, nights: Nights, ready_made: ReadyMade) -> Reply:
+    found = list_segments(segments=segments, nights=nights, ready_made=ready_made)
+    return Reply(200, SegmentsPage(data=[SegmentHeadBody.of(view) for view in found], next_cursor=None))
+
+
+def shown(call: Call, *, segments: Segments, nights: Nights, ready_made: ReadyMade) -> Reply:
+    found = read_segment(call.path["segment"], segments=segments, nights=nights, ready_made=ready_made)
+    return Reply(200, SegmentDetailsBody.of_details(found), {"etag": f'"{found.view.segment.version}"'})
+
+
+def version_shown(call: Call, *, segments: Segments, ready_made: ReadyMade) -> Reply:
+    if not re.fullmatch(r"0|[1-9]\d{0,5}", call.path["version"], re.ASCII):
+        raise NotFound("no such version of a segment", code="segment_not_found")
+    found = read_segment_version(call.path["segment"], int(call.path["version"]), segments=segments, ready_made=ready_made)
+    return Reply(200, SegmentBody.of(found), {"etag": f'"{found.version}"'})
+
+
+def put(call: Call, *, segments: Segments, traits: Traits) -> Reply:
+    body: PutSegmentBody = call.body
+    stored, is_new = put_segment(
+        body.to_segment(call.path["segment"], call.now),
+        expected_version=expected_version(call),
+        segments=segments,
+        traits=traits,
+    )
+    return Reply(201 if is_new else 200, SegmentBody.of(stored), {"etag": f'"{stored.version}"'})
+
+
+def previewed(call: Call, use: Callable[[Rule, Callable[[], bool]], Preview]) -> Reply:
+    body: PreviewSegmentBody = call.body
+    until = time.monotonic() + PREVIEW_SECONDS
+    return Reply(200, SegmentPreviewBody.of(use(body.to_rule(), lambda: time.monotonic() > until)))
+
+
+def members(call: Call, use: ListMembers) -> Reply:
+    name = call.path["segment"]
+    found = use(name, after=unseal(call.query.cursor, MemberPosition.is_one, "members", name), limit=call.query.limit)
+    data = [MemberBody(customer_id=customer_id) for customer_id in found.customer_ids]
+    return Reply(200, MembersPage(data=data, next_cursor=seal(found.last, "members", name)))
+
+
+def explained(call: Call, use: Callable[[str], Explained]) -> Reply:
+    return Reply(200, CustomersSegmentsBody.of(use(call.path["customer_id"])))
+
+
+def nights_listed(call: Call, *, nights: Nights) -> Reply:
+    after = unseal(call.query.cursor, lambda text: day_named(text) is not None, "nights")
+    page = nights.newest(after=after, limit=call.query.limit)
+    return Reply(200, NightsPage(data=[NightHeadBody.of(night) for night in page.items], next_cursor=seal(page.last, "nights")))
+
+
+def night_shown(call: Call, *, nights: Nights) -> Reply:
+    night = day_named(call.path["night"])
+    if night is None:
+        raise NotFound("there was no such night", code="night_not_found")
+    return Reply(200, NightBody.of_night(read_night(night, nights=nights)))
+
+
+def day_named(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII) else None
+    except ValueError:
+        return None
