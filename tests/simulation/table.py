@@ -277,7 +277,7 @@ class MemoryTable(Table):
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One comparison of a condition: `operator` is a function's name, `=` or `<`; `value` names what is compared with."""
+    """One comparison of a condition: `operator` is a function's name, `=`, `<` or `<=`; `value` names what is compared with."""
 
     operator: str
     attribute: str
@@ -287,7 +287,7 @@ class Term:
 _TERM = re.compile(
     r"(?P<function>attribute_exists|attribute_not_exists)\((?P<of>\w+)\)"
     r"|contains\((?P<whole>\w+), (?P<part>:\w+)\)"
-    r"|(?P<left>\w+) (?P<sign>[=<]) (?P<right>:\w+)"
+    r"|(?P<left>\w+) (?P<sign>=|<=?) (?P<right>:\w+)"
 )
 
 
@@ -318,6 +318,8 @@ def _is_true(term: Term, item: Item, values: Mapping[str, Any]) -> bool:
             return term.attribute in item and bool(item[term.attribute] == values[term.value])
         case "contains":
             return term.attribute in item and _contains(item[term.attribute], values[term.value])
+        case "<=":
+            return term.attribute in item and _is_less(item[term.attribute], values[term.value], or_equal=True)
         case _:
             return term.attribute in item and _is_less(item[term.attribute], values[term.value])
 
@@ -333,13 +335,13 @@ def _contains(whole: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
             return False
 
 
-def _is_less(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _is_less(one: Mapping[str, Any], other: Mapping[str, Any], *, or_equal: bool = False) -> bool:
     """Compare two attributes; those of different types are never in order."""
     match dict(one), dict(other):
         case {"N": left}, {"N": right}:
-            return Decimal(left) < Decimal(right)
+            return Decimal(left) < Decimal(right) or (or_equal and Decimal(left) == Decimal(right))
         case {"S": left}, {"S": right}:
-            return bool(left < right)  # by code points, as UTF-8 sorts
+            return bool(left < right or (or_equal and left == right))  # by code points, as UTF-8 sorts
         case _:
             return False
 

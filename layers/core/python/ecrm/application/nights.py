@@ -87,6 +87,7 @@ def plan_night(
     shards: int,
     files: NightFiles,
     clock: Clock,
+    customers_a_group: int = CUSTOMERS_A_GROUP,
 ) -> Planned:
     """Open the night of the day on which it is due, or go on with it where it was opened before. Raises Unavailable.
 
@@ -103,7 +104,7 @@ def plan_night(
             if plan is None:
                 base = nights.find(night.base_night) if night.base_night else None
                 customers = base.customers if base else shards * sum(1 for _ in rows.of_shard(0))
-                groups = groups_for(customers, shards)
+                groups = groups_for(customers, shards, customers_a_group)
                 files.write_plan(_frozen(night, base, settings, tuple(segments.published()), groups))
                 plan = _found(files.plan(place), "plan")
             return Planned(day, None, night.generation, plan.groups)
@@ -174,9 +175,9 @@ def _unchanged(segments: tuple[Segment, ...], before: Mapping[str, int]) -> froz
     return frozenset(name for name in same if reached(name, rules) <= same)
 
 
-def groups_for(customers: int, shards: int) -> tuple[Group, ...]:
+def groups_for(customers: int, shards: int, customers_a_group: int) -> tuple[Group, ...]:
     """Part the shards evenly among as many workers as the number of customers deserves."""
-    count = min(max(1, -(-customers // CUSTOMERS_A_GROUP)), shards)
+    count = min(max(1, -(-customers // customers_a_group)), shards)
     borders = [number * shards // count for number in range(count + 1)]
     return tuple(Group(first, beyond - 1) for first, beyond in pairwise(borders))
 
