@@ -6,7 +6,7 @@ LONGEST_DAYS = 30  # what the receipt of an erasure promises of files that hold 
 
 
 def test_there_are_the_buckets_listed_here(stack: Stack) -> None:
-    assert sorted(stack.of("S3::Bucket")) == ["ExportsBucket", "ImportsBucket"]
+    assert sorted(stack.of("S3::Bucket")) == ["ExportsBucket", "ImportsBucket", "NightsBucket"]
 
 
 def test_a_bucket_is_private_and_encrypted_and_nobodys_but_ours(stack: Stack) -> None:

@@ -14,7 +14,7 @@ PUBLIC = "public_api"
 INGEST = "ingest_api"
 SEGMENT = ("identify", "track", "page", "screen", "group", "alias", "batch")
 # Functions that answer for resources of another name.
-RESOURCES = {"catalog_api": ("products",), "consent_api": ("topics", "suppressions")}
+RESOURCES = {"catalog_api": ("products",), "consent_api": ("topics", "suppressions"), "segments_api": ("segments", "nights")}
 # Paths that stand alone: one setting, and the one public path that makes a mail.
 ALONE = {"ANY /v1/sending": "messages_api", "ANY /public/orders/find": "messages_api"}
 

@@ -12,6 +12,9 @@ LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 STREAM = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}
 QUEUE = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
 WRITER = {"dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem"}
+# A file that is not there is a 404 only for who may list.
+READS_NIGHTS = {"NightsBucket": {"s3:ListBucket"}, "NightsBucket/nights/*": {"s3:GetObject"}}
+WRITES_NIGHTS = READS_NIGHTS | {"NightsBucket/nights/*": {"s3:GetObject", "s3:PutObject"}}
 
 # What each function may do to what, next to its logs. Whoever adds a line says which call needs it.
 GRANTS: dict[str, dict[str, set[str]]] = {
@@ -60,6 +63,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "project_events": {
         "Table": {"dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
         "Table.StreamArn": STREAM,
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},  # rows copy the consents that segments name
         "ProjectEventsDeadLetters": {"sqs:SendMessage"},
     },
     "publish_events": {
@@ -98,7 +102,25 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "DeliveryQueue": QUEUE,
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
     },
+    "segments_api": {
+        "Table": {*WRITER, "dynamodb:Query"},
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},  # whoever a rule asks for consent is looked up
+        **READS_NIGHTS,
+    },
+    "plan_night": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}, **WRITES_NIGHTS},
+    "snapshot_customers": {"Table": {"dynamodb:Query"}, **WRITES_NIGHTS},
+    "summarise_night": WRITES_NIGHTS,
+    "score_customers": {
+        # whoever their row does not suffice for is read whole
+        "Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},
+        **WRITES_NIGHTS,
+    },
+    "publish_night": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem"}, **READS_NIGHTS},
+    "tell_night": {"Table": {"dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem"}, **READS_NIGHTS},
 }
+# Roles of no function, and the service that takes each.
+SERVICES = {"DeploymentRole": "codedeploy", "NightMachineRole": "states", "NightScheduleRole": "scheduler"}
 STARS = {
     "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*",  # CloudWatch asks for it whichever are read
     "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",  # sites say whom they send as, without a deployment
@@ -128,20 +150,20 @@ def named(resource: str | dict[str, Any]) -> str:
             return text.replace("${Table.Arn}", "Table")
         case {"Fn::Sub": str(text)} if text.endswith(":identity/*"):
             return "identity/*"
-        case {"Fn::Sub": str(text)} if text.startswith("${ImportsBucket.Arn}/"):
-            return text.replace("${ImportsBucket.Arn}", "ImportsBucket")
+        case {"Fn::Sub": str(text)} if text.startswith(("${ImportsBucket.Arn}/", "${NightsBucket.Arn}/")):
+            return text.replace("${", "").replace(".Arn}", "")
     (name,) = {name for name in references(resource) if not name.startswith("AWS::")}
     return name
 
 
 def test_no_two_functions_share_a_role(stack: Stack) -> None:
     roles = [role for function in stack.functions().values() for role in references(function["Role"])]
-    assert sorted([*roles, "DeploymentRole"]) == sorted(stack.of("IAM::Role"))
+    assert sorted([*roles, *SERVICES]) == sorted(stack.of("IAM::Role"))
 
 
-def test_a_role_is_for_lambda_and_has_inline_policies_alone(stack: Stack) -> None:
+def test_a_role_is_for_lambda_or_the_service_listed_here_and_has_inline_policies_alone(stack: Stack) -> None:
     for name, role in stack.of("IAM::Role").items():
-        service = "codedeploy" if name == "DeploymentRole" else "lambda"
+        service = SERVICES.get(name, "lambda")
         assert set(role) == {"AssumeRolePolicyDocument", "Policies"}
         assert role["AssumeRolePolicyDocument"]["Statement"] == [
             {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -150,8 +172,8 @@ def test_a_role_is_for_lambda_and_has_inline_policies_alone(stack: Stack) -> Non
 
 def test_no_policy_holds_a_star_but_for_the_objects_of_a_bucket_and_those_listed_here(stack: Stack) -> None:
     held = {text for role in stack.of("IAM::Role").values() for text in strings(role["Policies"]) if "*" in text}
-    objects = {"${ExportsBucket.Arn}/*", "${ImportsBucket.Arn}/imports/*", "${ImportsBucket.Arn}/chunks/*"}
-    assert held == STARS | objects
+    exports, imports, nights = "${ExportsBucket.Arn}/", "${ImportsBucket.Arn}/", "${NightsBucket.Arn}/"
+    assert held == STARS | {f"{exports}*", f"{imports}imports/*", f"{imports}chunks/*", f"{nights}nights/*"}
 
 
 def test_nothing_grants_rights_but_the_roles_of_this_template(production: Stack) -> None:

@@ -8,10 +8,11 @@ FOURTEEN_DAYS = 14 * 24 * 3600
 
 
 def dead_letters(stack: Stack) -> set[str]:
-    """Queues that something gives up to: another queue's redrive, or a mapping's failures."""
+    """Queues that something gives up to: another queue's redrive, a mapping's failures, or what a schedule could not start."""
     redrives = [queue.get("RedrivePolicy") for queue in stack.of("SQS::Queue").values()]
     failures = [mapping.get("DestinationConfig") for mapping in stack.of("Lambda::EventSourceMapping").values()]
-    return references([redrives, failures])
+    schedules = [schedule["Target"]["DeadLetterConfig"] for schedule in stack.of("Scheduler::Schedule").values()]
+    return references([redrives, failures, schedules])
 
 
 def alarms_on(stack: Stack, queue: str) -> list[Properties]:
