@@ -49,7 +49,7 @@ RULES: Mapping[str, Mapping[str, Any]] = {
     "dear": {"event": {"name": "Product Viewed", "op": ">=", "value": 1, "where": [{"path": "price", "op": ">", "value": 6}]}},
     "jazz": {"order": {"op": ">=", "value": 1, "where": [{"field": "category", "op": "is", "value": "jazz"}]}},
     "quiet": {"and": [{"segment": {"id": "buyers"}}, {"not": {"segment": {"id": "dear"}}}]},
-    "golden": {"profile": {"path": "plan", "op": "is", "value": "gold"}},
+    "silver": {"profile": {"path": "plan", "op": "is", "value": "silver"}},
 }
 SETTINGS = NightSettings(time_zone=ZONE)
 
@@ -68,7 +68,8 @@ def numbers(count: int) -> tuple[int, ...]:
     return tuple(next(found) for _ in range(count))
 
 
-def people(seed: int, count: int) -> dict[str, Member]:
+@cache
+def people(seed: int, count: int) -> Mapping[str, Member]:
     members = (a_member(Random(seed * 1_000_000 + number), number) for number in numbers(count))
     return {member.row.customer_id: member for member in members}
 
@@ -115,7 +116,7 @@ class Company:
         self.table = table or MemoryTable(pause=pause)
         self.shelf = shelf or Shelf(pause)
         self.offered = Offered()
-        self.members: dict[str, Member] = {}
+        self.members: Mapping[str, Member] = {}
         self.nights = DynamoNights(self.table)
         self.memberships = DynamoMemberships(self.table)
         self.rows = DynamoStatisticsRows(self.table)
@@ -124,8 +125,10 @@ class Company:
         self._pause = pause
 
     def fork(self, pause: Pause = go_on, table: MemoryTable | None = None) -> "Company":
-        """Give a company of its own in the same state."""
+        """Give a company of its own in the same state; its rows, which were there before the night, are read as they are."""
         twin = Company(table or self.table.fork(pause=pause), Shelf(pause, dict(self.shelf.objects)), pause)
+        if table is not None:
+            twin.rows = DynamoStatisticsRows(self.table.fork(pause=pause))
         twin.offered.segments = self.offered.segments
         twin.members = dict(self.members)
         return twin
@@ -199,12 +202,15 @@ class Company:
                 step()
         return planned
 
+    def nights_now(self) -> DynamoNights:
+        """For who looks on and holds nobody up."""
+        return DynamoNights(self.table.fork())
+
     def seen(self) -> dict[str, frozenset[str]]:
         """What a reader sees at this moment: the customers in each segment."""
-        now = self.table.fork()
-        generations = DynamoNights(now).pointer().generations
-        found: dict[str, set[str]] = {}
-        for membership in memberships_in(now):
+        generations = self.nights_now().pointer().generations
+        found: dict[str, set[str]] = {name: set() for name in RULES}
+        for membership in memberships_in(self.table):
             if generations.hold(membership):
                 found.setdefault(membership.segment, set()).add(membership.customer_id)
         return {segment: frozenset(customers) for segment, customers in found.items()}
@@ -212,7 +218,7 @@ class Company:
     def scored(self, place: Place) -> dict[str, frozenset[str]]:
         """What a night decided, from its files."""
         files = S3NightFiles(Shelf(objects=self.shelf.objects), "nights")  # type: ignore[arg-type]  # the same
-        found: dict[str, set[str]] = {}
+        found: dict[str, set[str]] = {name: set() for name in RULES}
         for shard in range(SHARDS):
             scores = files.scores(place, shard)
             assert scores is not None

@@ -118,8 +118,10 @@ def _opened(day: date, scheduled_at: datetime, nights: Nights, now: datetime) ->
         return Skipped.PUBLISHED
     if pointer.night and day <= pointer.night:
         return Skipped.OVERTAKEN
+    if found and found.generation < pointer.generations.last and found.generation:
+        return Skipped.OVERTAKEN
     if found and found.generation:
-        return _again(found, nights) if found.generation == pointer.generations.last else Skipped.OVERTAKEN
+        return _again(found, nights) if found.generation == pointer.generations.last else None
     version = found.version + 1 if found else 1
     new = Night(night=day, state=NightState.SKIPPED, scheduled_at=scheduled_at, started_at=now, version=version)
     if now - scheduled_at > LATE:
