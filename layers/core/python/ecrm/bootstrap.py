@@ -5,6 +5,7 @@ import secrets
 import time
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, partial
+from itertools import batched
 from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
@@ -34,9 +35,12 @@ if TYPE_CHECKING:
     from ecrm.application.imports import RequestImport
     from ecrm.application.jobs import Requested
     from ecrm.application.messages import FindOrder, MessageRequested, OrderEvent, RequestMessage
+    from ecrm.application.night_ports import Group, NightSettings, Place
+    from ecrm.application.nights import Planned, Worked
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
     from ecrm.application.ports import Request, Unreadable
     from ecrm.application.profiles import ApplyTraits, Joining, Kept, Profile, PutCustomer, UpdateCustomer
+    from ecrm.application.segment_ports import Night
     from ecrm.application.segments import Explained, LastNight, Members, Preview
     from ecrm.application.sending import Sender, Settled
     from ecrm.application.statistics import TimeZones, Touched
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
     from ecrm.entry.public import PublicPages
     from ecrm.files.exports import S3ExportFiles
     from ecrm.files.imports import S3ImportFiles
+    from ecrm.files.nights import S3NightFiles
     from ecrm.messaging.failures import SqsFailureQueue
     from ecrm.messaging.imports import SqsChunkQueue, SqsImportQueue
     from ecrm.messaging.jobs import SqsJobQueue
@@ -83,7 +88,7 @@ if TYPE_CHECKING:
     from ecrm.store.segments import DynamoSegments
     from ecrm.store.sending import DynamoSendingControl
     from ecrm.store.sites import DynamoSites
-    from ecrm.store.statistics import DynamoStatistics
+    from ecrm.store.statistics import DynamoStatistics, DynamoStatisticsRows
     from ecrm.store.suppressions import DynamoSuppressions
     from ecrm.store.templates import DynamoTemplates
     from ecrm.store.topics import DynamoTopics
@@ -761,6 +766,94 @@ def facts_of() -> "FactsOf":
     )
 
 
+@cache
+def night_files() -> "S3NightFiles":
+    from ecrm.files.nights import S3NightFiles  # noqa: PLC0415 (only the steps of the night carry S3)
+
+    return S3NightFiles(_s3(), os.environ["NIGHTS_BUCKET"])
+
+
+@cache
+def statistics_rows() -> "DynamoStatisticsRows":
+    from ecrm.store.statistics import DynamoStatisticsRows  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoStatisticsRows(table())
+
+
+def _night_settings() -> "NightSettings":
+    from ecrm.analytics.rfm import BEST, GroupTable  # noqa: PLC0415 (only who plans a night)
+    from ecrm.application.night_ports import NightSettings  # noqa: PLC0415
+    from ecrm.domain.lifecycle import Thresholds  # noqa: PLC0415
+
+    at_risk, lost, loyal, won_back = map(int, os.environ["LIFECYCLE_DAYS"].split(","))
+    names = os.environ["RFM_GROUPS"].split(",")
+    groups = GroupTable(tuple(batched(names, BEST, strict=True))) if any(names) else GroupTable()
+    lifecycle = Thresholds(at_risk_days=at_risk, lost_days=lost, loyal_days=loyal, won_back_days=won_back)
+    return NightSettings(time_zone=os.environ.get("TIME_ZONE", "UTC"), lifecycle=lifecycle, groups=groups)
+
+
+def plan_night(scheduled_at: datetime) -> "Planned":
+    from ecrm.application import nights as steps  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.store.keys import SHARDS  # noqa: PLC0415
+
+    return steps.plan_night(
+        scheduled_at,
+        settings=_night_settings(),
+        nights=nights(),
+        segments=segments(),
+        rows=statistics_rows(),
+        shards=SHARDS,
+        files=night_files(),
+        clock=clock,
+    )
+
+
+def snapshot_customers(place: "Place", group: "Group", is_late: "Callable[[], bool]") -> None:
+    from ecrm.application import nights as steps  # noqa: PLC0415 (the same)
+
+    steps.snapshot_customers(place, group, rows=statistics_rows(), files=night_files(), is_late=is_late)
+
+
+def summarise_night(place: "Place") -> None:
+    from ecrm.application import nights as steps  # noqa: PLC0415 (the same)
+
+    steps.summarise_night(place, files=night_files())
+
+
+def score_customers(place: "Place", group: "Group", is_late: "Callable[[], bool]") -> "Worked":
+    from ecrm.application import nights as steps  # noqa: PLC0415 (the same)
+
+    return steps.score_customers(
+        place,
+        group,
+        rows=statistics_rows(),
+        facts_of=facts_of(),
+        files=night_files(),
+        nights=nights(),
+        memberships=memberships(),
+        is_late=is_late,
+    )
+
+
+def publish_night(place: "Place") -> "Night":
+    from ecrm.application import nights as steps  # noqa: PLC0415 (the same)
+
+    return steps.publish_night(place, nights=nights(), files=night_files(), clock=clock)
+
+
+def fail_night(place: "Place", error: str) -> None:
+    from ecrm.application import nights as steps  # noqa: PLC0415 (the same)
+
+    steps.fail_night(place, error, nights=nights(), clock=clock)
+
+
+def tell_night(place: "Place", group: "Group") -> int:
+    from ecrm.application import nights as steps  # noqa: PLC0415 (the same)
+    from ecrm.store.nights import DynamoMoveEvents  # noqa: PLC0415
+
+    return steps.tell_night(place, group, nights=nights(), files=night_files(), events=DynamoMoveEvents(table()), clock=clock)
+
+
 def ready_made_segments(site: str) -> "Mapping[str, Segment]":
     """What is about money is about that in the currency of a site."""
     from ecrm.application.sites import read_site  # noqa: PLC0415 (each function imports its own use cases)
@@ -777,6 +870,12 @@ def explain_customer(customer_id: str) -> "Explained":
     )
 
 
+def read_statistics(customer_id: str, name: str | None) -> "tuple[str, CustomerStatistics]":
+    from ecrm.application.statistics import read_statistics  # noqa: PLC0415 (the same)
+
+    return read_statistics(customer_id, name, customers=customers(), behaviour=behaviour(), statistics=statistics())
+
+
 def read_last_night(customer_id: str, row: "CustomerStatistics") -> "LastNight":
     from ecrm.application import segments as use_segments  # noqa: PLC0415 (the same)
 
@@ -788,13 +887,12 @@ def read_last_night(customer_id: str, row: "CustomerStatistics") -> "LastNight":
 def preview_segment(rule: "Rule", is_late: "Callable[[], bool]") -> "Preview":
     from ecrm.application import segments as use_segments  # noqa: PLC0415 (the same)
     from ecrm.store.keys import SHARDS  # noqa: PLC0415
-    from ecrm.store.statistics import DynamoStatisticsRows  # noqa: PLC0415
 
     return use_segments.preview(
         rule,
         segments=segments(),
         nights=nights(),
-        rows=DynamoStatisticsRows(table()),
+        rows=statistics_rows(),
         facts_of=facts_of(),
         zone=company_zone(),
         clock=clock,
