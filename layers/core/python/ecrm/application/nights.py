@@ -194,10 +194,10 @@ def snapshot_customers(
     today = _plan(place, files).moment.today
     counts = NightCounts()
     for shard in group.shards:
-        if is_late():
-            raise Unavailable("there is no time for all shards of the group")
         copied = files.snapshot(place, shard)
         if copied is None:
+            if is_late():
+                raise Unavailable("there is no time for all shards of the group")
             files.write_snapshot(place, shard, rows.of_shard(shard))
             copied = _found(files.snapshot(place, shard), "snapshot")
         for row in _readable(copied, rows):
