@@ -19,11 +19,13 @@ from pydantic import TypeAdapter
 from ecrm.contracts import fields
 from ecrm.contracts.drops import IMPORT_ID
 from ecrm.contracts.jobs import JOB_ID, JobBody
+from ecrm.contracts.members import SegmentDetailsBody
 from ecrm.contracts.messages import MESSAGE_ID, MessageBody, RequestMessageBody, SendingBody, SoughtBody
 from ecrm.contracts.orders import BatchBody, OrderBody, OrderEventBody, PlaceOrderBody
 from ecrm.contracts.problems import ProblemBody
 from ecrm.contracts.products import ProductsBatchBody
 from ecrm.contracts.profiles import KeptCustomerBody
+from ecrm.contracts.segments import SegmentBody, SegmentId
 from ecrm.contracts.sites import SiteBody
 from ecrm.contracts.templates import PreviewTemplateBody, TemplateBody, TemplateSavedBody
 from ecrm.contracts.topics import TopicBody
@@ -39,7 +41,7 @@ ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "functions/reference_api"
 FUNCTIONS = (
     *("orders_api", "ingest_api", "consent_api", "customers_api", "catalog_api", "templates_api", "messages_api", "sites_api"),
-    *("imports_api", "jobs_api", "reference_api"),
+    *("segments_api", "imports_api", "jobs_api", "reference_api"),
 )
 SCHEMAS = "#/components/schemas/"
 
@@ -87,6 +89,8 @@ IN_PATH: dict[str, Json] = {
         "description": "The version; 0 is the ready-made one.",
         "schema": {"type": "string", "pattern": r"^(0|[1-9]\d{0,5})$"},
     },
+    "segment": {"description": "The segment's name.", "schema": TypeAdapter(SegmentId).json_schema()},
+    "night": {"description": "The day of the night, in the company's time zone.", "schema": {"type": "string", "format": "date"}},
     "topic": {"description": "The topic's name.", "schema": TypeAdapter(fields.TopicId).json_schema()},
     "sku": {
         "description": "The shop's own name of the article, of letters, digits, `-`, `.`, `_` and `~`. Any other is told in the "
@@ -94,7 +98,7 @@ IN_PATH: dict[str, Json] = {
         "schema": {"type": "string", "maxLength": 200, "pattern": "^[A-Za-z0-9._~-]+$"},
     },
 }
-DEFINITIONS = (SiteBody, TopicBody, TemplateBody, TemplateSavedBody)
+DEFINITIONS = (SiteBody, TopicBody, TemplateBody, TemplateSavedBody, SegmentBody, SegmentDetailsBody)
 """Answers that have a version, for If-Match."""
 LATER = (JobBody, MessageBody)
 """Answers to what is done after them."""

@@ -138,6 +138,7 @@ class _Operation:
 
     def _curl(self, body: Any) -> str:
         known = {"order_id": "A-1001", "customer_id": "$CUSTOMER", "site": "de", "sku": "CD-5", "topic": "news"}
+        known |= {"segment": "champions", "night": "2026-11-20"}
         mail = {"message_id": "$MESSAGE", "template": "order-confirmed", "version": "0"}
         named = known | mail | {"job_id": "$JOB", "import_id": "$IMPORT", "write_key": "$WRITE_KEY"}
         path = re.sub(r"{(\w+)}", lambda found: named[found[1]], self.path)
@@ -199,15 +200,17 @@ class _Shapes:
             yield from _table(("field", "type", ""), self.rows({"$ref": place}, sent=sent))
             yield "</details>"
 
-    def rows(self, schema: Json, within: str = "", *, sent: bool) -> Iterator[Row]:
+    def rows(self, schema: Json, within: str = "", *, sent: bool, above: frozenset[str] = frozenset()) -> Iterator[Row]:
+        """Show what is in what; a schema that is in itself, such as a rule, is shown `above` and not again."""
         whole = self.resolve(schema)
+        above |= {schema.get("$ref", "")}
         needed = whole["required"] if sent and "required" in whole else ()
         for name, field in sorted(whole["properties"].items(), key=lambda named: named[0] not in needed):
             inner, suffix = self._inner(field)
             kind = self.kind(field) + (", needed" if name in needed else "")
             yield _code(f"{within}{name}"), kind, _words(field.get("description", ""))
-            if inner is not None:
-                yield from self.rows(inner, f"{within}{name}{suffix}.", sent=sent)
+            if inner is not None and inner.get("$ref", "#") not in above:
+                yield from self.rows(inner, f"{within}{name}{suffix}.", sent=sent, above=above)
 
     def _inner(self, field: Json) -> tuple[Json | None, str]:
         """Give the schema of the object or objects in a field, where it is not shown elsewhere."""

@@ -6,12 +6,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ecrm.analytics.rfm import RfmScale, Scale
+from ecrm.analytics.scoring import NightThresholds
+from ecrm.application import segments as use_segments
 from ecrm.application.consent import ConsentsView, ConsentView, joined
 from ecrm.application.mail_ports import Pause, Sending
 from ecrm.application.messages import KEPT_FOR
 from ecrm.application.orders import OrderView
 from ecrm.application.ports import Outcome
 from ecrm.application.profiles import Kept, Profile
+from ecrm.application.segment_ports import Night
 from ecrm.application.templates import Preview, Rendered
 from ecrm.contracts import (
     behaviour,
@@ -20,23 +24,28 @@ from ecrm.contracts import (
     customers,
     jobs,
     links,
+    members,
     messages,
+    nights,
     orders,
     products,
     profiles,
+    segments,
     sites,
     suppressions,
     templates,
     topics,
     uploads,
 )
-from ecrm.contracts.statistics import StatisticsBody
+from ecrm.contracts.statistics import CustomersStatisticsBody
 from ecrm.domain import orders as domain
 from ecrm.domain import statistics
 from ecrm.domain.attributes import Attribute
+from ecrm.domain.comparisons import Comparison, Op
 from ecrm.domain.consent import ConsentFact
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
+from ecrm.domain.facts import NO_SCORES, Rfm, Scores
 from ecrm.domain.imports import (
     Drop,
     Import,
@@ -55,8 +64,12 @@ from ecrm.domain.imports import FileFormat as ContactFileFormat
 from ecrm.domain.imports import started as taken_up
 from ecrm.domain.instants import time_zone
 from ecrm.domain.jobs import ExportFile, FileFormat, Job, JobKind, done, progressed, started
+from ecrm.domain.judging import Reason, Verdict
+from ecrm.domain.lifecycle import Stage, Thresholds
 from ecrm.domain.messages import Accepted, Policy, Send, claim, resolve
+from ecrm.domain.nights import NightState
 from ecrm.domain.products import Product, Stated
+from ecrm.domain.segments import Field, StatsCondition
 from ecrm.domain.suppressions import Ground, Lift, Suppression, with_ground, with_lift
 
 ABOUT = """\
@@ -249,6 +262,48 @@ FIELDS = {
     "SidecarConsentBody.state": "Without it, what the columns say.",
     "SidecarConsentBody.at": "When they said so.",
     "SidecarConsentBody.source": "Where they said so.",
+    "PutSegmentBody.name": "What colleagues call it.",
+    "PutSegmentBody.description": "Who is in it, in a sentence.",
+    "rule": "Who is in it. `docs/segments.md` explains each condition.",
+    "archived": "Whether it is put away: nobody is in it, and no rule may name it.",
+    "and": "All of them hold.",
+    "or": "One of them holds, or several.",
+    "not": "It does not hold.",
+    "profile": "What is known of the customer.",
+    "stats": "What is counted of the customer.",
+    "RuleBody.event": "What they did.",
+    "order": "What they ordered.",
+    "segment": "That they are in another segment.",
+    "RuleBody.consent": "What they agreed to.",
+    "anniversary": "That a day comes round again.",
+    "sample": "A part of all customers, by chance, and always the same one.",
+    "id": "The segment's name.",
+    "path": "The name of an attribute or a property, with a point before each inner one.",
+    "AnniversaryConditionBody.path": "The name of an attribute that is a date, `first_order_at` or `last_order_at`.",
+    "within_days": "Today is 0.",
+    "AnniversaryConditionBody.direction": "Whether it is to come, or was.",
+    "op": "How it is compared.",
+    "StatsConditionBody.field": "What is counted. Days are those of the company's time zone.",
+    "StatsConditionBody.currency": "Of an amount or of a score; needed there.",
+    "EventConditionBody.name": "As it was tracked, such as `Product Added`.",
+    "measure": "`count` says how often; all others measure `of`.",
+    "EventConditionBody.of": "The path of the property that is measured.",
+    "OrderConditionBody.of": "What of each order is measured.",
+    "OrderConditionBody.currency": "Only orders in this currency; needed for net revenue.",
+    "window": "When it happened.",
+    "EventConditionBody.where": "Only events of which all of this holds.",
+    "OrderConditionBody.where": "Only orders of which all of this holds; what is said of lines, of one and the same line.",
+    "OrderFilterBody.field": "Of the order, or of one of its lines.",
+    "ConsentConditionBody.state": "What holds for the address at which the customer is reached now.",
+    "last": "The time up to now.",
+    "days": "Of 24 hours each.",
+    "hours": "Up to now.",
+    "between": "The first and the last day, both of them in it.",
+    "before": "Before this day.",
+    "after": "After this day.",
+    "ever": "Always true.",
+    "percent": "Of 100 customers; four decimals at most.",
+    "salt": "Another salt chooses others.",
 }
 """Descriptions of what is sent, by `field` or, where it means something of its own there, by `Schema.field`."""
 
@@ -296,7 +351,6 @@ ANSWERS = {
     "CurrencyStatisticsBody.cancelled": "The part of gross that was cancelled.",
     "CurrencyStatisticsBody.refunded": "All money paid back.",
     "CurrencyStatisticsBody.orders": "Orders that are not wholly cancelled.",
-    "StatisticsBody.orders": "Orders that are not wholly cancelled.",
     "customer_id": "Ours; it says nothing of the person.",
     "detail": "For people.",
     "errors": "What is wrong, place by place.",
@@ -389,6 +443,28 @@ ANSWERS = {
     "RowErrorBody.line": "The line where it begins; in a sheet, its row.",
     "column": "As the file calls it; null where it is the whole row.",
     "columns": "As the file calls them.",
+    "JobBody.segment": "Of an export of its customers.",
+    "SegmentBody.version": "As in the ETag.",
+    "SegmentDetailsBody.version": "As in the ETag.",
+    "SegmentHeadBody.version": "One more with each PUT; 0 is ready-made.",
+    "SegmentNightBody.version": "Of the rule that the night went by.",
+    "CountedSegmentBody.version": "Of the rule that the night went by.",
+    "ExplainedSegmentBody.version": "Of the rule.",
+    "SegmentHeadBody.size": "Customers in it in that night; null where it was not counted.",
+    "SegmentDetailsBody.size": "Customers in it in that night; null where it was not counted.",
+    "night": "The day of the last night that was published, in the company's time zone; null before the first one.",
+    "NightBody.night": "The day, in the company's time zone.",
+    "NightHeadBody.night": "The day, in the company's time zone.",
+    "SegmentNightBody.night": "The day, in the company's time zone.",
+    "NightBody.state": "planned, published, skipped or failed.",
+    "NightHeadBody.state": "planned, published, skipped or failed.",
+    "ReasonBody.pointer": "JSON pointer into the rule.",
+    "ReasonBody.holds": "Whether the condition is true; null where that is not known.",
+    "exact": "Whether everybody was looked at.",
+    "member": "Whether they are in it now.",
+    "CustomersStatisticsBody.orders": "Orders that are not wholly cancelled.",
+    "lifecycle": "prospect, new, active, loyal, at_risk, lost or won_back; null before the first night.",
+    "rfm": "By currency.",
 }
 """Descriptions of what is answered, in the same way; what its name says is left to the name."""
 
@@ -552,6 +628,14 @@ _TEMPLATE = {
     },
 }
 
+_RULE: dict[str, Any] = {
+    "or": [
+        {"stats": {"field": "orders", "op": ">=", "value": 1}},
+        {"event": {"name": "Product Added", "window": {"last": {"days": 7}}, "op": ">=", "value": 1}},
+    ]
+}
+_SEGMENT = {"name": "Warm", "description": "Bought, or put something into the cart in the last week.", "rule": _RULE}
+
 _CALL = {"userId": "u-77", "messageId": "ajs-1", "timestamp": "2026-11-20T18:00:00Z"}
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -613,6 +697,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "as it would be sent": {"name": "order-confirmed", "language": "en"},
         "a draft": {"template": _TEMPLATE},
     },
+    "put_segment": {"bought or about to": _SEGMENT},
+    "export_segment": {"a sheet": {"format": "csv"}},
+    "preview_segment": {"never bought": {"rule": {"not": _RULE["or"][0]}}},
     "request_message": {
         "about an order": {"template": "order-confirmed", "customer": {"user_id": "u-77"}, "order_id": "A-1001"},
         "with data of its own": {
@@ -687,7 +774,11 @@ def answer_examples() -> dict[str, Any]:
         "place_orders": _batch(version=1),
         "record_events": _batch(version=2),
         "read_customer": profiles.CustomerBody.of(Profile(Customer(_CUSTOMER, command.identifiers, _NOW), {})),
-        "read_stats": StatisticsBody.of(_CUSTOMER, statistics.count([order], lambda _site: time_zone(site.time_zone))),
+        "read_stats": CustomersStatisticsBody.with_night(
+            _CUSTOMER,
+            statistics.count([order], lambda _site: time_zone(site.time_zone)),
+            use_segments.LastNight(None, NO_SCORES, ()),
+        ),
         "read_timeline": customers.TimelinePage(data=[customers.TimelineEventBody.of(happened)], next_cursor=None),
         "list_sites": sites.SitesPage(data=[site], next_cursor=None),
         "read_site": site,
@@ -715,7 +806,7 @@ def answer_examples() -> dict[str, Any]:
             [products.ProductResultBody(index=at, status=201, sku=sku) for at, sku in enumerate(("CD-5", "LP-1"))]
         ),
     }
-    made |= _messages() | _imports()
+    made |= _messages() | _imports() | _segments()
     return {name: answer.model_dump(mode="json") for name, answer in made.items()} | _behaviour()
 
 
@@ -754,6 +845,51 @@ def _messages() -> dict[str, BaseModel]:
         "read_template_version": shown,
         "put_template": templates.TemplateSavedBody.of_saved(template, ()),
         "preview_template": templates.PreviewBody.of(Preview("en", tried, ())),
+    }
+
+
+def _segments() -> dict[str, BaseModel]:
+    stored = replace(segments.PutSegmentBody.model_validate(_SEGMENT).to_segment("warm", _NOW), version=1)
+    cuts = {"recency": (739_100, 739_400, 739_550, 739_570), "frequency": (2, 3), "monetary": (1_500, 4_000, 9_900, 25_000)}
+    scale = RfmScale(*(Scale(cuts[measure]) for measure in ("recency", "frequency", "monetary")))
+    thresholds = NightThresholds(lifecycle=Thresholds(at_risk_days=143, lost_days=262), scales={"EUR": scale})
+    night = Night(
+        night=_NOW.date(),
+        state=NightState.PUBLISHED,
+        scheduled_at=_NOW,
+        started_at=_NOW,
+        generation=7,
+        base=6,
+        finished_at=_NOW,
+        customers=2_357,
+        from_facts=12,
+        sizes={"warm": 412},
+        entered={"warm": 9},
+        left={"warm": 4},
+        versions={"warm": 1},
+        stages={Stage.PROSPECT: 981, Stage.NEW: 640, Stage.LOYAL: 736},
+        moves={Stage.NEW: {Stage.NEW: 633, Stage.LOYAL: 7}},
+        thresholds=thresholds,
+    )
+    view = use_segments.SegmentView(stored, 412, night.night)
+    condition = StatsCondition(Field.ORDERS, Comparison(Op.AT_LEAST, 1))
+    verdict = Verdict(truth=True, why=(Reason("/or/0/stats", condition, 3, truth=True),))
+    scores = Scores({"EUR": Rfm(5, 4, 4, "champions")}, Stage.LOYAL)
+    explained = use_segments.Explained(_CUSTOMER, _NOW, night.night, scores, [(stored, verdict)])
+    preview = use_segments.Preview(
+        count=1_945, customers=2_357, from_facts=0, read=2_357, unreadable=0, is_exact=True, sample=[_CUSTOMER], night=night.night
+    )
+    shown = segments.SegmentBody.of(stored)
+    return {
+        "put_segment": shown,
+        "read_segment_version": shown,
+        "read_segment": members.SegmentDetailsBody.of_details(use_segments.SegmentDetails(view, (night,), ())),
+        "list_segments": members.SegmentsPage(data=[members.SegmentHeadBody.of(view)], next_cursor=None),
+        "preview_segment": members.SegmentPreviewBody.of(preview),
+        "list_members": members.MembersPage(data=[members.MemberBody(customer_id=_CUSTOMER)], next_cursor=None),
+        "read_customers_segments": members.CustomersSegmentsBody.of(explained),
+        "list_nights": nights.NightsPage(data=[nights.NightHeadBody.of(night)], next_cursor=None),
+        "read_night": nights.NightBody.of_night(night),
     }
 
 
@@ -828,9 +964,10 @@ def _jobs() -> dict[str, BaseModel]:
             kind=kind,
             requested_at=_NOW,
             source="api:3f9d01c2ab47",
-            format=FileFormat.CSV if kind in (JobKind.EXPORT_ORDERS, JobKind.EXPORT_CUSTOMERS) else None,
+            format=FileFormat.CSV if kind in (JobKind.EXPORT_ORDERS, JobKind.EXPORT_CUSTOMERS, JobKind.EXPORT_SEGMENT) else None,
             customer_id=_CUSTOMER if kind in (JobKind.EXPORT_CUSTOMER, JobKind.ERASE_CUSTOMER) else None,
             import_id=_IMPORT if kind is JobKind.UNDO_IMPORT else None,
+            segment="warm" if kind is JobKind.EXPORT_SEGMENT else None,
         )
         for kind in JobKind
     }

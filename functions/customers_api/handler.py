@@ -6,7 +6,6 @@ from ecrm import bootstrap as wired
 from ecrm.contracts import consent as said
 from ecrm.contracts import customers as wire
 from ecrm.contracts.fields import PageQuery
-from ecrm.contracts.members import CustomersSegmentsBody
 from ecrm.contracts.orders import OrdersPage
 from ecrm.contracts.statistics import CustomersStatisticsBody, StatisticsQuery
 from ecrm.domain.api_keys import Scope
@@ -20,6 +19,7 @@ profiles.with_writing(handler, wired.put_customer, wired.update_customer, wired.
 profiles.with_reading(handler, wired.read_profile, wired.find_profiles)
 profiles.with_merging(handler, wired.merge_customers, wired.unmerge_customers)
 contacts.with_recording(handler, wired.record_contact)
+segments.with_explaining(handler, wired.explain_customer)
 jobs.with_customers_jobs(handler, wired.request_export, wired.request_customers_export, wired.request_erasure)
 read = partial(handler.route, "GET", scope=Scope.CUSTOMERS_READ)
 write = partial(handler.route, "POST", scope=Scope.CUSTOMERS_WRITE)
@@ -27,23 +27,8 @@ write = partial(handler.route, "POST", scope=Scope.CUSTOMERS_WRITE)
 
 @read("/v1/customers/{customer_id}/stats", query=StatisticsQuery, answer=CustomersStatisticsBody)
 def read_stats(call: Call) -> Reply:
-    """Read a customer's statistics, as counted after the last event; a second or two behind an order just placed.
-
-    With them comes what the last night adds: scores by its thresholds, and the segments in which it found the customer.
-    """
-    return door.stats(
-        call,
-        customers=wired.customers(),
-        behaviour=wired.behaviour(),
-        statistics=wired.statistics(),
-        read_last_night=wired.read_last_night,
-    )
-
-
-@read("/v1/customers/{customer_id}/segments", answer=CustomersSegmentsBody)
-def read_customers_segments(call: Call) -> Reply:
-    """Judge a customer by every segment, now, from all facts, and say why; scores are by the last night's thresholds."""
-    return segments.explained(call, wired.explain_customer)
+    """Read a customer's statistics, a second or two behind an order just placed, with what the last night adds to them."""
+    return door.stats(call, wired.read_statistics, wired.read_last_night)
 
 
 @read("/v1/customers/{customer_id}/orders", query=PageQuery, answer=OrdersPage)

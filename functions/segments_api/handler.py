@@ -5,29 +5,27 @@ from functools import partial
 from ecrm import bootstrap as wired
 from ecrm.application.segments import ReadyMade
 from ecrm.contracts import members as found
-from ecrm.contracts import nights as told
 from ecrm.contracts import segments as wire
-from ecrm.contracts.fields import PageQuery
 from ecrm.domain.api_keys import Scope
 from ecrm.entry import jobs
 from ecrm.entry import segments as door
 from ecrm.entry.http import Call, Reply
 
 handler = wired.http_api()
-jobs.with_segments_job(handler, wired.request_segment_export)
 read = partial(handler.route, "GET", scope=Scope.SEGMENTS_READ)
-
-
-@read("/v1/segments", answer=found.SegmentsPage)
-def list_segments(call: Call) -> Reply:
-    """List the segments with their sizes: your own, and those ready-made ones that you have none of your own for."""
-    return door.listed(call, segments=wired.segments(), nights=wired.nights(), ready_made=ready_made(call))
+attempt = partial(handler.route, "POST", scope=Scope.SEGMENTS_READ)
 
 
 @handler.route("PUT", "/v1/segments/{segment}", scope=Scope.SEGMENTS_WRITE, body=wire.PutSegmentBody, answer=wire.SegmentBody)
 def put_segment(call: Call) -> Reply:
     """Write a version of a segment; nights count it from the next one on. With If-Match, only upon the version named."""
     return door.put(call, segments=wired.segments(), traits=wired.traits())
+
+
+@read("/v1/segments", answer=found.SegmentsPage)
+def list_segments(call: Call) -> Reply:
+    """List the segments with their sizes: your own, and those ready-made ones that you have none of your own for."""
+    return door.listed(call, segments=wired.segments(), nights=wired.nights(), ready_made=ready_made(call))
 
 
 @read("/v1/segments/{segment}", answer=found.SegmentDetailsBody)
@@ -42,36 +40,17 @@ def read_segment_version(call: Call) -> Reply:
     return door.version_shown(call, segments=wired.segments(), ready_made=ready_made(call))
 
 
-@handler.route(
-    "POST",
-    "/v1/segments/preview",
-    scope=Scope.SEGMENTS_READ,
-    body=found.PreviewSegmentBody,
-    answer=found.SegmentPreviewBody,
-)
+@attempt("/v1/segments/preview", body=found.PreviewSegmentBody, answer=found.SegmentPreviewBody)
 def preview_segment(call: Call) -> Reply:
     """Count who would be in a segment of this rule now, and name ten of them; nothing is kept."""
     return door.previewed(call, wired.preview_segment)
 
 
-@read("/v1/segments/{segment}/members", query=PageQuery, answer=found.MembersPage)
-def list_members(call: Call) -> Reply:
-    """List a segment's customers as the last night found them. A list that is gone on with stays with its night, for a day."""
-    return door.members(call, wired.list_members)
-
-
-@read("/v1/nights", query=PageQuery, answer=told.NightsPage)
-def list_nights(call: Call) -> Reply:
-    """List nights, the last one first."""
-    return door.nights_listed(call, nights=wired.nights())
-
-
-@read("/v1/nights/{night}", answer=told.NightBody)
-def read_night(call: Call) -> Reply:
-    """Read what a night counted: sizes of segments, stages of the life cycle and the moves between them, its thresholds."""
-    return door.night_shown(call, nights=wired.nights())
-
-
 def ready_made(call: Call) -> ReadyMade:
     """What is about money in them is about the currency of the key's site."""
     return partial(wired.ready_made_segments, call.site(None))
+
+
+door.with_members(handler, wired.list_members)
+jobs.with_segments_job(handler, wired.request_segment_export)
+door.with_nights(handler, wired.nights)

@@ -269,6 +269,7 @@ def test_the_page_has_every_resource_operation_field_and_status() -> None:
         "templates",
         "messages",
         "sites",
+        "segments",
         "imports",
         "jobs",
         "reference",
@@ -293,6 +294,7 @@ def test_the_commands_of_the_page_work_as_they_stand(cloud: Cloud) -> None:
     known["JOB"] = run(export, **known).json["job_id"]
     message = next(command for command in commands if '"$API/v1/messages" ' in command and "-d " in command)
     known["MESSAGE"] = run(message, **known).json["message_id"]
+    assert "2026-11-20" == shop.night
     imports = {"undo": shop.ended_import_id}  # what is cancelled has not ended, and what is undone has
     for command in commands:
         method = found[1] if (found := re.search(r"-X (\w+)", command)) else "POST" if " -d " in command else "GET"

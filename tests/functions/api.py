@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from catalog_api.handler import handler as catalog
 from consent_api.handler import handler as consent
 from customers_api.handler import handler as customers
 from ecrm import bootstrap
+from ecrm.application.segment_ports import Night
 from ecrm.domain.api_keys import ALLOWED, KeyKind, Scope
 from ecrm.domain.instants import to_answer
+from ecrm.domain.nights import NightState
 from ecrm.entry.http import FORM
 from imports_api.handler import handler as imports
 from ingest_api.handler import handler as ingest
@@ -22,6 +24,7 @@ from jobs_api.handler import handler as jobs
 from messages_api.handler import handler as messages
 from orders_api.handler import handler as orders
 from reference_api.handler import handler as reference
+from segments_api.handler import handler as segments
 from sites_api.handler import handler as sites
 from templates_api.handler import handler as templates
 from tests.adapters.people import here
@@ -42,6 +45,8 @@ HANDLERS: dict[str, Any] = {
     "messages": messages,
     "sending": messages,
     "sites": sites,
+    "segments": segments,
+    "nights": segments,
     **dict.fromkeys(("identify", "track", "page", "screen", "group", "alias", "batch", "projects", *"itpsgab"), ingest),
 }
 NOBODY = "0" * 32
@@ -168,6 +173,8 @@ class Shop:
         """What there is for an operation; only one who is expendable is erased."""
         if operation.name == "erase_customer":
             return self.there | {"customer_id": self.expendable}
+        if operation.name == "put_segment":
+            return self.there | {"segment": "champions"}
         if operation.name == "undo_import":
             return self.there | {"import_id": self.ended_import_id}
         asked: dict[str, Callable[[], str]] = {
@@ -175,6 +182,8 @@ class Shop:
             "import_id": lambda: self.import_id,
             "message_id": lambda: self.message_id,
             "version": lambda: self.version,
+            "segment": lambda: self.segment,
+            "night": lambda: self.night,
         }
         return self.there | {name: make() for name, make in asked.items() if f"{{{name}}}" in operation.path}
 
@@ -201,6 +210,21 @@ class Shop:
         self.cloud.import_files()
         listed = self.call("GET", "/v1/imports").json["data"]
         return next(str(found["import_id"]) for found in listed if found["name"] == "records.csv")
+
+    @cached_property
+    def segment(self) -> str:
+        """A segment of our own."""
+        operation = next(each for each in OPERATIONS if each.name == "put_segment")
+        put = self.call("PUT", operation.at(segment="champions"), operation.example, key=self.key_for(operation))
+        return str(put.json["segment"])
+
+    @cached_property
+    def night(self) -> str:
+        """A night that was published and found nobody."""
+        at = datetime(2026, 11, 20, 2, tzinfo=UTC)
+        told = Night(night=at.date(), state=NightState.PUBLISHED, scheduled_at=at, started_at=at, finished_at=at, version=1)
+        assert bootstrap.nights().write(told)
+        return told.night.isoformat()
 
     @cached_property
     def version(self) -> str:

@@ -129,6 +129,8 @@ def test_a_rule_is_shown_back_as_it_was_put_with_what_was_left_out_said(case: st
         "name": "Some",
         "description": "…",
         "rule": expected,
+        "archived": False,
+        "ready_made": True,
         "updated_at": "2026-11-20T12:00:00Z",
         "version": 0,
     } == json.loads(json.dumps(answer))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 
 from ecrm.analytics.scoring import scores_of
-from ecrm.domain.errors import Conflict, Invalid, NotFound, RuleBroken
+from ecrm.domain.errors import Conflict, Invalid, NotFound
 from ecrm.domain.facts import NO_SCORES, RowFacts, Scores
 from ecrm.domain.jobs import FileFormat, Job, JobKind
 from ecrm.domain.judging import Judge, Verdict, judge_of, judges
@@ -35,8 +35,8 @@ type ReadyMade = Callable[[], Mapping[str, Segment]]
 def put_segment(segment: Segment, *, expected_version: int | None, segments: Segments, traits: Traits) -> tuple[Segment, bool]:
     """Write a version of a segment, as `put_definition` does, and with it the list of what rows of statistics copy.
 
-    Raises Invalid where its rule names what is not there or itself, RuleBroken where there are too many, Conflict where it is
-    archived and others name it.
+    Raises Invalid where its rule names what is not there or itself, where there are too many, and where it is archived and
+    others name it.
     """
     return put_definition(
         segment.segment,
@@ -70,10 +70,10 @@ def _refuse(segment: Segment, others: Mapping[str, Rule]) -> None:
     if segment.is_archived:
         using = used_by(segment.segment, others)
         if using:
-            raise Conflict(f"it is named by {', '.join(using)}", code="segment_in_use")
+            raise Invalid.at("/archived", "segment_in_use", f"it is named by {', '.join(using)}")
         return
     if len(others) >= MOST_PUBLISHED:
-        raise RuleBroken(f"there are {MOST_PUBLISHED} segments; archive one first", code="too_many_segments")
+        raise Invalid(f"there are {MOST_PUBLISHED} segments; archive one first", code="too_many_segments")
     refuse_unsound(segment.segment, {**others, segment.segment: segment.rule})
 
 

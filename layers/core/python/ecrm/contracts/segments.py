@@ -113,7 +113,7 @@ Value = Annotated[
             "them for has_any and has_all; nothing for exists and missing.",
         }
     ),
-    Field(validate_default=True),
+    Field(validate_default=True, json_schema_extra=lambda schema: schema.pop("default", None)),  # exists and missing take none
 ]
 type _Taken = Callable[[Any], Any]
 

@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 from ecrm.application.customers import TimelineRange, event_position, is_event_position, read_customer, read_timeline
 from ecrm.application.orders import list_customers_orders
-from ecrm.application.ports import Behaviour, Customers, Orders, Statistics, Timeline
+from ecrm.application.ports import Customers, Orders, Timeline
 from ecrm.application.segments import LastNight
-from ecrm.application.statistics import read_statistics
 from ecrm.contracts.customers import TimelineEventBody, TimelinePage, TimelineQuery
 from ecrm.contracts.statistics import CustomersStatisticsBody, StatisticsQuery
 from ecrm.domain.statistics import CustomerStatistics
@@ -26,16 +25,11 @@ def orders(call: Call, *, orders: Orders, customers: Customers) -> Reply:
 
 def stats(
     call: Call,
-    *,
-    customers: Customers,
-    behaviour: Behaviour,
-    statistics: Statistics,
+    read: Callable[[str, str | None], tuple[str, CustomerStatistics]],
     read_last_night: Callable[[str, CustomerStatistics], LastNight],
 ) -> Reply:
     query: StatisticsQuery = call.query
-    customer_id, counted = read_statistics(
-        call.path["customer_id"], query.event, customers=customers, behaviour=behaviour, statistics=statistics
-    )
+    customer_id, counted = read(call.path["customer_id"], query.event)
     return Reply(200, CustomersStatisticsBody.with_night(customer_id, counted, read_last_night(customer_id, counted)))
 
 

@@ -15,11 +15,12 @@ from ecrm.application.segments import (
     ReadyMade,
     list_segments,
     put_segment,
-    read_night,
     read_segment,
     read_segment_version,
 )
+from ecrm.application.segments import read_night as night_of
 from ecrm.application.traits import Traits
+from ecrm.contracts.fields import PageQuery
 from ecrm.contracts.members import (
     CustomersSegmentsBody,
     MemberBody,
@@ -32,12 +33,13 @@ from ecrm.contracts.members import (
 )
 from ecrm.contracts.nights import NightBody, NightHeadBody, NightsPage
 from ecrm.contracts.segments import PutSegmentBody, SegmentBody
+from ecrm.domain.api_keys import Scope
 from ecrm.domain.errors import NotFound
 from ecrm.domain.segments import Rule
 
 from .cursors import seal, unseal
 from .definitions import expected_version
-from .http import Call, Reply
+from .http import Call, HttpApi, Reply
 
 
 class ListMembers(Protocol):
@@ -82,28 +84,51 @@ def previewed(call: Call, use: Callable[[Rule, Callable[[], bool]], Preview]) ->
     return Reply(200, SegmentPreviewBody.of(use(body.to_rule(), lambda: time.monotonic() > until)))
 
 
-def members(call: Call, use: ListMembers) -> Reply:
-    name = call.path["segment"]
-    found = use(name, after=unseal(call.query.cursor, MemberPosition.is_one, "members", name), limit=call.query.limit)
-    data = [MemberBody(customer_id=customer_id) for customer_id in found.customer_ids]
-    return Reply(200, MembersPage(data=data, next_cursor=seal(found.last, "members", name)))
+def with_members(api: HttpApi, use: ListMembers) -> HttpApi:
+    """Declare the list of who is in a segment."""
+
+    @api.route("GET", "/v1/segments/{segment}/members", scope=Scope.SEGMENTS_READ, query=PageQuery, answer=MembersPage)
+    def list_members(call: Call) -> Reply:
+        """List a segment's customers as the last night found them. Who goes on with a list stays with its night, for a day."""
+        name = call.path["segment"]
+        found = use(name, after=unseal(call.query.cursor, MemberPosition.is_one, "members", name), limit=call.query.limit)
+        data = [MemberBody(customer_id=customer_id) for customer_id in found.customer_ids]
+        return Reply(200, MembersPage(data=data, next_cursor=seal(found.last, "members", name)))
+
+    return api
 
 
-def explained(call: Call, use: Callable[[str], Explained]) -> Reply:
-    return Reply(200, CustomersSegmentsBody.of(use(call.path["customer_id"])))
+def with_explaining(api: HttpApi, use: Callable[[str], Explained]) -> HttpApi:
+    """Declare what tells why a customer is in a segment."""
+
+    @api.route("GET", "/v1/customers/{customer_id}/segments", scope=Scope.CUSTOMERS_READ, answer=CustomersSegmentsBody)
+    def read_customers_segments(call: Call) -> Reply:
+        """Judge a customer by every segment, now, from all facts, and say why; scores are by the last night's thresholds."""
+        return Reply(200, CustomersSegmentsBody.of(use(call.path["customer_id"])))
+
+    return api
 
 
-def nights_listed(call: Call, *, nights: Nights) -> Reply:
-    after = unseal(call.query.cursor, lambda text: day_named(text) is not None, "nights")
-    page = nights.newest(after=after, limit=call.query.limit)
-    return Reply(200, NightsPage(data=[NightHeadBody.of(night) for night in page.items], next_cursor=seal(page.last, "nights")))
+def with_nights(api: HttpApi, nights: Callable[[], Nights]) -> HttpApi:
+    """Declare the reading of nights."""
 
+    @api.route("GET", "/v1/nights", scope=Scope.SEGMENTS_READ, query=PageQuery, answer=NightsPage)
+    def list_nights(call: Call) -> Reply:
+        """List nights, the last one first."""
+        after = unseal(call.query.cursor, lambda text: day_named(text) is not None, "nights")
+        page = nights().newest(after=after, limit=call.query.limit)
+        data = [NightHeadBody.of(night) for night in page.items]
+        return Reply(200, NightsPage(data=data, next_cursor=seal(page.last, "nights")))
 
-def night_shown(call: Call, *, nights: Nights) -> Reply:
-    night = day_named(call.path["night"])
-    if night is None:
-        raise NotFound("there was no such night", code="night_not_found")
-    return Reply(200, NightBody.of_night(read_night(night, nights=nights)))
+    @api.route("GET", "/v1/nights/{night}", scope=Scope.SEGMENTS_READ, answer=NightBody)
+    def read_night(call: Call) -> Reply:
+        """Read what a night counted: sizes of segments, stages of the life cycle and the moves between them, its thresholds."""
+        night = day_named(call.path["night"])
+        if night is None:
+            raise NotFound("there was no such night", code="night_not_found")
+        return Reply(200, NightBody.of_night(night_of(night, nights=nights())))
+
+    return api
 
 
 def day_named(text: str) -> date | None:
