@@ -14,7 +14,7 @@ CODE := $(wildcard layers/core/python layers/deps functions local tools tests be
 PATHS := layers/core/python:functions
 export PORT FILE KIND DRY
 
-.PHONY: help run up down keys mail import tick test journey check fmt lint types template docs bench a11y build deploy clean
+.PHONY: help run up down keys mail import tick nightly test journey check fmt lint types template docs bench a11y build deploy clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -39,6 +39,9 @@ import: .venv/.done ## hand in a contact file and print what became of it: make 
 
 tick: .venv/.done ## run everything that is due on a schedule at once, and wait for it (PORT=)
 	@$(BIN)/python -m local.tick
+
+nightly: .venv/.done ## run tonight's segmentation at once, wait for it, and print what it found (PORT=)
+	@$(BIN)/python -m local.nightly
 
 test: .venv/.done .venv-tools/.done .local/segment/.done ## the whole suite, with the journey on a stack of its own
 	$(BIN)/pytest -n 2

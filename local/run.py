@@ -6,12 +6,14 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
 from ecrm.domain.imports import Kind
+from local import nightly
 from local.api import Api
 from local.demo.cdnow import Sums, purchases
 from local.demo.load import Loaded, load, sum_statistics
@@ -47,6 +49,7 @@ def main() -> None:
     follow_a_visitor(stack, facts)
     send_mails(stack, facts)
     import_contacts(stack, facts)
+    count_segments(stack, facts, order["customer_id"])
     say_where_to_look(facts, order)
     say_what_the_customer_sees(api, facts["api_url"], order["order_id"])
     if os.environ.get("ONCE") != "1":
@@ -160,6 +163,37 @@ def import_contacts(stack: Stack, facts: dict[str, Any]) -> None:
         (customer,) = marketing.post("/v1/customers/lookup", {"email": "shirin.rad@example.com"}, 200)["data"]
         traits = marketing.get(f"/v1/customers/{customer['customer_id']}")["traits"]
         print(f"one of them   {customer['customer_id']}, {', '.join(f'{name}: {value}' for name, value in traits.items())}")
+
+
+def count_segments(stack: Stack, facts: dict[str, Any], customer_id: str) -> None:
+    """Take the ready-made segments over, run a night, and ask why a customer is in which of them."""
+    heading("The night: who is in which segment, and why")
+    with Api(facts["api_url"], facts["staff_key"]) as marketing:
+        for name in adopted(marketing):
+            print(f"{name['segment']:<22}{name['description']}")
+        planned = nightly.nightly(stack, datetime.now(UTC))
+        nightly.show(marketing.get(f"/v1/nights/{planned['night']}"))
+        heading(f"Why the customer {customer_id}, who has just ordered, is in which segment now")
+        found = marketing.get(f"/v1/customers/{customer_id}/segments")
+        for each in found["segments"]:
+            print(f"{'in' if each['member'] else '':<4}{each['segment']:<22}{'; '.join(map(why, each['why']))}")
+
+
+def why(reason: dict[str, Any]) -> str:
+    """Say what a condition asked for and what it saw."""
+    ((kind, said),) = reason["condition"].items()
+    about = " ".join(str(said[name]) for name in ("field", "path", "name", "op", "value") if name in said)
+    return f"{kind} {about}: saw {reason['seen']}"
+
+
+def adopted(marketing: Api) -> list[dict[str, Any]]:
+    """Make the ready-made segments the company's own, those that are not yet; return all."""
+    segments: list[dict[str, Any]] = marketing.get("/v1/segments")["data"]
+    for each in segments:
+        if each["ready_made"]:
+            read = marketing.get(f"/v1/segments/{each['segment']}")
+            marketing.put(f"/v1/segments/{each['segment']}", {name: read[name] for name in ("name", "description", "rule")}, 201)
+    return segments
 
 
 def corrected(rejected: str) -> str:

@@ -170,6 +170,7 @@ def facts_of(stack: Stack, outputs: dict[str, str]) -> dict[str, Any]:
         "region": stack.client_settings()["region_name"],
         "table": outputs["TableName"],
         "imports_bucket": outputs.get("ImportsBucketName"),
+        "night_machine": outputs["NightMachineArn"],
         "mailbox_url": f"{stack.endpoint}/_local/mailbox",
     }
     if "server_key" in before:

@@ -47,6 +47,9 @@ ENVIRONMENT = {
     "PUBLIC_URL": "https://shop.example.com",
     "EXPORTS_BUCKET": "exports",
     "IMPORTS_BUCKET": "imports",
+    "NIGHTS_BUCKET": "nights",
+    "LIFECYCLE_DAYS": "180,365,3,90",
+    "RFM_GROUPS": "",
     "LOG_RETENTION_DAYS": "30",
     "TRANSACTIONAL_CONFIGURATION_SET": "transactional",
     "MARKETING_CONFIGURATION_SET": "marketing",
@@ -368,7 +371,7 @@ def a_cloud() -> Iterator[Cloud]:
         messages_url = sqs.create_queue(QueueName="messages")["QueueUrl"]
         patch.setenv("MESSAGE_QUEUE_URL", messages_url)
         s3 = session.create_client("s3")
-        for bucket in ("exports", "imports"):
+        for bucket in ("exports", "imports", "nights"):
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         imports_url = sqs.create_queue(QueueName="imports")["QueueUrl"]
         patch.setenv("IMPORT_QUEUE_URL", imports_url)

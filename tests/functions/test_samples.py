@@ -3,13 +3,17 @@
 import importlib
 import json
 import re
-from datetime import UTC, datetime
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from ecrm import bootstrap
 from ecrm.application.jobs import read_job
+from ecrm.application.night_ports import Group, NightSettings
+from ecrm.application.nights import Planned, plan_night
 from ecrm.application.orders import place_order
 from ecrm.application.ports import Standing
 from ecrm.contracts.orders import PlaceOrderBody
@@ -18,9 +22,11 @@ from ecrm.domain.api_keys import ALLOWED, ApiKey, KeyKind
 from ecrm.domain.imports import Drop, Import, ImportState, Kind, queued, upload_name
 from ecrm.domain.jobs import Job, JobKind, JobState
 from ecrm.domain.messages import Send, claim
+from ecrm.domain.nights import NightState
 from ecrm.domain.products import Product, Stated
 from ecrm.entry.http import digest_of
 from ecrm.entry.json_body import read_json
+from ecrm.entry.nights import StepFailed
 from tests.architecture.pages import code, table
 from tests.builders import a_planned_send, a_topic, its_request
 from tests.cloud import Cloud, Time
@@ -102,9 +108,9 @@ def an_upload_that_has_come(cloud: Cloud) -> None:
     assert bootstrap.imports().announce(queued(waiting, Drop(name, len(content), etag, "01", WHEN)), "01")
 
 
-def run(name: str) -> Any:
+def run(name: str, seconds: int = 60) -> Any:
     handler = importlib.import_module(f"{name.partition('/')[0]}.handler").handler
-    return handler(json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8")), Time())
+    return handler(json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8")), Time(lambda: seconds * 1000))
 
 
 def at(body: Any, path: str) -> str:
@@ -210,6 +216,62 @@ def test_a_notice_has_the_outcome_that_the_table_says(cloud: Cloud, name: str) -
     failed = [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}] if TABLE[name] == "failed" else []
     assert {"batchItemFailures": failed} == run(name)
     assert (TABLE[name] == "recorded") == (before != cloud.items())
+
+
+STEPS = ("snapshot_customers/group", "summarise_night/night", "score_customers/group", "publish_night/night", "tell_night/group")
+STEPPING = tuple(step.partition("/")[0] for step in STEPS)
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A clock that stands."""
+
+    instant: datetime
+
+    def now(self) -> datetime:
+        return self.instant
+
+
+def an_open_night() -> None:
+    """The night that the samples name, opened in time, of two shards."""
+    planned = plan_night(
+        datetime(2026, 11, 20, 4, tzinfo=UTC),
+        settings=NightSettings(),
+        nights=bootstrap.nights(),
+        segments=bootstrap.segments(),
+        rows=bootstrap.statistics_rows(),
+        shards=2,
+        files=bootstrap.night_files(),
+        clock=At(datetime(2026, 11, 20, 4, 0, 2, tzinfo=UTC)),
+    )
+    assert planned == Planned(date(2026, 11, 20), None, 1, (Group(0, 1),))
+
+
+@pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("plan_night/")])
+def test_an_occurrence_has_the_outcome_that_the_table_says(name: str) -> None:
+    an_open_night()
+    group = {"night": "2026-11-20", "generation": 1, "first": 0, "last": 1}
+    answers: dict[str, dict[str, Any]] = {
+        "planned": {"night": "2026-11-20", "generation": 1, "skipped": None, "groups": [group]},
+        "skipped": {"night": "2020-11-20", "generation": 0, "skipped": "late", "groups": []},
+    }
+    with pytest.raises(StepFailed) if TABLE[name] == "failed" else nullcontext():
+        assert answers.get(TABLE[name]) == run(name)
+
+
+@pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize("name", [name for name in TABLE if name.startswith(STEPPING)])
+def test_a_step_of_the_night_has_the_outcome_that_the_table_says(name: str) -> None:
+    an_open_night()
+    for step in STEPS[: STEPPING.index(name.partition("/")[0])]:
+        run(step, 900)
+    with pytest.raises(StepFailed) if TABLE[name] == "failed" else nullcontext():
+        assert run(name, 900) is None
+    night = bootstrap.nights().find(date(2026, 11, 20))
+    assert night is not None
+    published = NightState.PUBLISHED if TABLE[name] == "published" or name.startswith("tell_night/") else NightState.PLANNED
+    assert {"said": NightState.FAILED}.get(TABLE[name], published) is night.state
 
 
 def test_the_table_and_the_folder_hold_the_same_events() -> None:

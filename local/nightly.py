@@ -1,0 +1,72 @@
+"""`make nightly`: run tonight's segmentation at once, wait for it, and print what it found.
+
+The schedule does not run on a laptop: the emulator knows neither its time zone nor the time for which an occurrence was meant.
+"""
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+
+from local.api import Api
+from local.down import drain
+from local.stack import Stack, give_up
+from local.up import step
+
+LOOK_SECONDS = 0.2
+SUCCEEDED, RUNNING = "SUCCEEDED", "RUNNING"
+
+
+def start(stack: Stack, scheduled_at: datetime) -> str:
+    """Start the night's machine as the schedule does; return the execution's ARN."""
+    machine = (stack.facts() or {}).get("night_machine") or give_up("the stack has no machine of the night: run `make up` again")
+    settings = json.dumps({"scheduled_at": scheduled_at.isoformat()})
+    client = boto3.client("stepfunctions", **stack.client_settings())
+    return str(client.start_execution(stateMachineArn=machine, input=settings)["executionArn"])
+
+
+def outcome(stack: Stack, execution: str) -> dict[str, Any]:
+    """Wait for an execution as long as it takes: what it does is bounded by its own patience."""
+    client = boto3.client("stepfunctions", **stack.client_settings())
+    while (found := client.describe_execution(executionArn=execution))["status"] == RUNNING:
+        time.sleep(LOOK_SECONDS)
+    return dict(found)
+
+
+def nightly(stack: Stack, scheduled_at: datetime) -> dict[str, Any]:
+    """Run the night of a moment and return what was planned: its day, its generation, and why it was skipped, if it was."""
+    ended = outcome(stack, start(stack, scheduled_at))
+    if ended["status"] != SUCCEEDED:
+        give_up(f"the night failed: {ended.get('error')}; what the functions say is in {stack.folder / 'emulator.log'}")
+    if left := drain(stack):
+        give_up(f"what follows does not get on: {left}")
+    return dict(json.loads(ended["output"]))
+
+
+def show(night: dict[str, Any]) -> None:
+    """Print what a night found: sizes of segments, and stages of the life cycle."""
+    by_facts = f"{night['from_facts']:,} of them judged by all their facts"
+    print(f"night {night['night']}, {night['state']}: {night['customers']:,} customers, {by_facts}")
+    segments = {name: counted["size"] for name, counted in night["segments"].items()}
+    for what, sizes in (("segments", segments), ("life cycle", night["stages"])):
+        print(what)
+        for name, customers in sorted(sizes.items(), key=lambda each: -each[1]):
+            print(f"  {name:<22}{customers:>8,}")
+
+
+def main() -> None:
+    """Run tonight's, and say what there is to see."""
+    stack = Stack.of_environment()
+    facts = stack.facts() or give_up(f"nothing was ever started on port {stack.port}")
+    with step("Ran the night"):
+        planned = nightly(stack, datetime.now(UTC))
+    if planned["skipped"]:
+        print(f"There was nothing to do: {planned['skipped']}")
+    with Api(facts["api_url"], facts["staff_key"]) as staff:
+        show(staff.get(f"/v1/nights/{planned['night']}"))
+
+
+if __name__ == "__main__":
+    main()
