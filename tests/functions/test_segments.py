@@ -368,6 +368,16 @@ def test_a_segment_is_exported_as_the_night_found_it(shop: Shop) -> None:
     assert (404, "segment_not_found") == code_of(missing)
 
 
+def test_who_is_erased_is_in_no_segment_any_more(shop: Shop) -> None:
+    put(shop, "buyers")
+    a_night(("buyers", shop.customer_id), ("buyers", "f" * 32))
+    assert 202 == shop.call("POST", f"/v1/customers/{shop.customer_id}/erasure-jobs").status
+    shop.cloud.publish()
+    shop.cloud.run_jobs()
+    assert [{"customer_id": "f" * 32}] == get(shop, "/v1/segments/buyers/members").json["data"]
+    assert [] == [item for item in shop.cloud.items(shop.customer_id) if item["PK"]["S"].startswith("SEGMENT#")]
+
+
 def test_before_the_first_night_every_list_is_empty(shop: Shop) -> None:
     put(shop, "buyers")
     assert {"data": [], "next_cursor": None} == get(shop, "/v1/nights").json

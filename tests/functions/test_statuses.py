@@ -269,6 +269,11 @@ def a_named_product(shop: Shop, operation: Operation) -> Answer:
     return shop.send(operation, {"sku": a_new_order()["order_id"]})
 
 
+def a_segment(shop: Shop, operation: Operation) -> Answer:
+    name = a_new_order()["order_id"].lower()
+    return shop.call("PUT", operation.at(segment=name), operation.example, key=shop.key_for(operation))
+
+
 def a_contact(shop: Shop, operation: Operation) -> Answer:
     return shop.send(operation, operation.example | {"contact_id": a_new_order()["order_id"]})
 
@@ -277,6 +282,7 @@ ANEW: dict[str, Callable[[Shop, Operation], Answer]] = {
     "put_site": a_site,
     "put_topic": a_topic,
     "put_template": a_template,
+    "put_segment": a_segment,
     "change_consents": a_consent_more,
     "suppress_address": an_address,
     "lift_suppression": a_lifting,

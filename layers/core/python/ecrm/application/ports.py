@@ -465,7 +465,7 @@ class Erasure(Protocol):
     def delete(self, items: Iterable[Mapping[str, Any]], at: datetime) -> None: ...
 
     def close(self, addressed: tuple[str, ...], partitions: tuple[str, ...], *, at: datetime, source: str) -> None:
-        """Let no identifier lead to the person, and suppress their addresses."""
+        """Let no identifier lead to the person, suppress their addresses, and take them out of every segment."""
         ...
 
 

@@ -61,8 +61,10 @@ class DynamoErasure:
         self._replace(tombstone, "order still leads to the erased", keys.customer_id_of(order["PK"]))
 
     def close(self, addressed: Iterable[str], partitions: Iterable[str], *, at: datetime, source: str) -> None:
-        """Turn identities into tombstones, where they still lead to the person, and suppress addresses."""
+        """Turn identities into tombstones, where they still lead to the person, suppress addresses, and end memberships."""
         partitions = frozenset(partitions)
+        segments = [item["SK"] for item in self._table.query(keys.SEGMENTS_PARTITION, consistent=True)]
+        self._table.remove_many(keys.membership(segment, partition) for segment in segments for partition in partitions)
         for pk in addressed:
             kind = pk.partition("#")[0]
             key = keys.Key(pk, kind)
