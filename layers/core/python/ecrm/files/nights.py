@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 _NOT_FOUND, _PRECONDITION_FAILED = 404, 412
 _DECIMAL = "\0"
 """An object with this one name, which nothing else has, stands for a number with a fraction: floats would round it."""
+_MARK = json.dumps(_DECIMAL)
 _FASTEST = 1
 """zlib's level: half the time of the usual one, for a tenth more bytes that are gone in a month."""
 
@@ -114,7 +115,7 @@ class S3NightFiles:
             raise Unavailable("the bucket of nights does not answer") from error
         except BotoCoreError as error:
             raise Unavailable("the bucket of nights does not answer") from error
-        return (json.loads(line, object_hook=_exact) for line in gzip.GzipFile(fileobj=BytesIO(packed)))
+        return map(_read, gzip.GzipFile(fileobj=BytesIO(packed)))
 
     def _put(self, place: Place, name: str, lines: Iterable[Any], *, once: bool = False) -> None:
         condition = {"IfNoneMatch": "*"} if once else {}
@@ -152,6 +153,12 @@ def _packed(lines: Iterable[Any]) -> bytes:
     return packed.getvalue()
 
 
+def _read(line: bytes) -> Any:
+    """Read a line, with the hook only where it is needed: it is called for each object, and takes as long as the rest."""
+    text = line.decode()
+    return (_decode_exactly if _MARK in text else _decode)(text)
+
+
 def _written_exactly(value: Any) -> dict[str, str]:
     if isinstance(value, Decimal):
         return {_DECIMAL: str(value)}
@@ -160,6 +167,10 @@ def _written_exactly(value: Any) -> dict[str, str]:
 
 def _exact(read: dict[str, Any]) -> Any:
     return Decimal(read[_DECIMAL]) if _DECIMAL in read else read
+
+
+_decode = json.JSONDecoder().decode
+_decode_exactly = json.JSONDecoder(object_hook=_exact).decode
 
 
 def _plan(plan: NightPlan) -> dict[str, Any]:
