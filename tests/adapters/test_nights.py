@@ -1,0 +1,122 @@
+"""Nights and memberships in the table: written under what was seen, and read as they were written."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from ecrm import bootstrap
+from ecrm.analytics.rfm import CELLS, GroupTable, RfmScale, Scale
+from ecrm.analytics.scoring import NightThresholds
+from ecrm.application.segment_ports import Night, Pointer
+from ecrm.domain.events import Event
+from ecrm.domain.lifecycle import Stage, Thresholds
+from ecrm.domain.nights import Generations, Membership, NightState
+from ecrm.store.nights import DynamoMoveEvents
+from tests.adapters.people import here
+from tests.builders import NOON
+from tests.cloud import Cloud
+
+DAY = date(2026, 11, 20)
+THRESHOLDS = NightThresholds(
+    lifecycle=Thresholds(at_risk_days=60, lost_days=120, at_risk_factor=2.1, lost_factor=1 / 3, loyal_days=5, won_back_days=7),
+    scales={"EUR": RfmScale(Scale((739_000,)), Scale(()), Scale((1, 10**15)))},
+    groups=GroupTable(tuple(tuple(name.upper() for name in row) for row in CELLS)),
+)
+WHOLE = Night(
+    night=DAY,
+    state=NightState.FAILED,
+    scheduled_at=NOON,
+    started_at=NOON + timedelta(seconds=1),
+    generation=7,
+    base=5,
+    base_night=DAY - timedelta(days=1),
+    finished_at=NOON + timedelta(minutes=3),
+    error="night_overtaken",
+    customers=12,
+    unreadable=1,
+    from_facts=3,
+    sizes={"vip": 4},
+    entered={"vip": 2},
+    left={"vip": 1},
+    versions={"vip": 3},
+    stages={Stage.NEW: 5, Stage.LOST: 6},
+    moves={Stage.NEW: {Stage.LOST: 2}},
+    thresholds=THRESHOLDS,
+    version=1,
+)
+PLANNED = Night(night=DAY, state=NightState.PLANNED, scheduled_at=NOON, started_at=NOON, generation=1, version=1)
+
+
+@pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize("night", [WHOLE, PLANNED, replace(WHOLE, thresholds=replace(THRESHOLDS, groups=GroupTable()))])
+def test_a_night_is_read_as_it_was_written(night: Night) -> None:
+    nights = bootstrap.nights()
+    pointer = Pointer(generations=Generations(5, 7, frozenset({4})), night=DAY, thresholds=night.thresholds, version=1)
+    assert nights.write(night, pointer=pointer)
+    assert (night, pointer) == (nights.find(night.night), nights.pointer())
+    assert (night,) == nights.newest(after=None, limit=5).items
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_night_and_the_pointer_are_written_together_or_not_at_all() -> None:
+    nights = bootstrap.nights()
+    assert (Pointer(), None) == (nights.pointer(), nights.find(DAY))
+    first = Pointer(generations=Generations(0, 1), version=1)
+    assert nights.write(PLANNED, pointer=first)
+    assert not nights.write(PLANNED, pointer=replace(first, version=2))
+    assert not nights.write(replace(PLANNED, version=2), pointer=first)
+    assert (PLANNED, first) == (nights.find(DAY), nights.pointer())
+    published = replace(PLANNED, state=NightState.PUBLISHED, version=2)
+    assert nights.write(published, pointer=replace(first, generations=Generations(1, 1), version=2))
+    assert (published, 1) == (nights.find(DAY), nights.pointer().generations.published)
+
+
+def test_a_night_goes_after_four_hundred_days(cloud: Cloud) -> None:
+    bootstrap.nights().write(PLANNED)
+    (item,) = cloud.items("2026-11-20")
+    assert int((NOON + timedelta(days=400)).timestamp()) == int(item["expires_at"]["N"])
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_membership_is_never_written_over_by_an_earlier_night() -> None:
+    memberships = bootstrap.memberships()
+    memberships.write([Membership("vip", "c1", 3), Membership("vip", "c2", 1, 3)])
+    memberships.write([Membership("vip", "c1", 1, 2), Membership("vip", "c2", 2), Membership("vip", "c3", 2)])
+    memberships.write([Membership("vip", "c1", 3)])
+    expected = {"c1": Membership("vip", "c1", 3), "c2": Membership("vip", "c2", 1, 3), "c3": Membership("vip", "c3", 2)}
+    assert expected == {name: memberships.of(name, ("vip", "none"))["vip"] for name in expected}
+    memberships.write([Membership("vip", "c1", 3, 4)])
+    assert {"vip": Membership("vip", "c1", 3, 4)} == memberships.of("c1", ("vip",))
+    memberships.remove(("c1",), ("vip", "none"))
+    assert {} == memberships.of("c1", ("vip",))
+
+
+def events(customer_id: str, number: int) -> Iterator[Event]:
+    for at in range(number):
+        yield Event(
+            id=f"segment:vip{at}:1:entered",
+            type="segment.entered",
+            occurred_at=NOON,
+            received_at=NOON,
+            site="de",
+            customer_id=customer_id,
+            source="night",
+        )
+
+
+def test_moves_are_told_once_however_many_and_however_often(cloud: Cloud) -> None:
+    here("c1")
+    moves = DynamoMoveEvents(bootstrap.table())
+    told = list(events("c1", 120))
+    moves.record("c1", told[50:60])
+    moves.record("c1", told)
+    moves.record("c1", told)
+    assert {event.id for event in told} == {item["id"]["S"] for item in cloud.items("EVENT#")}
+    assert 120 == len(cloud.items("EVENT#"))
+
+
+def test_nothing_is_told_of_who_is_not_there(cloud: Cloud) -> None:
+    DynamoMoveEvents(bootstrap.table()).record("c1", list(events("c1", 2)))
+    assert [] == cloud.items("EVENT#")
