@@ -15,6 +15,7 @@ from ecrm.application.night_ports import Place
 from ecrm.application.nights import Planned
 from ecrm.domain.errors import Conflict, NotFound
 from ecrm.domain.nights import NightState
+from ecrm.store.statistics import DynamoStatisticsRows
 from tests.faults import Kill
 from tests.properties.members import NOW, TODAY
 from tests.properties.predicate import belongs
@@ -285,25 +286,41 @@ def test_what_was_decided_stands_though_the_facts_go_on(part: int) -> None:
             except Kill:
                 twin.live_with(people(4, 24))
                 step()
-        place = Place(planned.night, planned.generation)
-        night = twin.nights.find(TODAY)
-        assert night is not None
-        assert twin.scored(place) == twin.seen()
-        assert night.sizes == {name: len(customers) for name, customers in twin.seen().items()}
-        before = base.seen()
-        assert {
-            (customer_id, name, what)
-            for name in RULES
-            for what, customers in (
-                ("entered", twin.seen()[name] - before[name]),
-                ("left", before[name] - twin.seen()[name]),
-            )
-            for customer_id in customers
-        } == {
-            (customer_id, data["segment"], event_id.rpartition(":")[2])
-            for (customer_id, event_id), data in twin.told().items()
-            if "segment" in data
-        }
+        _agrees(twin)
+
+
+def _agrees(twin: Company) -> None:
+    """Members, sizes and events say the same of the second night."""
+    night = twin.nights_now().find(TODAY)
+    assert night is not None
+    before, after = company().seen(), twin.seen()
+    assert twin.scored(Place(TODAY, 2)) == after
+    assert night.sizes == {name: len(customers) for name, customers in after.items()}
+    assert {
+        (customer_id, name, what)
+        for name in RULES
+        for what, customers in (("entered", after[name] - before[name]), ("left", before[name] - after[name]))
+        for customer_id in customers
+    } == {
+        (customer_id, data["segment"], event_id.rpartition(":")[2])
+        for (customer_id, event_id), data in twin.told().items()
+        if "segment" in data
+    }
+
+
+def test_what_one_of_two_decided_who_judged_at_once_stands() -> None:
+    """Each group is scored by several at once, to whom the facts say something else."""
+
+    def check(seed: int) -> None:
+        schedule = Schedule(seed, replace(ROUGH, twice=1), table=company().table)
+        twin = Restless(schedule.table, Shelf(schedule.pause, dict(company().shelf.objects)), schedule.pause)
+        twin.rows = DynamoStatisticsRows(company().table.fork(pause=schedule.pause))
+        planned = twin.plan(NOW)
+        for step in twin.steps(NOW, planned):
+            schedule.run({"one": step, "another": step})
+        _agrees(twin)
+
+    hold(check, range(20))
 
 
 def test_today_is_the_day_of_the_company() -> None:
