@@ -342,6 +342,7 @@ ANSWERS = {
     "JobFileBody.url": "Good for a quarter of an hour; null in lists, and when the file has expired.",
     "exports_expire_by": "When no file of an export of many people can hold the person any more.",
     "imports_expire_by": "When no contact file that was imported can hold the person any more.",
+    "nights_expire_by": "When no copy of statistics that a night went by can hold the person any more.",
     "backups_expire_by": "When the table cannot be restored any more to a moment before the erasure.",
     "logs_expire_by": "When logs from before are gone; they hold ids only.",
     "notices_expire_by": "When the mail provider's notices that could not be taken down are gone; there are none as a rule.",

@@ -61,7 +61,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     },
     "reference_api": {},
     "project_events": {
-        "Table": {"dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "Table": (WRITER - {"dynamodb:ConditionCheckItem"}) | {"dynamodb:BatchWriteItem", "dynamodb:Query"},
         "Table.StreamArn": STREAM,
         "IdentitySecret": {"secretsmanager:GetSecretValue"},  # rows copy the consents that segments name
         "ProjectEventsDeadLetters": {"sqs:SendMessage"},

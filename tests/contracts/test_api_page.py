@@ -33,9 +33,13 @@ NOT_OVER_HTTP = {
     *("key_not_found", "scope_not_allowed", "link_not_found"),
     *("address_unfit", "header_unfit", "request_gone", "run_not_found", "template_purpose"),
     *("bad_sequencer", "file_refused"),
+    *("night_file_not_found", "night_overtaken", "night_unpublished"),
     *("error", "conflict", "not_found", "already_exists", "limit_reached", "forbidden"),
 }
-"""Codes of the command line, the customer's page, mails that cannot be sent, and classes that never lack a code of their own."""
+"""Codes of the command line, the customer's page, mails that cannot be sent, jobs and nights that fail.
+
+And of classes that never lack a code of their own.
+"""
 OF_FILES = {*reasons.FILE, *reasons.ROW, *reasons.SKIP, *reasons.WARNING}
 """Codes of contact files, which docs/contact-files.md explains; some of them are also those of requests."""
 TAKES_A_CODE = {"_Wrong": 0, "at": 1, "Flaw": 1, "Refusal": 1, "BadJson": 0, "PydanticCustomError": 0}

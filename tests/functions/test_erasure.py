@@ -187,7 +187,7 @@ def test_after_an_erasure_no_byte_of_the_person_is_anywhere_and_the_sums_are_as_
     finished = bootstrap.jobs().find(job["job_id"])
     assert finished is not None
     assert () == finished.addressed
-    copies = {f"{what}_expire_by" for what in ("exports", "imports", "backups", "logs", "notices")}
+    copies = {f"{what}_expire_by" for what in ("exports", "imports", "nights", "backups", "logs", "notices")}
     assert {"erased_at", "deleted_at", *copies} == set(job["receipt"])
     assert timedelta(days=35) == finished.receipt["backups_expire_by"] - finished.receipt["deleted_at"]
 

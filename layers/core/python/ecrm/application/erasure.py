@@ -20,6 +20,8 @@ EXPORTS_KEPT = timedelta(days=9)
 """Files that hold many people expire after seven days; S3 counts from the next midnight, and takes up to a day to delete them."""
 IMPORTS_KEPT = timedelta(days=31)
 """Contact files expire after 29, likewise."""
+NIGHTS_KEPT = timedelta(days=31)
+"""So do the copies of statistics that nights go by."""
 BACKUPS_KEPT = timedelta(days=35)
 NOTICES_KEPT = timedelta(days=14)
 """What the mail provider told and nobody could take down waits in a queue of dead letters, with the address, at most so long."""
@@ -83,6 +85,7 @@ def receipt(job: Job, now: datetime, *, logs_kept: timedelta) -> Mapping[str, da
         "deleted_at": now,
         "exports_expire_by": now + EXPORTS_KEPT,
         "imports_expire_by": now + IMPORTS_KEPT,
+        "nights_expire_by": now + NIGHTS_KEPT,
         "backups_expire_by": now + BACKUPS_KEPT,
         "logs_expire_by": now + logs_kept,
         "notices_expire_by": now + NOTICES_KEPT,

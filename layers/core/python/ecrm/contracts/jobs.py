@@ -42,6 +42,7 @@ class ReceiptBody(Answer):
     deleted_at: str
     exports_expire_by: str
     imports_expire_by: str | None = None
+    nights_expire_by: str | None = None
     backups_expire_by: str
     logs_expire_by: str
     notices_expire_by: str
