@@ -103,7 +103,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
     },
     "segments_api": {
-        "Table": {*WRITER, "dynamodb:Query"},
+        "Table": (WRITER - {"dynamodb:ConditionCheckItem"}) | {"dynamodb:Query"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},  # whoever a rule asks for consent is looked up
     },
     "plan_night": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}, **WRITES_NIGHTS},

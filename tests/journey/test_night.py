@@ -1,0 +1,151 @@
+"""A night on the deployed stack, through its machine, whoever dies meanwhile; and what is known of a customer between nights."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from local import nightly
+from local.api import Api
+from local.down import drain
+from local.stack import Stack
+from local.up import wait_until
+from tests.journey.conftest import make
+from tests.journey.test_imports import workers
+from tests.journey.test_mail import kill
+
+OURS = {"profile": {"path": "came_by", "op": "is", "value": "night"}}
+RULES = {
+    "night-people": OURS,
+    "night-buyers": {"and": [{"segment": {"id": "night-people"}}, {"stats": {"field": "orders", "op": ">=", "value": 1}}]},
+    "night-jazz": {
+        "and": [OURS, {"order": {"op": ">=", "value": 1, "where": [{"field": "sku", "op": "is", "value": "NIGHT-JAZZ"}]}}]
+    },
+}
+"""The second one follows from a row; for the third one the orders have to be read."""
+
+
+@pytest.fixture(scope="module")
+def staff(facts: dict[str, Any]) -> Iterator[Api]:
+    with Api(facts["api_url"], facts["staff_key"]) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def people(facts: dict[str, Any], staff: Api, stack: Stack) -> dict[str, str]:
+    """Three customers by name, of whom one has bought; and the segments."""
+    for name, rule in RULES.items():
+        staff.put(f"/v1/segments/{name}", {"name": name, "description": "Of the journey.", "rule": rule}, 200, 201)
+    with Api(facts["api_url"], facts["server_key"]) as shop:
+        found = {
+            name: shop.put("/v1/customers", {"user_id": f"night-{name}", "traits": {"came_by": "night"}}, 200, 201)["customer_id"]
+            for name in ("buyer", "later", "never")
+        }
+        buy(shop, "buyer", "NIGHT-BLUES")
+    assert drain(stack) == {}
+    return found
+
+
+def buy(shop: Api, name: str, sku: str) -> None:
+    order = {
+        "order_id": f"night-{name}-{sku}",
+        "placed_at": datetime.now(UTC).isoformat(),
+        "currency": "EUR",
+        "customer": {"user_id": f"night-{name}"},
+        "lines": [{"sku": sku, "name": "A record", "quantity": 1, "unit_price": "10.00"}],
+        "total": "10.00",
+    }
+    shop.post("/v1/orders", order, 200, 201)
+
+
+def the_next(staff: Api) -> datetime:
+    """A moment of the first day that had no night yet, today if there was none."""
+    nights = staff.get("/v1/nights?limit=1")["data"]
+    now = datetime.now(UTC)
+    days = (date.fromisoformat(nights[0]["night"]) - now.date()).days + 1 if nights else 0
+    return now + timedelta(days=days)
+
+
+def members(staff: Api, people: dict[str, str]) -> dict[str, list[str]]:
+    """Who is in each segment, by name, as the last night found them."""
+    names = {customer_id: name for name, customer_id in people.items()}
+    return {
+        segment: sorted(names[each["customer_id"]] for each in staff.get(f"/v1/segments/{segment}/members")["data"])
+        for segment in RULES
+    }
+
+
+def timeline(staff: Api, customer_id: str) -> list[tuple[str, str]]:
+    """What nights told of a customer: kinds of events, and the segment or stage that each leads to."""
+    events = staff.get(f"/v1/customers/{customer_id}/timeline?limit=100")["data"]
+    told = [event for event in reversed(events) if event["source"] == "night"]
+    return sorted((event["type"], event["data"].get("segment") or event["data"]["to"]) for event in told)
+
+
+def test_a_night_goes_through_however_its_workers_die_and_a_second_one_on_that_day_does_nothing(
+    stack: Stack, staff: Api, people: dict[str, str]
+) -> None:
+    at = the_next(staff)
+    night = first_night(stack, staff, people, at)
+    assert members(staff, people) == {"night-people": ["buyer", "later", "never"], "night-buyers": ["buyer"], "night-jazz": []}
+    assert {name: night["segments"][name]["size"] for name in RULES} == {"night-people": 3, "night-buyers": 1, "night-jazz": 0}
+    assert staff.get(f"/v1/customers/{people['buyer']}/stats")["segments"] == ["night-buyers", "night-people"]
+    assert nightly.nightly(stack, at)["skipped"] == "published"
+    assert "There was nothing to do" in make("nightly", stack.port)
+    assert staff.get(f"/v1/nights/{night['night']}") == night
+
+
+def first_night(stack: Stack, staff: Api, people: dict[str, str], at: datetime) -> dict[str, Any]:
+    """Run a night, killing each of its steps once while it is at work."""
+    assert people
+    execution = nightly.start(stack, at)
+    for folder in ("SnapshotCustomers", "ScoreCustomers", "TellNight"):
+        kill_one(stack, folder)
+    ended = nightly.outcome(stack, execution)
+    assert (ended["status"], ended.get("cause")) == ("SUCCEEDED", None)
+    night = staff.get(f"/v1/nights/{at.date().isoformat()}")
+    assert (night["state"], night["error"]) == ("published", None)
+    return night
+
+
+def kill_one(stack: Stack, folder: str) -> None:
+    """Kill a worker of a function as soon as there is one."""
+    busy: list[int] = []
+
+    def is_at_work() -> bool:
+        busy.extend(workers(stack, folder))
+        return busy != []
+
+    wait_until(is_at_work, f"{folder} is never at work")
+    kill(busy[0])
+
+
+def test_a_customer_is_explained_right_after_an_order_and_the_next_night_tells_who_moved(
+    stack: Stack, api: Api, staff: Api, people: dict[str, str]
+) -> None:
+    before = members(staff, people)
+    buy(api, "later", "NIGHT-JAZZ")
+    now = staff.get(f"/v1/customers/{people['later']}/segments")
+    found = {each["segment"]: each for each in now["segments"] if each["segment"] in RULES}
+    assert {name: each["member"] for name, each in found.items()} == dict.fromkeys(RULES, True)
+    assert [(why["pointer"], why["seen"], why["holds"]) for why in found["night-jazz"]["why"]] == [
+        ("/and/0/profile", "night", True),
+        ("/and/1/order", 1, True),
+    ]
+    assert members(staff, people) == before
+    assert drain(stack) == {}
+    planned = nightly.nightly(stack, the_next(staff))
+    assert planned["skipped"] is None
+    assert members(staff, people) == {
+        "night-people": ["buyer", "later", "never"],
+        "night-buyers": ["buyer", "later"],
+        "night-jazz": ["later"],
+    }
+    assert timeline(staff, people["later"]) == [
+        ("customer.stage_changed", "new"),
+        ("segment.entered", "night-buyers"),
+        ("segment.entered", "night-jazz"),
+    ]
+    assert timeline(staff, people["never"]) == []
+    assert staff.get(f"/v1/nights/{planned['night']}")["moves"]["prospect"]["new"] >= 1
