@@ -13,6 +13,8 @@ from ecrm.application.segment_ports import Night, Pointer
 from ecrm.domain.events import Event
 from ecrm.domain.lifecycle import Stage, Thresholds
 from ecrm.domain.nights import Generations, Membership, NightState
+from ecrm.store.keys import SHARDS
+from ecrm.store.memberships import DynamoMemberships
 from ecrm.store.nights import DynamoMoveEvents
 from tests.adapters.people import here
 from tests.builders import NOON
@@ -91,6 +93,24 @@ def test_a_membership_is_never_written_over_by_an_earlier_night() -> None:
     assert {"vip": Membership("vip", "c1", 3, 4)} == memberships.of("c1", ("vip",))
     memberships.remove(("c1",), ("vip", "none"))
     assert {} == memberships.of("c1", ("vip",))
+
+
+@pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_all_memberships_are_written_also_beside_each_other(at_once: int) -> None:
+    memberships = DynamoMemberships(bootstrap.table(), at_once)
+    customers = [f"c{number}" for number in range(300)]
+    memberships.write(Membership("vip", customer, 1) for customer in customers)
+    found = [membership.customer_id for shard in range(SHARDS) for membership in memberships.in_shard("vip", shard)]
+    assert sorted(customers) == sorted(found)
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_a_table_that_is_not_there_for_one_membership_is_told(cloud: Cloud, at_once: int) -> None:
+    memberships = DynamoMemberships(bootstrap.table(), at_once)
+    cloud.dynamodb.delete_table(TableName="table")
+    with pytest.raises(Exception, match="ResourceNotFound"):
+        memberships.write(Membership("vip", f"c{number}", 1) for number in range(9))
 
 
 def events(customer_id: str, number: int) -> Iterator[Event]:

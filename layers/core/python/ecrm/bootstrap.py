@@ -741,7 +741,7 @@ def segments() -> "DynamoSegments":
 def memberships() -> "DynamoMemberships":
     from ecrm.store.memberships import DynamoMemberships  # noqa: PLC0415 (each function imports its own)
 
-    return DynamoMemberships(table())
+    return DynamoMemberships(table(), at_once=8)
 
 
 @cache

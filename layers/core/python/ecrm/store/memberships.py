@@ -1,30 +1,41 @@
 """Memberships: a row for each customer whom a night found in a segment, written by generation and never read before."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import batched
 
 from ecrm.domain.nights import Membership
 
 from . import keys
 from .table import Item, Put, Refused, Table
 
+MOST_WAITING = 256
+"""Memberships that are handed to those who write them before the first of them is done."""
+
 
 class DynamoMemberships:
-    def __init__(self, table: Table) -> None:
+    """`at_once` are written beside each other: one waits for the table four times as long as it works."""
+
+    def __init__(self, table: Table, at_once: int = 1) -> None:
         self._table = table
+        self._at_once = at_once
 
     def write(self, memberships: Iterable[Membership]) -> None:
-        for membership in memberships:
-            try:
-                self._table.put(
-                    Put(
-                        _item(membership),
-                        "attribute_not_exists(PK) OR written_by <= :ours",
-                        "no later night has written it",
-                        {":ours": membership.written_by},
-                    )
-                )
-            except Refused:
-                continue
+        if self._at_once == 1:
+            for membership in memberships:
+                self._put(membership)
+            return
+        with ThreadPoolExecutor(self._at_once) as pool:
+            for some in batched(memberships, MOST_WAITING, strict=False):
+                for _ in pool.map(self._put, some):
+                    pass
+
+    def _put(self, membership: Membership) -> None:
+        condition = "attribute_not_exists(PK) OR written_by <= :ours"
+        ours = {":ours": membership.written_by}
+        with suppress(Refused):
+            self._table.put(Put(_item(membership), condition, "no later night has written it", ours))
 
     def of(self, customer_id: str, segments: Collection[str]) -> Mapping[str, Membership]:
         found = self._table.get_many(keys.membership(segment, customer_id) for segment in segments)
