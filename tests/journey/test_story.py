@@ -14,12 +14,14 @@ from ecrm.domain.imports import Kind
 from local.api import Api
 from local.demo.visitor import Tellers, visit
 from local.down import drain
+from local.nightly import nightly
 from local.stack import STACK_NAME, Stack
 from local.tool import tool
 from tests.architecture.test_policies import GRANTS, QUEUE, STREAM
 from tests.builders import an_event, an_order
 from tests.journey.test_imports import VISITOR, files_of_every_kind
 from tests.journey.test_mail import exchange
+from tests.journey.test_night import the_next
 from tests.journey.test_profile import fetched, wait_for_job
 from tools.imports import run as import_file
 
@@ -215,7 +217,26 @@ def mail_exchanged(stack: Stack, table: Any, shop: Api, staff: Api, facts: dict[
     exchange(stack, table, shop, staff, facts)
 
 
-@pytest.mark.usefixtures("poisoned", "mail_exchanged")
+@pytest.fixture
+def nights_told(stack: Stack, staff: Api, place: Callable[..., Any]) -> None:
+    """There were two nights on this stack, in the second of which somebody moved; test_night has had them, or they are now."""
+    rule = {"stats": {"field": "orders", "op": ">=", "value": 1}}
+    staff.put("/v1/segments/grants", {"name": "Grants", "description": "Of the journey.", "rule": rule}, 200, 201)
+    if "dynamodb:PutItem" in made_by_role(stack).get("TellNight", ()):
+        return
+    nightly(stack, the_next(staff))
+    place({"user_id": "u-moves-by-night"})
+    assert drain(stack) == {}
+    nightly(stack, the_next(staff))
+
+
+def made_by_role(stack: Stack) -> dict[str, set[str]]:
+    """Which calls each function made since the start."""
+    calls = (stack.status() or {})["calls"]
+    return {role.split("-")[2].removesuffix("Role"): set(actions) for role, actions in calls.items()}
+
+
+@pytest.mark.usefixtures("poisoned", "mail_exchanged", "nights_told")
 def test_every_grant_is_used_on_the_journey(  # noqa: PLR0917 (fixtures)
     stack: Stack, api: Api, staff: Api, facts: dict[str, Any], place: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -236,6 +257,8 @@ def test_every_grant_is_used_on_the_journey(  # noqa: PLR0917 (fixtures)
             browser.post("/v1/page", {"anonymousId": visitor, "name": "Home"}, 200)
     api.post("/v1/identify", {"anonymousId": "grants-browser", "userId": "u-grants"}, 200)
     define_and_ask(api, staff, customer_id)
+    assert drain(stack) == {}
+    try_a_rule(staff)
     other = place({"email": "grants@example.com"})["customer_id"]
     staff.post(f"/v1/customers/{customer_id}/merge", {"customer_id": other})
     assert drain(stack) == {}
@@ -251,11 +274,15 @@ def test_every_grant_is_used_on_the_journey(  # noqa: PLR0917 (fixtures)
             wait_for_job(staff, f"/v1/imports/{found['import_id']}/undo", {})
     staff.get("/v1/imports")
     assert drain(stack) == {}
-    made = {role.split("-")[2].removesuffix("Role"): set(actions) for role, actions in (stack.status() or {})["calls"].items()}
+    made = made_by_role(stack)
     made["RunJobs"].add("sqs:SendMessage")  # only a job that is longer than the journey asks for itself again
     # Only a file of rejects that cannot be written to its end; only rows about one customer in two chunks (test_imports); and
     # without the right to list, AWS alone says of what is not there that it is forbidden.
     made["ImportFile"] |= {"s3:AbortMultipartUpload", "dynamodb:BatchGetItem", "secretsmanager:GetSecretValue", "s3:ListBucket"}
+    for step in ("PlanNight", "SnapshotCustomers", "SummariseNight", "ScoreCustomers", "PublishNight", "TellNight"):
+        made[step].add("s3:ListBucket")  # the same
+    for reader in ("ProjectEvents", "ScoreCustomers"):
+        made[reader].add("secretsmanager:GetSecretValue")  # only where a segment names a consent, and somebody has said it
     made["SendMessages"].add("sqs:SendMessage")  # only what SES throttles waits in the queue: half a minute, in test_mail
     granted = {
         "".join(map(str.title, folder.split("_"))): set().union(*grants.values()) - STREAM - QUEUE
@@ -278,6 +305,18 @@ def define_and_ask(api: Api, staff: Api, customer_id: str) -> None:
     api.get(f"/v1/customers/{customer_id}/consents")
     assert api.call("PUT", "/v1/products/GRANTS", {"name": "Grants"}).status in {200, 201}
     api.get("/v1/products?limit=1")
+
+
+def try_a_rule(staff: Api) -> None:
+    """One that no row can answer, about the few who looked around and bought."""
+    visited, bought = ({"stats": {"field": field, "op": ">=", "value": 1}} for field in ("visits", "orders"))
+    unknown = [
+        {"consent": {"channel": "email", "topic": "grants", "state": "denied"}},
+        {"profile": {"path": "x", "op": "missing"}},
+    ]
+    found = staff.post("/v1/segments/preview", {"rule": {"and": [visited, bought, *unknown]}}, 200)
+    assert found["count"] >= 1, found
+    staff.get("/v1/nights")
 
 
 def dead_letters(stack: Stack) -> int:
