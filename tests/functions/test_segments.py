@@ -1,5 +1,6 @@
 """Segments over HTTP: versions that stay, rules that can be right, what a night found, and who is in which one now, and why."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -366,6 +367,18 @@ def test_a_segment_is_exported_as_the_night_found_it(shop: Shop) -> None:
     assert ("done", books) == (told["state"], told["counts"])
     missing = shop.call("POST", "/v1/segments/nobody/export-jobs", {}, key=shop.cloud.key(KeyKind.STAFF))
     assert (404, "segment_not_found") == code_of(missing)
+
+
+def test_what_is_exported_of_a_person_names_their_segments(shop: Shop) -> None:
+    for name in ("buyers", "vip"):
+        put(shop, name)
+    a_night(("buyers", shop.customer_id), ("vip", "f" * 32))
+    assert 202 == shop.call("POST", f"/v1/customers/{shop.customer_id}/export-jobs").status
+    shop.cloud.publish()
+    shop.cloud.run_jobs()
+    rows = [row for name, text in shop.cloud.files().items() if name.endswith(".json") for row in json.loads(text)]
+    found = [row for row in rows if row.get("kept_under") == "segment"]
+    assert [("buyers", shop.customer_id, 1)] == [(row["segment"], row["name"], row["from_generation"]) for row in found]
 
 
 def test_who_is_erased_is_in_no_segment_any_more(shop: Shop) -> None:

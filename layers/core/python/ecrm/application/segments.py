@@ -10,7 +10,7 @@ from ecrm.domain.errors import Conflict, Invalid, NotFound
 from ecrm.domain.facts import NO_SCORES, RowFacts, Scores
 from ecrm.domain.jobs import FileFormat, Job, JobKind
 from ecrm.domain.judging import Judge, Verdict, judge_of, judges
-from ecrm.domain.nights import Generations
+from ecrm.domain.nights import Generations, NightState
 from ecrm.domain.segments import Rule, Segment, refuse_unsound, segments_named, traits_named
 from ecrm.domain.statistics import CustomerStatistics
 from ecrm.domain.traits import MOST, TraitList
@@ -125,7 +125,9 @@ def read_segment(name: str, *, segments: Segments, nights: Nights, ready_made: R
         return SegmentDetails(SegmentView(_ready_made(name, ready_made)), (), ())
     rules = {segment.segment: segment.rule for segment in segments.published()}
     counted = [
-        night for night in nights.newest(after=None, limit=NIGHTS_SHOWN).items if night.finished_at and name in night.sizes
+        night
+        for night in nights.newest(after=None, limit=NIGHTS_SHOWN).items
+        if night.state is NightState.PUBLISHED and name in night.sizes
     ]
     return SegmentDetails(_view(found, _last_night(nights)), counted, used_by(name, rules))
 

@@ -53,6 +53,7 @@ def _stored(item: Row) -> Iterator[Row]:
     """One thing that is stored, under the name that it has in its partition."""
     kind, _, name = str(item["PK"]).partition("#")
     owner = {"customer_id": name} if kind == "CUSTOMER" else {"kept_under": kind.lower()}
+    owner |= {"segment": name.partition("#")[0]} if kind == "SEGMENT" else {}
     yield owner | {"name": item["SK"]} | {field: value for field, value in item.items() if field not in _ROUTES}
 
 

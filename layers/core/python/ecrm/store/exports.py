@@ -21,7 +21,7 @@ class DynamoExports:
     def everything(
         self, partitions: Iterable[str], addressed: Iterable[str], after: str | None
     ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Give the partitions' items, then the person's row of statistics and the items of their identifiers."""
+        """Give the partitions' items, then the person's row of statistics, the items of their identifiers and memberships."""
         partitions = tuple(partitions)
         first, _, last = (after or "0#").partition("#")
         for at in range(int(first), len(partitions)):
@@ -29,7 +29,12 @@ class DynamoExports:
             for item in self._table.query(keys.customer_partition(partitions[at]), after=beyond, consistent=True):
                 yield f"{at}#{item['SK']}", item
         given = int(last) if last and int(first) == len(partitions) else 0
-        elsewhere = [keys.statistics(partitions[0]), *(keys.Key(pk, pk.partition("#")[0]) for pk in addressed)]
+        segments = [item["SK"] for item in self._table.query(keys.SEGMENTS_PARTITION)]
+        elsewhere = [
+            keys.statistics(partitions[0]),
+            *(keys.Key(pk, pk.partition("#")[0]) for pk in addressed),
+            *(keys.membership(segment, partitions[0]) for segment in segments),
+        ]
         for at in range(given, len(elsewhere)):
             found = self._table.get(elsewhere[at])
             if found is not None:
