@@ -169,8 +169,8 @@ def count_segments(stack: Stack, facts: dict[str, Any], customer_id: str) -> Non
     """Take the ready-made segments over, run a night, and ask why a customer is in which of them."""
     heading("The night: who is in which segment, and why")
     with Api(facts["api_url"], facts["staff_key"]) as marketing:
-        for name in adopted(marketing):
-            print(f"{name['segment']:<22}{name['description']}")
+        for each in adopted(marketing):
+            print(f"{each['segment']:<22}{each['description']}")
         planned = nightly.nightly(stack, datetime.now(UTC))
         nightly.show(marketing.get(f"/v1/nights/{planned['night']}"))
         heading(f"Why the customer {customer_id}, who has just ordered, is in which segment now")
