@@ -8,10 +8,11 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from ecrm.application.imports import LARGEST_FILE, RequestImport
+from ecrm.application.imports import RequestImport
 from ecrm.domain import instants
 from ecrm.domain.errors import Invalid
 from ecrm.domain.imports import (
+    LARGEST_FILE,
     RESULT,
     FileFormat,
     Import,

@@ -290,6 +290,10 @@ def import_content(digest: str) -> Key:
     return Key(f"CONTENT#{digest}", "CONTENT")
 
 
+def import_id_of(pk: str) -> str:
+    return pk.removeprefix("IMPORT#")
+
+
 def job_id_of(pk: str) -> str:
     return pk.removeprefix("JOB#")
 
