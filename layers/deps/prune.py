@@ -25,8 +25,8 @@ OPERATIONS = {
     "sqs": {"SendMessage", "SendMessageBatch"},
 }
 """What we call, by service. A new one is added here and in the template's policies."""
-BY_ITSELF = {"s3": {"HeadBucket"}}
-"""What the SDK calls without being asked: where a bucket has gone."""
+BY_ITSELF = {"s3": {"CreateBucket", "HeadBucket"}}
+"""What the SDK uses without being asked: where a bucket has gone, and, for the address of a form, where it would be made."""
 
 
 def without_documentation(value: Any) -> Any:

@@ -231,6 +231,33 @@ def test_a_site_in_reach_is_not_refused(shop: Shop, name: str, sites: str) -> No
     assert answer.status in (200, 201, 202) or (404, "order_not_found") == (answer.status, answer.json["code"])
 
 
+AN_UPLOAD: dict[str, Any] = {"kind": "contacts", "name": "customers.csv", "size": 61}
+
+
+def test_a_sidecar_reaches_no_further_than_its_key(shop: Shop) -> None:
+    body = AN_UPLOAD | {"options": {"site": "fr"}}
+    refused = shop.call("POST", "/v1/imports", body, key=shop.cloud.key())
+    assert (403, "site_forbidden") == (refused.status, refused.json["code"])
+    taken = shop.call("POST", "/v1/imports", body, key=shop.cloud.key(sites="fr"))
+    assert (201, "fr") == (taken.status, taken.json["site"])
+    unclear = shop.call("POST", "/v1/imports", body | {"site": "de"}, key=shop.cloud.key(sites="fr"))
+    assert (422, "/options/site", "said_twice") == (
+        unclear.status,
+        unclear.json["errors"][0]["pointer"],
+        unclear.json["errors"][0]["code"],
+    )
+
+
+def test_a_list_of_imports_shows_those_of_the_keys_own_sites(shop: Shop) -> None:
+    ids = {
+        site: shop.call("POST", "/v1/imports", AN_UPLOAD | {"site": site}, key=shop.cloud.key(sites="fr")).json["import_id"]
+        for site in ("de", "fr")
+    }
+    for sites, seen in (("", {"de"}), ("fr", {"de", "fr"}), ("*", {"de", "fr"})):
+        listed = shop.call("GET", "/v1/imports", key=shop.cloud.key(sites=sites), query="limit=100").json["data"]
+        assert {ids[site] for site in seen} == {one["import_id"] for one in listed} & set(ids.values())
+
+
 def test_every_operation_that_names_a_site_is_held_to_it() -> None:
     naming = [
         operation.name

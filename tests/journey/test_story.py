@@ -19,6 +19,7 @@ from local.stack import STACK_NAME, Stack
 from local.tool import tool
 from tests.architecture.test_policies import GRANTS, QUEUE, STREAM
 from tests.builders import an_event, an_order
+from tests.journey.conftest import NOTE
 from tests.journey.test_imports import VISITOR, files_of_every_kind
 from tests.journey.test_mail import exchange
 from tests.journey.test_night import the_next
@@ -249,6 +250,7 @@ def test_every_grant_is_used_on_the_journey(  # noqa: PLR0917 (fixtures)
     staff.get("/v1/sites")
     brand = {"brand": "Grants", "languages": ["en"], "time_zone": "UTC", "currency": "USD"}
     staff.put("/v1/sites/grants", brand, 200, 201)
+    staff.put("/v1/templates/grants", NOTE, 200, 201)
     api.get(f"/v1/customers/{order['customer_id']}/orders")
     test_a_customer_follows_the_link_to_the_status_page(api, place)
     with Api(facts["api_url"], facts["write_key"]) as browser:

@@ -21,7 +21,7 @@ from ecrm.domain.topics import Topic
 
 from .consent import MOST_CHANGES, Answers, reached, refuse
 from .identity import ATTEMPTS, Authority, Person, whose
-from .import_rows import ContactRow, Rule
+from .import_rows import ContactRow, Rule, refusal_of
 from .ports import (
     AttributeBook,
     Clock,
@@ -477,5 +477,5 @@ def _result(*, is_new: bool) -> RowResult:
 
 
 def _rejected(row: ContactRow, error: EcrmError) -> RowOutcome:
-    flaw = error.flaws[0] if isinstance(error, Invalid) and error.flaws else None
-    return RowOutcome(row.row, RowResult.REJECTED, code=flaw.code if flaw else error.code, detail=error.detail)
+    refused = refusal_of(error)
+    return RowOutcome(row.row, RowResult.REJECTED, code=refused.code, detail=refused.detail)

@@ -15,6 +15,7 @@ from typing import Any
 from ecrm.domain.errors import Conflict, NotFound, Unavailable
 from ecrm.domain.imports import (
     FOLDER,
+    LARGEST_FILE,
     MOST_ROWS,
     RESULT,
     Drop,
@@ -57,7 +58,6 @@ from .ports import AlreadyAnswered, Clock, Contended, JobIds, Page, Request, Sit
 ATTEMPTS = 12
 CHECKPOINT = 20
 """Chunks between two notes of how far the reading is: what is read again after a death."""
-LARGEST_FILE = 1024**3
 LARGEST_HEADER = 64 * 1024
 """Bytes of the names of all columns: they stand in the import's item, twice, beside a sidecar of at most as much."""
 DROPPED = "drop"

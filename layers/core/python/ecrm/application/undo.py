@@ -70,7 +70,7 @@ def request_undo(
     if not import_.has_ended:
         raise Conflict("the import is being worked on; cancel it, or wait until it has ended", code="import_running")
     if now - import_.requested_at > UNDOABLE:
-        raise Conflict("what the import did is kept no longer than 30 days", code="undo_too_late")
+        raise Conflict("an import is undone within 28 days, while what it did is surely kept", code="undo_too_late")
     if import_.is_dry_run:
         raise Conflict("a dry run has changed nothing", code="nothing_to_undo")
     job = Job(job_id=ids.job_id(now), kind=JobKind.UNDO_IMPORT, requested_at=now, source=source, import_id=import_id)

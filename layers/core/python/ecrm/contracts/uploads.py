@@ -10,7 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from ecrm.application.imports import RequestImport
 from ecrm.domain import instants
+from ecrm.domain.errors import Invalid
 from ecrm.domain.imports import (
+    LARGEST_FILE,
     RESULT,
     FileFormat,
     Import,
@@ -30,7 +32,6 @@ from .sidecars import SidecarBody
 
 FILES_KEPT = timedelta(days=29)
 """How long the bucket keeps a contact file and what was made of it."""
-LARGEST_FILE = 2**30
 _MEDIA_TYPE = r"^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$"
 _NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f/\\]")
 
@@ -61,6 +62,14 @@ class RequestImportBody(Body):
     content_type: Annotated[str, StringConstraints(pattern=_MEDIA_TYPE)] = "application/octet-stream"
     site: SiteId | None = None
     options: SidecarBody | None = None
+
+    @property
+    def named_site(self) -> str | None:
+        """Give the site that is meant, which the options may say as well. Raises Invalid."""
+        said = self.options.site if self.options else None
+        if said is not None and self.site not in (None, said):
+            raise Invalid.at("/options/site", "said_twice", "the body says another site")
+        return said or self.site
 
     def to_command(self, site: str, source: str) -> RequestImport:
         sidecar = None if self.options is None else self.options.model_dump_json(exclude_unset=True).encode()

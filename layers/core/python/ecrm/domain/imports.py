@@ -18,6 +18,8 @@ from .errors import Invalid
 
 FOLDER = "imports/"
 MOST_ROWS = 2**24
+LARGEST_FILE = 1024**3
+"""Bytes of a file as it is dropped or uploaded."""
 MOST_RECORDS = 250
 """Of a chunk."""
 FIRST_ERRORS = 10

@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ecrm.application.ports import LINK_SECONDS, Clock
 from ecrm.domain.errors import Unavailable
 from ecrm.domain.imports import (
+    LARGEST_FILE,
     SIDECAR,
     FileFormat,
     Import,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-MOST_BYTES = 1_000_000_000
 MOST_SIDECAR = 64_000
 UPLOAD_SECONDS = 3_600
 SAMPLE = 50
@@ -100,7 +100,7 @@ class S3ImportFiles:
         `position.offset` is a byte of the text as it is read, unpacked and, where it was UTF-16, in UTF-8: up to it a file that
         cannot be read by ranges is read again, but not parsed.
         """
-        if import_.size > MOST_BYTES:
+        if import_.size > LARGEST_FILE:
             raise refused("file_too_large")
         if import_.size == 0:
             raise refused("file_empty")

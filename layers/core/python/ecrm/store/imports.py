@@ -24,7 +24,7 @@ from ecrm.domain.imports import (
 from ecrm.domain.instants import from_text, to_text
 
 from . import keys, replays
-from .table import Action, Check, Item, Put, Refused, Table, as_seen, put_as_seen
+from .table import Action, Check, Item, Put, Refused, Table, put_as_seen
 
 _PLAIN = ("size", "etag", "site", "content", "same_as", "error", "detail", "is_cut", "has_rejects", "undo_job_id")
 _TIMES = ("at", "started_at", "finished_at")
@@ -200,7 +200,7 @@ def _import_of(item: Item) -> Import:
     said: dict[str, Any] = {name: item[name] for name in _PLAIN if name in item}
     said |= {name: from_text(item[name]) for name in _TIMES if name in item}
     return Import(
-        import_id=item["PK"].removeprefix("IMPORT#"),
+        import_id=keys.import_id_of(item["PK"]),
         kind=Kind(item["kind"]),
         name=item["name"],
         state=ImportState(item["state"]),
@@ -240,8 +240,7 @@ def _progressed(import_: Import, progress: Progress) -> Put:
         "taken": dict(progress.taken),
         "errors": [[error.row, error.line, error.column, error.code] for error in progress.errors],
     }
-    condition, values = as_seen(progress.version - 1)
-    return Put(item, condition, "progress as it was seen", values)
+    return put_as_seen(item, progress.version - 1, "progress as it was seen")
 
 
 def _progress_of(item: Mapping[str, Any]) -> Progress:

@@ -334,6 +334,10 @@ def traits() -> Key:
     return Key("CONTROL#traits", CONTROL)
 
 
+def import_id_of(pk: str) -> str:
+    return pk.removeprefix("IMPORT#")
+
+
 def job_id_of(pk: str) -> str:
     return pk.removeprefix("JOB#")
 
