@@ -201,6 +201,9 @@ def test_an_event_comes_back_as_it_was(kept: Kept, event: events.Event) -> None:
 
 
 purchases = st.none() | st.sets(st.dates(), min_size=1, max_size=5).map(purchases_on)
+months = st.dictionaries(st.integers(12, 119_999), st.tuples(st.integers(0, 31), st.integers(0, 31), minor), max_size=5).map(
+    lambda known: tuple(statistics.Month(number, *known[number]) for number in sorted(known))
+)
 amounts = st.builds(
     statistics.CurrencyStatistics,
     orders=st.integers(0, 10**6),
@@ -211,7 +214,9 @@ amounts = st.builds(
     net_revenue_minor=minor,
     purchases=purchases,
     first_day_net_revenue_minor=minor,
-).map(lambda part: part if part.purchases else replace(part, first_day_net_revenue_minor=0))
+    first_90_days_net_revenue_minor=minor,
+    months=months,
+).map(lambda part: part if part.purchases else replace(part, first_day_net_revenue_minor=0, first_90_days_net_revenue_minor=0))
 counted = st.builds(
     statistics.CustomerStatistics,
     orders=st.integers(0, 10**6),

@@ -11,7 +11,7 @@ from math import floor
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ecrm.domain.statistics import CurrencyStatistics, CustomerStatistics, Purchases
+from ecrm.domain.statistics import CurrencyStatistics, CustomerStatistics, Month, Purchases
 
 type Body = dict[str, Any]
 
@@ -132,6 +132,10 @@ class Told:
         total = self.minor(self.agreed["total"])
         if not self.is_kept or (total > 0 and self.refunded() >= total):
             return None
+        return self.placed_on
+
+    @property
+    def placed_on(self) -> date:
         return datetime.fromisoformat(self.placed["placed_at"]).astimezone(ZONE).date()
 
     def refusal(self, event: Body) -> str | None:
@@ -228,4 +232,20 @@ def _in_one_currency(orders: list[Told], kept: list[Told]) -> CurrencyStatistics
         net_revenue_minor=sum(told.net_revenue() for told in orders),
         purchases=purchases,
         first_day_net_revenue_minor=sum(told.net_revenue() for told in first_day),
+        first_90_days_net_revenue_minor=sum(
+            told.net_revenue() for told in orders if purchases and 0 <= (told.placed_on - purchases.first_on).days < 90
+        ),
+        months=_months(orders),
     )
+
+
+def _months(orders: list[Told]) -> tuple[Month, ...]:
+    """A sheet for each month; with few orders there is room for all."""
+    found = []
+    for year, month in sorted({(told.placed_on.year, told.placed_on.month) for told in orders}):
+        in_it = [told for told in orders if (told.placed_on.year, told.placed_on.month) == (year, month)]
+        days = {day.day for told in in_it if (day := told.bought_on())}
+        net = sum(told.net_revenue() for told in in_it)
+        if days or net:
+            found.append(Month(12 * year + month - 1, len(days), max(days, default=0), net))
+    return tuple(found)

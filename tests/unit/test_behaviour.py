@@ -27,7 +27,7 @@ from ecrm.domain.behaviour import (
     written,
 )
 from ecrm.domain.events import CATALOGUE, Event
-from ecrm.domain.statistics import LARGEST, NOTHING, CurrencyStatistics, Purchases
+from ecrm.domain.statistics import LARGEST, NOTHING, CurrencyStatistics, Month, Purchases, months_fitted
 from ecrm.domain.statistics import fitted as fitted_row
 from ecrm.store.statistics import _item
 
@@ -141,8 +141,10 @@ def test_a_row_never_has_more_than_4_kb(letters: int, currencies: int) -> None:
         net_revenue_minor=10**15,
         purchases=days,
         first_day_net_revenue_minor=10**15,
+        first_90_days_net_revenue_minor=10**15,
+        months=tuple(Month(119_990 + 12 * number, 31, 31, 10**14) for number in range(60)),
     )
-    codes = {f"X{number:02}": amounts for number in range(currencies)}
+    codes = months_fitted({f"X{number:02}": amounts for number in range(currencies)})
     crowd = replace(
         NOTHING,
         orders=10**5,

@@ -10,7 +10,18 @@ from ecrm.domain.behaviour import TYPES
 from ecrm.domain.events import CATALOGUE
 from ecrm.domain.orders import Fact, Order
 from ecrm.domain.sites import Site
-from ecrm.domain.statistics import NOTHING, CurrencyStatistics, CustomerStatistics, Purchases, ZoneOf, count
+from ecrm.domain.statistics import (
+    NOTHING,
+    CurrencyStatistics,
+    CustomerStatistics,
+    Month,
+    Purchases,
+    ZoneOf,
+    count,
+    newest,
+    read,
+    written,
+)
 from tests.builders import NOON, a_stored_site
 from tests.unit.facts import (
     BERLIN,
@@ -35,6 +46,8 @@ IN_YEN = an_agreement(
     placed_at=NOON + timedelta(days=1),
     terms=some_terms({"1": (3, 1000), "2": (1, 500)}),
 )
+
+NOVEMBER = 2026 * 12 + 10
 
 
 def bought_on(*days: int) -> Purchases:
@@ -83,6 +96,8 @@ def test_statistics_are_the_sums_of_the_orders_by_currency() -> None:
                 net_revenue_minor=2300 + 1500,
                 purchases=bought_on(20, 22),
                 first_day_net_revenue_minor=2300,
+                first_90_days_net_revenue_minor=2300 + 1500,
+                months=(Month(NOVEMBER, 2, 22, 2300 + 1500),),
             ),
             "JPY": CurrencyStatistics(
                 orders=1,
@@ -93,6 +108,8 @@ def test_statistics_are_the_sums_of_the_orders_by_currency() -> None:
                 net_revenue_minor=1500,
                 purchases=bought_on(21),
                 first_day_net_revenue_minor=1500,
+                first_90_days_net_revenue_minor=1500,
+                months=(Month(NOVEMBER, 1, 21, 1500),),
             ),
         },
         purchases=bought_on(20, 21, 22),
@@ -194,6 +211,80 @@ def test_each_currency_has_days_of_its_own_and_the_customer_has_them_all() -> No
 def test_the_first_days_revenue_is_that_of_its_orders_in_the_currency_that_were_kept() -> None:
     orders = (placed(-1, cancelled(1)), placed(0), placed(1, refunded(2, 300)), placed(24), placed(2, currency="JPY"))
     assert (2300 + 2000, 2300) == tuple(part.first_day_net_revenue_minor for part in count(orders, in_berlin).currencies.values())
+
+
+# ── months ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def months(*orders: Order, zone_of: ZoneOf = in_berlin) -> tuple[Month, ...]:
+    return count(orders, zone_of).currencies["EUR"].months
+
+
+def test_a_month_has_its_purchase_days_and_the_money_of_the_orders_placed_in_it() -> None:
+    orders = (placed(0), placed(1), placed(24), placed(24 * 10), placed(24 * 49, refunded(4, 300)))
+    assert (Month(NOVEMBER, 3, 30, 4 * 2300), Month(NOVEMBER + 2, 1, 8, 2000)) == months(*orders)
+
+
+def test_a_month_begins_at_the_sites_midnight() -> None:
+    last_hour, first_hour = (10 * 24 + hours for hours in (10, 11))
+    assert (Month(NOVEMBER, 1, 30, 2300), Month(NOVEMBER + 1, 1, 1, 2300)) == months(placed(last_hour), placed(first_hour))
+    assert (Month(NOVEMBER, 1, 30, 4600),) == months(placed(last_hour), placed(first_hour), zone_of=lambda _: UTC)
+
+
+def test_a_month_whose_orders_were_all_taken_back_is_none() -> None:
+    assert () == months(placed(0, cancelled(1)), placed(1, refunded(2)))
+
+
+def test_months_are_those_of_their_currency() -> None:
+    counted = count((placed(0), placed(24 * 20, currency="JPY")), in_berlin)
+    assert {"EUR": (Month(NOVEMBER, 1, 20, 2300),), "JPY": (Month(NOVEMBER + 1, 1, 10, 2300),)} == {
+        currency: part.months for currency, part in counted.currencies.items()
+    }
+
+
+@pytest.mark.parametrize(("days", "net"), [(89, 4600), (90, 2300)])
+def test_the_first_90_days_begin_with_the_first_purchase_day(days: int, net: int) -> None:
+    orders = (placed(-1, cancelled(1)), placed(0), placed(24 * days), placed(24 * days, currency="JPY"))
+    assert net == count(orders, in_berlin).currencies["EUR"].first_90_days_net_revenue_minor
+
+
+def test_the_oldest_months_are_one_entry_where_the_last_purchase_day_of_theirs_is() -> None:
+    four = (Month(1, 2, 9, 50), Month(2, 1, 30, 20), Month(4, 0, 0, 7), Month(5, 3, 8, 90))
+    assert four == newest(four, 4)
+    assert (Month(2, 3, 30, 77), Month(5, 3, 8, 90)) == newest(four, 2)
+    assert (Month(5, 6, 8, 167),) == newest(four, 1)
+    assert (Month(4, 0, 0, 8), Month(5, 3, 8, 90)) == newest((Month(3, 0, 0, 1), *four[2:]), 2)
+
+
+def test_months_of_twenty_years_are_at_most_60_and_add_up() -> None:
+    orders = [placed(24 * 30 * number) for number in range(240)]
+    counted = count(orders, in_berlin).currencies["EUR"]
+    assert 60 == len(counted.months)
+    assert (counted.purchases and counted.purchases.days, counted.net_revenue_minor) == (
+        sum(month.days for month in counted.months),
+        sum(month.net_revenue_minor for month in counted.months),
+    )
+    assert [month.number for month in counted.months] == sorted({month.number for month in counted.months})
+
+
+def test_months_of_many_currencies_share_one_room() -> None:
+    codes = ("AUD", "CHF", "EUR", "GBP", "JPY", "USD")
+    orders = [placed(24 * 30 * number, currency=code) for number in range(30) for code in codes]
+    kept = [part.months for part in count(orders, in_berlin).currencies.values()]
+    assert [kept[0]] * len(codes) == kept
+    assert 800 < sum(len(written(part)) for part in kept) <= 900
+    assert 30 == sum(month.days for month in kept[0])
+
+
+def test_months_are_read_as_they_were_written() -> None:
+    some = (Month(24_000, 2, 9, 50), Month(24_002, 0, 0, 20), Month(24_010, 3, 31, 9_000))
+    assert "24000.2.9.50,2.0.0.20,8.3.31.9000" == written(some)
+    assert some == read(written(some))
+    assert () == read(written(()))
+
+
+def test_a_months_last_purchase_day_is_a_date() -> None:
+    assert [date(2026, 11, 30), None] == [Month(NOVEMBER, 1, 30, 0).last_on, Month(NOVEMBER, 0, 0, 5).last_on]
 
 
 class Sites:

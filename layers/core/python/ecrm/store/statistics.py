@@ -1,6 +1,6 @@
 """The statistics row of each customer: compact, because the night reads only these."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,16 +10,19 @@ from ecrm.application.ports import Contended
 from ecrm.domain.behaviour import BehaviourCounts, NamedCounts, read, written
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.statistics import CurrencyStatistics, CustomerStatistics, Purchases
+from ecrm.domain.statistics import read as read_months
+from ecrm.domain.statistics import written as written_months
 
 from . import keys, traits
 from .table import Item, Refused, Table, put_as_seen
 
-_VERSION = 2
-"""Version 1 had no purchases."""
+_VERSION = 3
+"""Version 1 had no purchases, version 2 no months."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROUTES = ("PK", "SK", "type", "version")
 _COUNTS = ("orders", "cancelled_orders", "returned_items", "orders_with_returns")
 _AMOUNTS = ("orders", "items", "gross_minor", "cancelled_minor", "refunded_minor", "net_revenue_minor")
+_OF_PURCHASES = 5
 
 
 class DynamoStatistics:
@@ -42,7 +45,7 @@ class DynamoStatistics:
     def keep(self, customer_id: str, statistics: CustomerStatistics, *, seen: int) -> None:
         """Leave of an erased customer's row what sums are made of, if it is still at `seen`. Raises Contended."""
         amounts = {
-            currency: replace(part, purchases=None, first_day_net_revenue_minor=0)
+            currency: replace(part, purchases=None, first_day_net_revenue_minor=0, first_90_days_net_revenue_minor=0, months=())
             for currency, part in statistics.currencies.items()
         }
         whole = _item(customer_id, replace(statistics, currencies=amounts), seen + 1)
@@ -84,23 +87,24 @@ def _item(customer_id: str, statistics: CustomerStatistics, version: int) -> Ite
     return item | _traits(statistics) | _behaviour(statistics.behaviour)
 
 
-def _currency(part: CurrencyStatistics) -> list[int]:
-    """Write amounts, and behind them what there was on the first of the purchase days, and those."""
+def _currency(part: CurrencyStatistics) -> list[int | str]:
+    """Write amounts; where there are purchase days, what there was on the first and in 90 days, and those; then the months."""
     amounts = [getattr(part, name) for name in _AMOUNTS]
-    return [*amounts, part.first_day_net_revenue_minor, *_purchases(part.purchases)] if part.purchases else amounts
+    first = part.first_day_net_revenue_minor, part.first_90_days_net_revenue_minor
+    bought = [*first, *_purchases(part.purchases)] if part.purchases else []
+    return [*amounts, *bought, written_months(part.months)]
 
 
-def _currency_of(numbers: list[int]) -> CurrencyStatistics:
-    orders, items, gross, cancelled, refunded, net_revenue, *more = numbers
+def _currency_of(said: Sequence[Any]) -> CurrencyStatistics:
+    """Read also what versions 1 and 2 wrote, without months, and without the first 90 days."""
+    *numbers, months = said if isinstance(said[-1], str) else (*said, "")
+    bought = numbers[len(_AMOUNTS) :]
     return CurrencyStatistics(
-        orders=orders,
-        items=items,
-        gross_minor=gross,
-        cancelled_minor=cancelled,
-        refunded_minor=refunded,
-        net_revenue_minor=net_revenue,
-        purchases=_purchases_of(more[1:]) if more else None,
-        first_day_net_revenue_minor=more[0] if more else 0,
+        **dict(zip(_AMOUNTS, numbers, strict=False)),
+        purchases=_purchases_of(bought[-_OF_PURCHASES:]) if bought else None,
+        first_day_net_revenue_minor=bought[0] if bought else 0,
+        first_90_days_net_revenue_minor=bought[1] if len(bought) > 1 + _OF_PURCHASES else 0,
+        months=read_months(months),
     )
 
 
