@@ -61,7 +61,7 @@ def test_every_purchase_is_an_order_and_the_statistics_add_up_to_the_files_dolla
     assert Sums(6919, 2357, int(dollars * 100)) == Sums.of(purchases())
     by_month: dict[int, int] = defaultdict(int)
     for month in (month for one in counted for month in one.currencies["USD"].months):
-        by_month[month.number] += month.net_revenue_minor
+        by_month[month.month] += month.net_revenue_minor
     expected: dict[int, int] = defaultdict(int)
     for _, _, day, _, amount in map(str.split, lines):
         expected[int(day[:4]) * 12 + int(day[4:6]) - 1] += int(Decimal(amount) * 100)

@@ -264,7 +264,7 @@ def test_months_of_twenty_years_are_at_most_60_and_add_up() -> None:
         sum(month.days for month in counted.months),
         sum(month.net_revenue_minor for month in counted.months),
     )
-    assert [month.number for month in counted.months] == sorted({month.number for month in counted.months})
+    assert [month.month for month in counted.months] == sorted({month.month for month in counted.months})
 
 
 def test_months_of_many_currencies_share_one_room() -> None:

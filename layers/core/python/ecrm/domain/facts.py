@@ -14,6 +14,7 @@ from .customers import Kind
 from .events import Event
 from .lifecycle import Stage
 from .orders import Line, Order, fold
+from .predictions import Prediction
 from .statistics import CustomerStatistics
 from .traits import Trait, value_of
 
@@ -33,10 +34,11 @@ class Rfm:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What the thresholds of a night make of a customer: RFM by currency, and where in their life cycle they are."""
+    """What a night makes of a customer: RFM and predictions by currency, and where in their life cycle they are."""
 
     rfm: Mapping[str, Rfm] = field(default_factory=dict)
     lifecycle: Stage | None = None
+    predictions: Mapping[str, Prediction] = field(default_factory=dict)
 
 
 NO_SCORES = Scores()

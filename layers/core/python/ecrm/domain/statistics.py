@@ -31,13 +31,13 @@ class Purchases:
 
 
 class Month(NamedTuple):
-    """What one currency has in a month of the calendar, `number` months after January of the year 0.
+    """What one currency has in a month of the calendar, `month` months after January of the year 0.
 
     `days` are purchase days, `last_day` the last one's day of the month, 0 if there is none. Money is in the month in which its
     order was placed, less whatever was taken back of it since.
     """
 
-    number: int
+    month: int
     days: int
     last_day: int
     net_revenue_minor: int
@@ -45,7 +45,7 @@ class Month(NamedTuple):
     @property
     def last_on(self) -> date | None:
         """The last purchase day."""
-        return date(self.number // 12, self.number % 12 + 1, self.last_day) if self.last_day else None
+        return date(self.month // 12, self.month % 12 + 1, self.last_day) if self.last_day else None
 
 
 def month_of(day: date) -> int:
@@ -234,15 +234,15 @@ def newest(months: tuple[Month, ...], most: int) -> tuple[Month, ...]:
     first, kept = months[: len(months) - most + 1], months[len(months) - most + 1 :]
     last = next((month for month in reversed(first) if month.days), first[-1])
     days, net = sum(month.days for month in first), sum(month.net_revenue_minor for month in first)
-    return (Month(last.number, days, last.last_day, net), *kept)
+    return (Month(last.month, days, last.last_day, net), *kept)
 
 
 def written(months: Iterable[Month]) -> str:
     """Write months, divided by commas: how many months after the one before (the first: its number), and the other three."""
     parts, before = list[str](), 0
-    for number, days, last_day, net in months:
-        parts.append(f"{number - before}.{days}.{last_day}.{net}")
-        before = number
+    for month, days, last_day, net in months:
+        parts.append(f"{month - before}.{days}.{last_day}.{net}")
+        before = month
     return ",".join(parts)
 
 
