@@ -13,12 +13,20 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Self
 
+from ecrm.domain.facts import Rfm
+from ecrm.domain.facts import Scores as CustomerScores
+from ecrm.domain.predictions import Prediction
 from ecrm.domain.statistics import CurrencyStatistics, CustomerStatistics, Month, Purchases, month_of
+
+from .rfm import Scores
 
 WINDOWS = (30, 60, 90, 180, 365, 730)
 """Days after the first purchase day within which a customer is asked to have come back."""
 FIRST_DAYS = 90
 """The first three months of a customer, the first purchase day among them."""
+MILLION = 1_000_000
+"""Chances and expected orders are summed in millionths: whole numbers add up to the same in any order, floats do not."""
+_TENTHS = 10
 
 
 @dataclass(slots=True)
@@ -53,8 +61,8 @@ class ReturnCounts:
 
 
 @dataclass(slots=True)
-class SpendCounts:
-    """Customers, and the net revenue of their first `FIRST_DAYS` days."""
+class GroupCounts:
+    """Customers, and net revenue of theirs: all of it, or as much as is said where it is counted."""
 
     customers: int = 0
     net_revenue_minor: int = 0
@@ -69,8 +77,8 @@ class CurrencyCounts:
     """In one currency, net revenue by month with its part that was new, and customers by the month of their first purchase.
 
     `returned` are those of a cohort who came back by now. `active` and `cohort_revenue` are by cohort and month: who had a
-    purchase day in it, and what they paid. The first `FIRST_DAYS` days are counted of those who have them behind them: of who
-    bought on one day alone until now, and of who came back, whenever that was.
+    purchase day in it, and what they paid. `one_time` and `repeat` have the net revenue of the first `FIRST_DAYS` days of those
+    who have them behind them: who bought on one day alone until now, and who came back, whenever that was.
     """
 
     net_revenue: dict[int, int] = field(default_factory=dict)
@@ -79,8 +87,8 @@ class CurrencyCounts:
     returned: dict[int, int] = field(default_factory=dict)
     active: dict[tuple[int, int], int] = field(default_factory=dict)
     cohort_revenue: dict[tuple[int, int], int] = field(default_factory=dict)
-    one_time: SpendCounts = field(default_factory=SpendCounts)
-    repeat: SpendCounts = field(default_factory=SpendCounts)
+    one_time: GroupCounts = field(default_factory=GroupCounts)
+    repeat: GroupCounts = field(default_factory=GroupCounts)
 
     def add(self, part: CurrencyStatistics, today: date) -> None:
         months = _with_the_first(part)
@@ -100,7 +108,7 @@ class CurrencyCounts:
             _count(self.cohort_revenue, (cohort, each.month), each.net_revenue_minor)
         if (today - first_on).days >= FIRST_DAYS:
             spend = self.repeat if is_back else self.one_time
-            spend.merge(SpendCounts(1, part.first_90_days_net_revenue_minor))
+            spend.merge(GroupCounts(1, part.first_90_days_net_revenue_minor))
 
     def merge(self, other: Self) -> None:
         for mine, theirs in (
@@ -137,6 +145,96 @@ class ReportCounts:
         self.returns.merge(other.returns)
         for currency, counts in other.currencies.items():
             self.currencies.setdefault(currency, CurrencyCounts()).merge(counts)
+
+
+@dataclass(slots=True)
+class OutlookCounts:
+    """What is expected of the customers of one currency in all; `weak` of them by numbers that are marked so.
+
+    `alive` are by tenth of the chance of still being a customer, 0 the lowest; `values` by the least of 1, 2, 5, 10 … minor
+    units that a customer's value has, 0 below.
+    """
+
+    customers: int = 0
+    weak: int = 0
+    p_alive_millionths: int = 0
+    orders_30_millionths: int = 0
+    orders_90_millionths: int = 0
+    orders_365_millionths: int = 0
+    value_minor: int = 0
+    alive: dict[int, int] = field(default_factory=dict)
+    values: dict[int, GroupCounts] = field(default_factory=dict)
+
+    def add(self, prediction: Prediction) -> None:
+        self.customers += 1
+        self.weak += prediction.is_weak
+        self.p_alive_millionths += round(prediction.p_alive * MILLION)
+        self.orders_30_millionths += round(prediction.orders_30 * MILLION)
+        self.orders_90_millionths += round(prediction.orders_90 * MILLION)
+        self.orders_365_millionths += round(prediction.orders_365 * MILLION)
+        self.value_minor += prediction.value_minor
+        _count(self.alive, min(_TENTHS - 1, int(prediction.p_alive * _TENTHS)), 1)
+        self.values.setdefault(step_of(prediction.value_minor), GroupCounts()).merge(GroupCounts(1, prediction.value_minor))
+
+    def merge(self, other: Self) -> None:
+        self.customers += other.customers
+        self.weak += other.weak
+        self.p_alive_millionths += other.p_alive_millionths
+        self.orders_30_millionths += other.orders_30_millionths
+        self.orders_90_millionths += other.orders_90_millionths
+        self.orders_365_millionths += other.orders_365_millionths
+        self.value_minor += other.value_minor
+        _merge(self.alive, other.alive)
+        for step, counts in other.values.items():
+            self.values.setdefault(step, GroupCounts()).merge(counts)
+
+
+@dataclass(slots=True)
+class ScoreCounts:
+    """What a night found of the customers of one currency; mergeable.
+
+    `cells` are by recency and by the mean of frequency and monetary value, as groups are named by them.
+    """
+
+    cells: dict[tuple[int, int], GroupCounts] = field(default_factory=dict)
+    outlook: OutlookCounts = field(default_factory=OutlookCounts)
+
+    def add(self, net_revenue_minor: int, rfm: Rfm | None, prediction: Prediction | None) -> None:
+        if rfm is not None:
+            cell = rfm.recency, Scores(rfm.recency, rfm.frequency, rfm.monetary).frequency_monetary
+            self.cells.setdefault(cell, GroupCounts()).merge(GroupCounts(1, net_revenue_minor))
+        if prediction is not None:
+            self.outlook.add(prediction)
+
+    def merge(self, other: Self) -> None:
+        for cell, counts in other.cells.items():
+            self.cells.setdefault(cell, GroupCounts()).merge(counts)
+        self.outlook.merge(other.outlook)
+
+
+type ScoresByCurrency = dict[str, ScoreCounts]
+
+
+def add_scores(counts: ScoresByCurrency, customer: CustomerStatistics, scores: CustomerScores) -> None:
+    """Count one more customer, in each currency in which there is something to count."""
+    for currency in scores.rfm.keys() | scores.predictions.keys():
+        net = customer.currencies[currency].net_revenue_minor
+        found = counts.setdefault(currency, ScoreCounts())
+        found.add(net, scores.rfm.get(currency), scores.predictions.get(currency))
+
+
+def merge_scores(counts: ScoresByCurrency, other: Mapping[str, ScoreCounts]) -> None:
+    """Count the other's customers, too; they are others than ours."""
+    for currency, theirs in other.items():
+        counts.setdefault(currency, ScoreCounts()).merge(theirs)
+
+
+def step_of(amount: int) -> int:
+    """Round an amount down to 1, 2 or 5 times a power of ten; to 0 below 1."""
+    if amount < 1:
+        return 0
+    power = int(10 ** (len(str(amount)) - 1))
+    return next(step for step in (5 * power, 2 * power, power) if step <= amount)
 
 
 def _with_the_first(part: CurrencyStatistics) -> tuple[Month, ...]:
