@@ -51,13 +51,13 @@ def scores_said(counts: Mapping[str, ScoreCounts]) -> dict[str, Any]:
 
 
 def scores_of(said: Mapping[str, Any]) -> ScoresByCurrency:
-    return {
-        currency: ScoreCounts(
-            {(recency, other): GroupCounts(*group) for recency, other, *group in each["cells"]},
-            OutlookCounts(*each["outlook"], dict(each["alive"]), {step: GroupCounts(*group) for step, *group in each["values"]}),
-        )
-        for currency, each in said.items()
-    }
+    found: ScoresByCurrency = {}
+    for currency, each in said.items():
+        values = {step: GroupCounts(*group) for step, *group in each["values"]}
+        sums = dict(zip(_SUMS, each["outlook"], strict=True))
+        cells = {(recency, other): GroupCounts(*group) for recency, other, *group in each["cells"]}
+        found[currency] = ScoreCounts(cells, OutlookCounts(**sums, alive=dict(each["alive"]), values=values))
+    return found
 
 
 def _currency(counts: CurrencyCounts) -> dict[str, Any]:
@@ -69,11 +69,10 @@ def _currency(counts: CurrencyCounts) -> dict[str, Any]:
 
 
 def _currency_of(said: Mapping[str, Any]) -> CurrencyCounts:
-    return CurrencyCounts(
-        **{name: dict(said[name]) for name in _BY_MONTH},
-        **{name: _by_pair(said[name]) for name in _BY_COHORT_AND_MONTH},
-        **{name: GroupCounts(*said[name]) for name in _SPENDS},
-    )
+    parts: dict[str, Any] = {name: dict(said[name]) for name in _BY_MONTH}
+    parts |= {name: _by_pair(said[name]) for name in _BY_COHORT_AND_MONTH}
+    parts |= {name: GroupCounts(*said[name]) for name in _SPENDS}
+    return CurrencyCounts(**parts)
 
 
 def _by_pair(said: Iterable[Sequence[int]]) -> dict[tuple[int, int], int]:
