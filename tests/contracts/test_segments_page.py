@@ -10,7 +10,7 @@ from ecrm.contracts.segments import PutSegmentBody, RuleBody
 from ecrm.domain.comparisons import Op
 from ecrm.domain.lifecycle import Stage
 from ecrm.domain.ready_made_segments import ready_made
-from ecrm.domain.segments import NAMES, Field
+from ecrm.domain.segments import NAMES, Field, Predicted
 from ecrm.entry.json_body import read_json
 from tests.architecture.pages import code, table
 from tests.architecture.sources import ROOT
@@ -45,6 +45,11 @@ def test_every_field_of_the_statistics_is_told_with_the_names_that_it_has() -> N
     assert {field.value for field in Field} == told.keys()
     assert {name for row in CELLS for name in row} == set(re.findall(r"`(\w+)`", told["rfm.group"]))
     assert {stage.value for stage in Stage} == set(re.findall(r"`(\w+)`", told["lifecycle"]))
+
+
+def test_every_prediction_is_told() -> None:
+    told = {name for names, _ in table(PAGE, "prediction", "what it is") for name in re.findall(r"`(\w+)`", names)}
+    assert {field.value for field in Predicted} == told
 
 
 def test_every_operator_is_told() -> None:

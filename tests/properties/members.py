@@ -14,6 +14,7 @@ from ecrm.domain.customers import Kind
 from ecrm.domain.facts import AllFacts, Occurrence, PlacedOrder, Rfm, RowFacts, Scores
 from ecrm.domain.lifecycle import Stage
 from ecrm.domain.orders import Cancelled, Delivered, Line, Order, Refunded, Returned, agree, fold
+from ecrm.domain.predictions import Prediction
 from ecrm.domain.segments import trait_at
 from ecrm.domain.statistics import count
 from ecrm.domain.traits import Trait, TraitKind, value_of
@@ -201,4 +202,19 @@ def _consents(draw: Random) -> dict[tuple[str, str], str]:
 def _scores(draw: Random) -> Scores:
     groups = ("champions", "loyal", "lost")
     rfm = Rfm(draw.randint(1, 5), draw.randint(1, 5), draw.randint(1, 5), draw.choice(groups))
-    return Scores({"EUR": rfm}, draw.choice((Stage.NEW, Stage.ACTIVE, Stage.LOST)))
+    stage = draw.choice((Stage.NEW, Stage.ACTIVE, Stage.LOST))
+    return Scores({"EUR": rfm}, stage, {"EUR": _a_prediction(draw)} if draw.random() < 0.8 else {})
+
+
+def _a_prediction(draw: Random) -> Prediction:
+    """Numbers that are often a border's, and what is rounded to one."""
+    numbers = (0.0, 0.25, 0.25 + 1e-6, 0.5, 1 / 3, 0.33335, 1.0)
+    return Prediction(
+        p_alive=draw.choice(numbers),
+        orders_30=draw.choice(numbers),
+        orders_90=draw.choice(numbers),
+        orders_365=draw.choice((*numbers, 1.75)),
+        value_minor=draw.choice((0, 1_999, 2_000, 3_550, 8_000, 123_456)),
+        next_order_on=draw.choice((None, TODAY, TODAY + timedelta(days=15), TODAY + timedelta(days=16), date(2026, 12, 24))),
+        is_weak=draw.random() < 0.5,
+    )

@@ -77,6 +77,17 @@ def _stats_value(said: Json, told: Json) -> Any:  # noqa: C901, PLR0911 (the sam
     return None if scored is None else getattr(scored, field.removeprefix("rfm."))
 
 
+def _predicted_value(said: Json, told: Json) -> Any:
+    expected = told["scores"].predictions.get(said["currency"])
+    if expected is None:
+        return None
+    if said["field"] == "clv":
+        return Decimal(expected.value_minor) / 100
+    if said["field"] == "next_order_on":
+        return str(expected.next_order_on) if expected.next_order_on else None
+    return Decimal(getattr(expected, said["field"])).quantize(Decimal("0.0001"))
+
+
 def _visits(told: Json) -> int:
     times = sorted(event["at"] for event in told["counted"])
     visits = 0
@@ -184,6 +195,7 @@ def _is_kept_on(origin: str, day: date) -> bool:
 _VALUES = {
     "profile": _profile_value,
     "stats": _stats_value,
+    "predicted": _predicted_value,
     "event": _event_value,
     "order": _order_value,
 }

@@ -85,6 +85,19 @@ def _a_stats(draw: Random) -> Json:
     return {"stats": {"field": field, **asked} | (currency if field == "rfm.group" else {})}
 
 
+def _a_prediction(draw: Random) -> Json:
+    field = draw.choice(("clv", "p_alive", "next_order_on", "orders_30", "orders_90", "orders_365"))
+    said = {"field": field, "currency": draw.choice(("EUR", "EUR", "USD"))}
+    if draw.random() < 0.15:
+        return {"predicted": said | _presence(draw)}
+    if field == "clv":
+        return {"predicted": said | _a_comparison(draw, ("0", "20.00", "35.5", "80"))}
+    if field == "next_order_on":
+        return {"predicted": said | _dates(draw, ("2026-11-03", "2026-11-18", "2026-12-24"))}
+    numbers = (0, Decimal("0.25"), Decimal("0.5"), Decimal("0.3334"), 1)
+    return {"predicted": said | _a_comparison(draw, numbers)}
+
+
 _COUNTS = ("orders", "cancelled_orders", "returned_items", "orders_with_returns", "visits")
 _DAYS = ("recency_days", "days_since_first_order", "last_seen_days")
 _SCORES = ("rfm.recency", "rfm.frequency", "rfm.monetary")
@@ -188,5 +201,5 @@ OTHERS: Mapping[str, Json] = {
 """Segments that rules may name."""
 _CONDITIONS = (
     *(_a_profile, _a_stats, _an_event_condition, _an_order_condition) * 2,
-    *(_a_consent, _an_anniversary, _a_sample, _a_segment),
+    *(_a_prediction, _a_consent, _an_anniversary, _a_sample, _a_segment),
 )

@@ -11,10 +11,20 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ecrm.contracts.problems import invalid_from
-from ecrm.contracts.segments import MOST_CHOICES, FieldName, MeasureName, OpName, PutSegmentBody, RuleBody, SegmentBody, written
+from ecrm.contracts.segments import (
+    MOST_CHOICES,
+    FieldName,
+    MeasureName,
+    OpName,
+    PredictedName,
+    PutSegmentBody,
+    RuleBody,
+    SegmentBody,
+    written,
+)
 from ecrm.domain.comparisons import Op
 from ecrm.domain.errors import Invalid
-from ecrm.domain.segments import Field, Measure
+from ecrm.domain.segments import Field, Measure, Predicted
 from ecrm.entry.json_body import read_json
 from tests.builders import NOON
 from tests.properties import rules
@@ -38,6 +48,13 @@ def profile(**said: Any) -> Json:
 
 def stats(**said: Any) -> Json:
     return {"stats": {"field": "orders", "op": ">=", "value": 1} | said}
+
+
+def predicted(**said: Any) -> Json:
+    return {"predicted": {"field": "p_alive", "currency": "EUR", "op": "<", "value": 1} | said}
+
+
+NOTHING_PREDICTED: Json = {"predicted": {"field": "p_alive", "currency": "EUR", "op": "missing"}}
 
 
 def event(**said: Any) -> Json:
@@ -106,6 +123,20 @@ TAKEN: dict[str, tuple[Json, Json]] = {
         stats(field="rfm.group", currency="EUR", op="in", value=["champions", "loyal"]),
         stats(field="rfm.group", currency="EUR", op="in", value=["champions", "loyal"]),
     ),
+    "a probability": (
+        predicted(field="p_alive", op="between", value=[0, Decimal("0.35")]),
+        predicted(field="p_alive", op="between", value=[0, 0.35]),
+    ),
+    "a lifetime value": (
+        predicted(field="clv", currency="JPY", value=500),
+        predicted(field="clv", currency="JPY", value="500"),
+    ),
+    "orders that are expected": (predicted(field="orders_90", value=Decimal("0.5")), predicted(field="orders_90", value=0.5)),
+    "a day on which an order is expected": (
+        predicted(field="next_order_on", op="within_next", value=14),
+        predicted(field="next_order_on", op="within_next", value=14),
+    ),
+    "that nothing is predicted": (NOTHING_PREDICTED, NOTHING_PREDICTED),
     "a boolean": (profile(path="vip", op="is_not", value=False), profile(path="vip", op="is_not", value=False)),
     "zero": (profile(path="level", op="=", value=0), profile(path="level", op="=", value=0)),
     "a day": (
@@ -145,7 +176,6 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     "null": ({"and": None}, "/rule", "one_of"),
     "a thing with null beside it": ({**stats(), "not": None}, "/rule", "one_of"),
     "an unknown condition": ({"weather": {}}, "/rule/weather", "unknown_field"),
-    "a prediction, which nobody makes yet": ({"predicted": {"p_alive": 1}}, "/rule/predicted", "unknown_field"),
     "an and of nothing": ({"and": []}, "/rule/and", "too_few"),
     "an or of nothing": ({"or": []}, "/rule/or", "too_few"),
     "a not of many": ({"not": [stats()]}, "/rule/not", "wrong_type"),
@@ -195,6 +225,19 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     "a group as a number": (stats(field="rfm.group", currency="EUR"), "/rule/stats/op", "wrong_operator"),
     "an unknown stage": (stats(field="lifecycle", op="is", value="asleep"), "/rule/stats/value", "unknown_value"),
     "a group as a boolean": (stats(field="lifecycle", op="is", value=True), "/rule/stats/value", "wrong_type"),
+    "an unknown prediction": (predicted(field="mood"), "/rule/predicted/field", "unknown_value"),
+    "a prediction in no currency": (
+        {"predicted": {"field": "p_alive", "op": "<", "value": 1}},
+        "/rule/predicted/currency",
+        "missing",
+    ),
+    "a prediction in an unknown currency": (predicted(currency="ZZZ"), "/rule/predicted/currency", "unknown_currency"),
+    "a probability in percent": (predicted(value=30), "/rule/predicted/value", "too_large"),
+    "less than impossible": (predicted(value=-1), "/rule/predicted/value", "too_small"),
+    "a probability as a text": (predicted(op="is", value="1"), "/rule/predicted/op", "wrong_operator"),
+    "a value of half a cent": (predicted(field="clv", value="0.005"), "/rule/predicted/value", "too_many_decimals"),
+    "a next order as a number": (predicted(field="next_order_on"), "/rule/predicted/op", "wrong_operator"),
+    "a next order on no day": (predicted(field="next_order_on", op="on", value="soon"), "/rule/predicted/value", "date_syntax"),
     "an event of no name": ({"event": {"op": ">", "value": 1}}, "/rule/event/name", "missing"),
     "an unknown measure": (event(measure="median"), "/rule/event/measure", "unknown_value"),
     "a sum of nothing": (event(measure="sum"), "/rule/event/of", "missing"),
@@ -291,6 +334,7 @@ def test_a_segment_has_a_name_that_fits_into_a_path(name: str) -> None:
 def test_the_contract_names_what_the_domain_knows() -> None:
     assert [*Op] == [*get_args(OpName)]
     assert [*Field] == [*get_args(FieldName)]
+    assert [*Predicted] == [*get_args(PredictedName)]
     assert [*Measure] == [*get_args(MeasureName)]
 
 

@@ -19,9 +19,21 @@ from ecrm.domain.consent import Channel, State, Subject
 from ecrm.domain.customers import Kind
 from ecrm.domain.errors import Flaw, Invalid
 from ecrm.domain.events import Event
-from ecrm.domain.facts import NO_SCORES, UNKNOWN, AllFacts, Facts, Occurrence, PlacedLine, PlacedOrder, RowFacts, occurrences
+from ecrm.domain.facts import (
+    NO_SCORES,
+    UNKNOWN,
+    AllFacts,
+    Facts,
+    Occurrence,
+    PlacedLine,
+    PlacedOrder,
+    RowFacts,
+    Scores,
+    occurrences,
+)
 from ecrm.domain.judging import Reason, Verdict, judge, judge_of, judges, measure, position
 from ecrm.domain.orders import Line
+from ecrm.domain.predictions import Prediction
 from ecrm.domain.segments import (
     DEEPEST,
     MOST_CONDITIONS,
@@ -86,6 +98,8 @@ HAS_NOT: dict[str, Any] = {
     "has no dearest product": {"event": {"name": "Product Viewed", "measure": "max", "of": "price", "op": "missing"}},
     "is no champion": {"not": {"stats": {"field": "rfm.group", "currency": "EUR", "op": "is", "value": "champions"}}},
     "was never seen": {"stats": {"field": "last_seen_days", "op": "missing"}},
+    "is predicted nothing": {"predicted": {"field": "p_alive", "currency": "EUR", "op": "missing"}},
+    "is not likely to be a customer": {"not": {"predicted": {"field": "p_alive", "currency": "EUR", "op": ">=", "value": 0}}},
     "is in no life cycle that a night has worked out": {"stats": {"field": "lifecycle", "op": "missing"}},
 }
 HAS_NOT_BY_FACTS: dict[str, Any] = {
@@ -111,6 +125,10 @@ HAS: dict[str, Any] = {
     "bought more than nine days ago": {"stats": {"field": "recency_days", "op": ">", "value": 9}},
     "a mean of less than 50": {"stats": {"field": "mean_order_value", "currency": "EUR", "op": "<", "value": "50"}},
     "a least price below 50": {"event": {"name": "x", "measure": "min", "of": "price", "op": "<", "value": 50}},
+    "unlikely to be a customer still": {"predicted": {"field": "p_alive", "currency": "EUR", "op": "<=", "value": 1}},
+    "an order that is not to come soon": {
+        "predicted": {"field": "next_order_on", "currency": "EUR", "op": "after", "value": "2026-01-01"}
+    },
     "denied": {"consent": {"channel": "email", "topic": "news", "state": "denied"}},
     "an anniversary": {"anniversary": {"path": "first_order_at", "within_days": 366}},
 }
@@ -165,7 +183,19 @@ BUYER = AllFacts(
         count((an_agreement(placed_at=NOON - timedelta(days=40)),), lambda _: UTC),
         behaviour=recount(NEVER_SEEN, (Act("1", "Product Viewed", NOON - timedelta(hours=1)),)),
     ),
-    scores=NO_SCORES,
+    scores=Scores(
+        predictions={
+            "EUR": Prediction(
+                p_alive=0.61234567,
+                orders_30=0.1,
+                orders_90=0.25,
+                orders_365=1 / 3,
+                value_minor=4_250,
+                next_order_on=date(2026, 12, 24),
+                is_weak=True,
+            )
+        }
+    ),
     attributes={"plan": "gold"},
     identifiers=frozenset({Kind.EMAIL}),
     consents={Subject(Channel.EMAIL, "news"): State.DENIED},
@@ -213,6 +243,34 @@ EXPLAINED: dict[str, tuple[dict[str, Any], Facts, Truth, list[tuple[str, Any, Tr
         BUYER,
         True,
         [("/event", Decimal("7.50"), True)],
+    ),
+    "what is predicted, as it is shown": (
+        {
+            "and": [
+                {"predicted": {"field": "p_alive", "currency": "EUR", "op": "=", "value": Decimal("0.6123")}},
+                {"predicted": {"field": "orders_30", "currency": "EUR", "op": ">", "value": 0}},
+                {"predicted": {"field": "orders_90", "currency": "EUR", "op": "<=", "value": Decimal("0.25")}},
+                {"predicted": {"field": "orders_365", "currency": "EUR", "op": "between", "value": [0, 1]}},
+                {"predicted": {"field": "clv", "currency": "EUR", "op": ">=", "value": "42.50"}},
+                {"predicted": {"field": "next_order_on", "currency": "EUR", "op": "on", "value": "2026-12-24"}},
+            ]
+        },
+        BUYER,
+        True,
+        [
+            ("/and/0/predicted", Decimal("0.6123"), True),
+            ("/and/1/predicted", Decimal("0.1000"), True),
+            ("/and/2/predicted", Decimal("0.2500"), True),
+            ("/and/3/predicted", Decimal("0.3333"), True),
+            ("/and/4/predicted", 4_250, True),
+            ("/and/5/predicted", "2026-12-24", True),
+        ],
+    ),
+    "what is predicted in another currency": (
+        {"predicted": {"field": "clv", "currency": "USD", "op": ">=", "value": "0.00"}},
+        BUYER,
+        False,
+        [("/predicted", None, False)],
     ),
     "days": (
         {"stats": {"field": "recency_days", "op": ">", "value": 30}},

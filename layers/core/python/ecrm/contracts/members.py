@@ -9,7 +9,17 @@ from pydantic import Field
 from ecrm.application.segments import Explained, Preview, SegmentDetails, SegmentView
 from ecrm.domain import instants, money
 from ecrm.domain.judging import Reason, Verdict
-from ecrm.domain.segments import MONEY, OrderAmount, OrderCondition, Rule, Segment, StatsCondition, refuse_too_large
+from ecrm.domain.segments import (
+    MONEY,
+    OrderAmount,
+    OrderCondition,
+    Predicted,
+    PredictedCondition,
+    Rule,
+    Segment,
+    StatsCondition,
+    refuse_too_large,
+)
 
 from .customers import json_of
 from .fields import Answer, Body
@@ -160,6 +170,8 @@ def _seen(reason: Reason) -> Any:
     currency = None
     match reason.condition:
         case StatsCondition(field, _, said) if field in MONEY:
+            currency = said
+        case PredictedCondition(Predicted.CLV, said):
             currency = said
         case OrderCondition(of=OrderAmount.NET_REVENUE, currency=said):
             currency = said

@@ -49,6 +49,8 @@ from ecrm.domain.segments import (
     OrderCondition,
     OrderField,
     OrderFilter,
+    Predicted,
+    PredictedCondition,
     ProfileCondition,
     PropertyFilter,
     Rule,
@@ -329,6 +331,45 @@ class StatsConditionBody(_Compares):
         return StatsCondition(segments.Field(self.field), Comparison(Op(self.op), self.value), self.currency)
 
 
+PredictedName = Literal["clv", "p_alive", "next_order_on", "orders_30", "orders_90", "orders_365"]
+
+
+class PredictedConditionBody(_Compares):
+    """What is expected of a customer in one currency, by last night's model.
+
+    `clv` is the expected net revenue in the company's horizon, as a decimal; `p_alive` from 0 to 1 the probability that they are
+    still a customer; `orders_30`, `orders_90` and `orders_365` the expected days with an order; `next_order_on` the day by which
+    an order is as likely as not. Probabilities and orders are compared as they are shown, to four decimals.
+    """
+
+    field: PredictedName
+    currency: Currency
+    op: OpName
+    value: Value = None
+
+    @classmethod
+    def _ops(cls, said: Mapping[str, Any]) -> frozenset[Op]:
+        return c.PRESENCE | (c.DATED if said["field"] == Predicted.NEXT_ORDER_ON else c.NUMERIC)
+
+    @classmethod
+    def _take(cls, op: Op, value: Any, said: Mapping[str, Any]) -> Any:
+        if said["field"] == Predicted.CLV:
+            return _taken(op, value, _minor(said["currency"]))
+        return _taken(op, value, _probability if said["field"] == Predicted.P_ALIVE else _number)
+
+    def to_condition(self) -> Condition:
+        return PredictedCondition(Predicted(self.field), self.currency, Comparison(Op(self.op), self.value))
+
+
+def _probability(value: Any) -> int | Decimal:
+    probability = _number(value)
+    if probability < 0:
+        raise PydanticKnownError("greater_than_equal", {"ge": 0})
+    if probability > 1:
+        raise PydanticKnownError("less_than_equal", {"le": 1})
+    return probability
+
+
 def _if_needed[T](value: T | None, *, is_needed: bool, what: str) -> T | None:
     if is_needed and value is None:
         raise PydanticCustomError("missing", f"{what} is needed here")
@@ -573,6 +614,7 @@ class RuleBody(_OneOf):
     not_: "RuleBody | None" = Field(default=None, alias="not")
     profile: ProfileConditionBody | None = None
     stats: StatsConditionBody | None = None
+    predicted: PredictedConditionBody | None = None
     event: EventConditionBody | None = None
     order: OrderConditionBody | None = None
     segment: SegmentConditionBody | None = None
@@ -680,6 +722,11 @@ def _stats(said: StatsCondition) -> dict[str, Any]:
     return {"field": said.field.value, "currency": said.currency, **_comparison(said.comparison, in_money)}
 
 
+def _predicted(said: PredictedCondition) -> dict[str, Any]:
+    in_money = said.currency if said.field is Predicted.CLV else None
+    return {"field": said.field.value, "currency": said.currency, **_comparison(said.comparison, in_money)}
+
+
 def _event(said: EventCondition) -> dict[str, Any]:
     return {
         "name": said.name,
@@ -738,6 +785,7 @@ def _sample(said: SampleCondition) -> dict[str, Any]:
 _CONDITIONS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     ProfileCondition: _profile,
     StatsCondition: _stats,
+    PredictedCondition: _predicted,
     EventCondition: _event,
     OrderCondition: _order,
     SegmentCondition: lambda said: {"id": said.segment},

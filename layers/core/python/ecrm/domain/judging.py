@@ -15,6 +15,7 @@ from typing import Any
 from .bounds import Bounds, bought, happened
 from .comparisons import Test, Truth, predicate_of, truth_of_count
 from .facts import UNKNOWN, Facts, Occurrence, PlacedLine, PlacedOrder
+from .predictions import Prediction, rounded
 from .segments import (
     BIRTHDAY,
     FIRST_ORDER,
@@ -34,6 +35,8 @@ from .segments import (
     OrderCondition,
     OrderField,
     OrderFilter,
+    Predicted,
+    PredictedCondition,
     ProfileCondition,
     PropertyFilter,
     Rule,
@@ -314,6 +317,30 @@ _FIELDS: Mapping[Field, Callable[[Moment, str], _Look]] = {
 }
 
 
+def _predicted(condition: PredictedCondition, moment: Moment) -> tuple[_Look, _Sentence]:
+    currency, value = condition.currency, _PREDICTED[condition.field]
+
+    def look(facts: Facts) -> Any:
+        prediction = facts.scores.predictions.get(currency)
+        return None if prediction is None else value(prediction)
+
+    return look, predicate_of(condition.comparison, moment)
+
+
+def _next_order_on(prediction: Prediction) -> str | None:
+    return prediction.next_order_on.isoformat() if prediction.next_order_on else None
+
+
+_PREDICTED: Mapping[Predicted, Callable[[Prediction], Any]] = {
+    Predicted.CLV: attrgetter("value_minor"),
+    Predicted.P_ALIVE: lambda prediction: rounded(prediction.p_alive),
+    Predicted.NEXT_ORDER_ON: _next_order_on,
+    Predicted.ORDERS_30: lambda prediction: rounded(prediction.orders_30),
+    Predicted.ORDERS_90: lambda prediction: rounded(prediction.orders_90),
+    Predicted.ORDERS_365: lambda prediction: rounded(prediction.orders_365),
+}
+
+
 def _event(condition: EventCondition, moment: Moment) -> tuple[_Look, _Sentence]:
     name, within = condition.name, span(condition.window, moment)
     bound = happened(name, within, moment.now)
@@ -429,6 +456,7 @@ def _of_order(chooses: OrderFilter, moment: Moment) -> Callable[[PlacedOrder | P
 _READY: Mapping[type, Callable[[Any, Moment], tuple[_Look, _Sentence]]] = {
     ProfileCondition: _profile,
     StatsCondition: _stats,
+    PredictedCondition: _predicted,
     EventCondition: _event,
     OrderCondition: _order,
     ConsentCondition: _consent,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,3 +22,8 @@ class Prediction:
     value_minor: int
     next_order_on: date | None
     is_weak: bool
+
+
+def rounded(expected: float) -> Decimal:
+    """Round to four decimals: as a probability or a number of orders is shown, so it is compared."""
+    return Decimal(f"{expected:.4f}")

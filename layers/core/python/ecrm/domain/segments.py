@@ -55,6 +55,17 @@ NAMED = frozenset({Field.RFM_GROUP, Field.LIFECYCLE})
 """Fields whose values are names; those of all others are numbers."""
 
 
+class Predicted(StrEnum):
+    """What is expected of a customer in a currency (`predictions.Prediction`), live, by last night's model."""
+
+    CLV = "clv"
+    P_ALIVE = "p_alive"
+    NEXT_ORDER_ON = "next_order_on"
+    ORDERS_30 = "orders_30"
+    ORDERS_90 = "orders_90"
+    ORDERS_365 = "orders_365"
+
+
 class Measure(StrEnum):
     COUNT = "count"
     SUM = "sum"
@@ -100,6 +111,15 @@ class StatsCondition:
     field: Field
     comparison: Comparison
     currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedCondition:
+    """Nothing is predicted of who has not bought in the currency, and before the first night; then all fails but `missing`."""
+
+    field: Predicted
+    currency: str
+    comparison: Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +205,7 @@ class SampleCondition:
 type Condition = (
     ProfileCondition
     | StatsCondition
+    | PredictedCondition
     | EventCondition
     | OrderCondition
     | SegmentCondition
@@ -214,6 +235,7 @@ type Rule = And | Or | Not | Condition
 NAMES: Mapping[type, str] = {
     ProfileCondition: "profile",
     StatsCondition: "stats",
+    PredictedCondition: "predicted",
     EventCondition: "event",
     OrderCondition: "order",
     SegmentCondition: "segment",
