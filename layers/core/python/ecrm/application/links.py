@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ecrm.domain.errors import NotFound
-from ecrm.domain.links import Language, Link, Purpose, key_id_of, seal, unseal
+from ecrm.domain.links import Keyring, Language, Link, Purpose, key_id_of, seal, unseal
 from ecrm.domain.sites import Site
 
 from .orders import OrderView, find_order, read_order
@@ -26,11 +26,14 @@ def make_order_link(site: str, order_id: str, language: Language | None, *, keys
 
 
 def open_link(token: str, purpose: Purpose, *, keys: LinkKeys) -> Link:
-    """Read a token. Raises NotFound. A key that is not known yet may have been made since the keys were last read."""
+    """Read a token. Raises NotFound."""
+    return unseal(token, purpose, ring_for(token, keys))
+
+
+def ring_for(token: str, keys: LinkKeys) -> Keyring:
+    """Give the keys; one that is not known yet may have been made since they were last read."""
     ring = keys.ring()
-    if key_id_of(token) not in ring.secrets:
-        ring = keys.ring(fresh=True)
-    return unseal(token, purpose, ring)
+    return ring if key_id_of(token) in ring.secrets else keys.ring(fresh=True)
 
 
 def read_public_order(token: str, *, keys: LinkKeys, orders: Orders, sites: Sites) -> PublicOrder:

@@ -1,7 +1,8 @@
-"""Links for people: a token says which page of whose order it opens, and is worth nothing once a bit of it is changed.
+"""Links for people: a token says which page it opens, and is worth nothing once a bit of it is changed.
 
-A token is base64url without padding of a truncated HMAC-SHA-256 and the fields that it covers: version, key id, purpose, site,
-order and language. It is written in one way only, and holds nothing personal.
+A token is base64url without padding of a truncated HMAC-SHA-256 and the fields that it covers: version, key id, purpose, two that
+say what is opened, and language. An order's are site and order; a report's are its night and when the link ends, in seconds since
+1970. It is written in one way only, and holds nothing personal.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from .errors import NotFound
@@ -23,6 +25,7 @@ class Purpose(StrEnum):
     """What a link is for; it opens nothing else."""
 
     ORDER_STATUS = "order"
+    REPORT = "report"
 
 
 class Language(StrEnum):
@@ -44,6 +47,15 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportLink:
+    """`expires_at` is a whole second; `language` as above."""
+
+    night: date
+    expires_at: datetime
+    language: Language | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Keyring:
     """Secrets by key id; new links are made with the `current` one, and whatever is in the ring opens old ones."""
 
@@ -53,25 +65,53 @@ class Keyring:
 
 def seal(link: Link, ring: Keyring) -> str:
     """Make the token of a link; the same link and key give the same token."""
-    body = "\0".join((VERSION, ring.current, link.purpose, link.site, link.order_id, link.language or "")).encode()
-    return urlsafe_b64encode(_mac(body, ring.secrets[ring.current]) + body).decode().rstrip("=")
+    return _sealed(ring, link.purpose, link.site, link.order_id, link.language)
 
 
 def unseal(token: str, purpose: str, ring: Keyring) -> Link:
     """Read a token that was made for this purpose. Raises NotFound, for whatever reason, in the same words."""
-    raw = _raw(token)
-    mac, body = raw[:SEAL_BYTES], raw[SEAL_BYTES:]
-    secret = ring.secrets.get(_key_id(body))
-    if secret is not None and hmac.compare_digest(mac, _mac(body, secret)):
-        version, _, said, site, order_id, language = body.decode().split("\0")
-        if (version, said) == (VERSION, purpose):
-            return Link(said, site, order_id, Language(language) if language else None)
-    raise NotFound("there is nothing behind this link", code="link_not_found")
+    site, order_id, language = _unsealed(token, purpose, ring)
+    return Link(purpose, site, order_id, language)
+
+
+def seal_report(link: ReportLink, ring: Keyring) -> str:
+    """Make the token of a link to a report."""
+    ends = str(int(link.expires_at.timestamp()))
+    return _sealed(ring, Purpose.REPORT, link.night.isoformat(), ends, link.language)
+
+
+def unseal_report(token: str, ring: Keyring, now: datetime) -> ReportLink:
+    """Read a token of a report. Raises NotFound as `unseal` does, also for a link that has ended."""
+    night, ends, language = _unsealed(token, Purpose.REPORT, ring)
+    link = ReportLink(date.fromisoformat(night), datetime.fromtimestamp(int(ends), UTC), language)
+    if now >= link.expires_at:
+        raise _nothing()
+    return link
 
 
 def key_id_of(token: str) -> str:
     """Name the key that a token says it was made with; nothing vouches for that yet."""
     return _key_id(_raw(token)[SEAL_BYTES:])
+
+
+def _sealed(ring: Keyring, purpose: str, first: str, second: str, language: Language | None) -> str:
+    body = "\0".join((VERSION, ring.current, purpose, first, second, language or "")).encode()
+    return urlsafe_b64encode(_mac(body, ring.secrets[ring.current]) + body).decode().rstrip("=")
+
+
+def _unsealed(token: str, purpose: str, ring: Keyring) -> tuple[str, str, Language | None]:
+    raw = _raw(token)
+    mac, body = raw[:SEAL_BYTES], raw[SEAL_BYTES:]
+    secret = ring.secrets.get(_key_id(body))
+    if secret is not None and hmac.compare_digest(mac, _mac(body, secret)):
+        version, _, said, first, second, language = body.decode().split("\0")
+        if (version, said) == (VERSION, purpose):
+            return first, second, Language(language) if language else None
+    raise _nothing()
+
+
+def _nothing() -> NotFound:
+    return NotFound("there is nothing behind this link", code="link_not_found")
 
 
 def _mac(body: bytes, secret: bytes) -> bytes:
