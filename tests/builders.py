@@ -2,15 +2,44 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
+from ecrm.analytics.forecasts import Check, CheckedRepeats, CurrencyModel, Source
+from ecrm.analytics.purchasing import Purchasing
+from ecrm.analytics.spending import Spending
 from ecrm.contracts.sites import PutSiteBody
 from ecrm.domain.events import Event
 from ecrm.domain.messages import MESSAGE_SHARD, Policy, Send
 from ecrm.domain.sites import Site
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+A_MODEL = CurrencyModel(
+    purchasing=Purchasing(r=0.5248, alpha=6.1829 * 7, a=0.8914, b=1.6137),
+    spending=Spending(p=6.25, q=3.74, gamma=1_544.0),
+    purchasing_source=Source.OWN,
+    spending_source=Source.POOLED,
+    buyers=2_357,
+    repeat_buyers=1_124,
+    fitted_on=date(2026, 11, 19),
+    is_weak=False,
+    check=Check(
+        as_of=date(2026, 7, 31),
+        until=date(2026, 11, 19),
+        purchasing_source=Source.OWN,
+        spending_source=Source.BUILT_IN,
+        customers=1_900,
+        expected_orders=812.5,
+        actual_orders=800,
+        expected_value_minor=2_500_050,
+        actual_value_minor=2_400_000,
+        by_repeats=(
+            CheckedRepeats(repeats=0, customers=1_100, expected_orders=300.25, actual_orders=320),
+            CheckedRepeats(repeats=10, customers=800, expected_orders=512.25, actual_orders=480),
+        ),
+    ),
+)
+"""Of a shop with some thousand buyers, whose purchases are those of CDNOW's customers."""
 
 
 def an_order(**changes: Any) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The files of a night: each is read as it was written, and what is decided is written once."""
 
+import gzip
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -11,6 +13,9 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError
 
 from ecrm.analytics.counters import count
+from ecrm.analytics.forecasts import Horizon
+from ecrm.analytics.histories import CurrencyHistories, Histories, History, HistoryCounts, Since, Spend, SpendCounts
+from ecrm.analytics.reporting import CurrencyCounts, GroupCounts, OutlookCounts, ReportCounts, ReturnCounts, ScoreCounts
 from ecrm.analytics.rfm import CELLS, GroupTable, RfmCounts, RfmScale
 from ecrm.analytics.rhythm import SecondPurchaseCounts
 from ecrm.analytics.scoring import NightThresholds
@@ -33,6 +38,7 @@ from ecrm.domain.lifecycle import Stage, Thresholds
 from ecrm.domain.ready_made_segments import ready_made
 from ecrm.domain.segments import Segment
 from ecrm.files.nights import S3NightFiles
+from tests.builders import A_MODEL
 from tests.cloud import Cloud
 from tests.faults import on, refused_with, tapped
 from tests.properties.rules import a_rule
@@ -45,7 +51,7 @@ DRAW = Random(3)
 PLAN = NightPlan(
     place=PLACE,
     scheduled_at=datetime(2026, 11, 22, 1, 30, tzinfo=UTC),
-    settings=NightSettings(time_zone="Asia/Tehran", lifecycle=LIFECYCLE, groups=GROUPS),
+    settings=NightSettings(time_zone="Asia/Tehran", lifecycle=LIFECYCLE, groups=GROUPS, horizon=Horizon(days=90)),
     segments=(
         *(replace(each, version=2) for each in ready_made("EUR").values()),
         *(
@@ -72,11 +78,40 @@ ROWS = (
 )
 COARSE = count(range(3))
 COARSE.is_coarse = True
-COUNTS = NightCounts(
-    {"EUR": RfmCounts(count([1, 2]), COARSE, count([5, 5, 10**15]))}, SecondPurchaseCounts(count([3]), count([4, 4]), 9)
+HISTORIES = CurrencyHistories(
+    Histories(
+        HistoryCounts({History(2, 30, 400): 3, History(0, 9, 9): 1}, {History(2, 30, 400): 12_000, History(0, 9, 9): 0}, 1),
+        SpendCounts({Spend(2, 4_000): 3}, 2),
+        4,
+        16_000,
+    ),
+    since={0: Since(1, 0, 0), 2: Since(3, 5, 9_900)},
 )
-THRESHOLDS = NightThresholds(lifecycle=LIFECYCLE, scales={"EUR": SCALE, "USD": SCALE}, groups=GROUPS)
-SCORES = ShardScores({"c1": Scored(Stage.AT_RISK, {"s1": 3, "s2": 7}), "c2": Scored(None, {})}, unreadable=1, from_facts=2)
+SCORES_OF_EUR = ScoreCounts(
+    {(5, 4): GroupCounts(2, 9_000)},
+    OutlookCounts(
+        2, 1, 1_500_000, 20, 60, 240, 7_700, {7: 1, 9: 1}, {2_000: GroupCounts(1, 2_700), 5_000: GroupCounts(1, 5_000)}
+    ),
+)
+COUNTS = NightCounts(
+    {"EUR": RfmCounts(count([1, 2]), COARSE, count([5, 5, 10**15]))},
+    SecondPurchaseCounts(count([3]), count([4, 4]), 9),
+    {"EUR": HISTORIES, "JPY": CurrencyHistories()},
+    ReportCounts(ReturnCounts(3, 1, {30: 2}, {30: 1}), {"EUR": CurrencyCounts({24_300: 5}, cohorts={24_300: 1})}),
+)
+THRESHOLDS = NightThresholds(
+    lifecycle=LIFECYCLE,
+    scales={"EUR": SCALE, "USD": SCALE},
+    groups=GROUPS,
+    models={"EUR": A_MODEL, "USD": replace(A_MODEL, check=None, failure="it did not converge", is_weak=True)},
+    horizon=Horizon(days=400, discount_percent=7.5),
+)
+SCORES = ShardScores(
+    {"c1": Scored(Stage.AT_RISK, {"s1": 3, "s2": 7}), "c2": Scored(None, {})},
+    unreadable=1,
+    from_facts=2,
+    by_currency={"EUR": SCORES_OF_EUR},
+)
 MOVES = ShardMoves(
     Tally(
         customers=2,
@@ -87,6 +122,7 @@ MOVES = ShardMoves(
         left={"s2": 1},
         stages={Stage.NEW: 2},
         moves={Stage.PROSPECT: {Stage.NEW: 1, Stage.PROSPECT: 1}},
+        scores={"EUR": SCORES_OF_EUR},
     ),
     (Move("c1", ("s1",), ("s2", "s3"), (Stage.PROSPECT, Stage.NEW)), Move("c2", ("s1",))),
 )
@@ -138,9 +174,13 @@ def test_a_file_is_read_as_it_was_written(cloud: Cloud, name: str) -> None:
     [
         (lambda files, at: files.write_plan(replace(PLAN, scheduled_at=PLAN.scheduled_at + timedelta(at))), FILES["plan"][1]),
         (lambda files, at: files.write_snapshot(PLACE, 9, ROWS[at:]), rows),
+        (
+            lambda files, at: files.write_thresholds(PLACE, replace(THRESHOLDS, horizon=Horizon(days=90 + at))),
+            FILES["thresholds"][1],
+        ),
         (lambda files, at: files.write_scores(PLACE, 255, replace(SCORES, unreadable=at)), FILES["scores"][1]),
     ],
-    ids=["plan", "snapshot", "scores"],
+    ids=["plan", "snapshot", "thresholds", "scores"],
 )
 def test_what_is_decided_is_written_once(cloud: Cloud, write: Callable[[S3NightFiles, int], None], read: Read) -> None:
     files = S3NightFiles(cloud.s3, "nights")
@@ -148,6 +188,23 @@ def test_what_is_decided_is_written_once(cloud: Cloud, write: Callable[[S3NightF
     first = read(files)
     write(files, 1)
     assert first == read(files)
+
+
+def test_what_a_night_wrote_before_anything_was_predicted_can_be_read(cloud: Cloud) -> None:
+    """The night after it begins with that."""
+    files = S3NightFiles(cloud.s3, "nights")
+    files.write_thresholds(PLACE, THRESHOLDS)
+    files.write_scores(PLACE, 255, SCORES)
+    for name, old in (
+        ("thresholds.json", lambda said: {each: said[each] for each in ("lifecycle", "scales", "cells")}),
+        ("scores/255.ndjson", lambda said: said[:2]),
+    ):
+        key = f"nights/2026-11-22/7/{name}.gz"
+        first, *others = gzip.decompress(cloud.s3.get_object(Bucket="nights", Key=key)["Body"].read()).splitlines()
+        lines = [json.dumps(old(json.loads(first))).encode(), *others]
+        cloud.s3.put_object(Bucket="nights", Key=key, Body=gzip.compress(b"\n".join(lines)))
+    assert replace(THRESHOLDS, models={}, horizon=Horizon()) == files.thresholds(PLACE)
+    assert replace(SCORES, by_currency={}) == files.scores(PLACE, 255)
 
 
 def test_what_follows_is_the_same_to_the_byte_whenever_it_is_written(cloud: Cloud) -> None:

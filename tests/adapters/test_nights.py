@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from ecrm import bootstrap
+from ecrm.analytics.forecasts import Horizon
 from ecrm.analytics.rfm import CELLS, GroupTable, RfmScale, Scale
 from ecrm.analytics.scoring import NightThresholds
 from ecrm.application.segment_ports import Night, Pointer
@@ -17,7 +18,7 @@ from ecrm.store.keys import SHARDS
 from ecrm.store.memberships import DynamoMemberships
 from ecrm.store.nights import DynamoMoveEvents
 from tests.adapters.people import here
-from tests.builders import NOON
+from tests.builders import A_MODEL, NOON
 from tests.cloud import Cloud
 
 DAY = date(2026, 11, 20)
@@ -25,6 +26,8 @@ THRESHOLDS = NightThresholds(
     lifecycle=Thresholds(at_risk_days=60, lost_days=120, at_risk_factor=2.1, lost_factor=1 / 3, loyal_days=5, won_back_days=7),
     scales={"EUR": RfmScale(Scale((739_000,)), Scale(()), Scale((1, 10**15)))},
     groups=GroupTable(tuple(tuple(name.upper() for name in row) for row in CELLS)),
+    models={"EUR": A_MODEL, "JPY": replace(A_MODEL, check=None, failure="it did not converge", is_weak=True)},
+    horizon=Horizon(days=730, discount_percent=0.1 + 0.2),
 )
 WHOLE = Night(
     night=DAY,
@@ -73,6 +76,18 @@ def test_a_night_and_the_pointer_are_written_together_or_not_at_all() -> None:
     published = replace(PLANNED, state=NightState.PUBLISHED, version=2)
     assert nights.write(published, pointer=replace(first, generations=Generations(1, 1), version=2))
     assert (published, 1) == (nights.find(DAY), nights.pointer().generations.published)
+
+
+def test_a_night_before_anything_was_predicted_can_be_read(cloud: Cloud) -> None:
+    """Readers go by the last one until the next."""
+    nights = bootstrap.nights()
+    nights.write(WHOLE, pointer=Pointer(generations=Generations(7, 7), night=DAY, thresholds=THRESHOLDS, version=1))
+    for item in cloud.items("2026-11-20") + cloud.items("CONTROL"):
+        for name in ("models", "horizon"):
+            del item["thresholds"]["M"][name]
+        cloud.dynamodb.put_item(TableName="table", Item=item)
+    before = replace(THRESHOLDS, models={}, horizon=Horizon())
+    assert (replace(WHOLE, thresholds=before), before) == (nights.find(DAY), nights.pointer().thresholds)
 
 
 def test_a_night_goes_after_four_hundred_days(cloud: Cloud) -> None:

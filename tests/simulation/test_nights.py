@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ecrm.analytics.scoring import scores_of
+from ecrm.analytics.scoring import scorer
 from ecrm.application.night_ports import Place
 from ecrm.application.nights import Planned
 from ecrm.domain.errors import Conflict, NotFound
@@ -49,10 +49,8 @@ def undisturbed() -> tuple[Company, int]:
 def test_a_night_finds_exactly_those_whom_each_rule_means() -> None:
     """Whether the row says so or the facts: by the predicate of G1, with the thresholds of the night."""
     twin, _ = undisturbed()
-    thresholds = twin.thresholds(Place(TODAY, 2))
-    told = [
-        member.told | {"scores": scores_of(member.row.statistics, thresholds, TODAY)} for member in company().members.values()
-    ]
+    score = scorer(twin.thresholds(Place(TODAY, 2)), TODAY)
+    told = [member.told | {"scores": score(member.row.statistics)} for member in company().members.values()]
 
     def means(name: str, customer: dict[str, Any]) -> bool:
         if name == "quiet":

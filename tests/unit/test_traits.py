@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecrm.analytics.rfm import RfmScale, Scale
-from ecrm.analytics.scoring import NightThresholds, scores_of
+from ecrm.analytics.scoring import NightThresholds, scorer
 from ecrm.application.traits import CopiedTraits, listed_from
 from ecrm.domain.facts import NO_SCORES, Rfm, Scores
 from ecrm.domain.lifecycle import Stage, Thresholds
@@ -105,6 +105,7 @@ def test_a_customer_is_scored_by_the_nights_thresholds_in_each_currency_that_it_
     known = RfmScale(Scale((NOON.date().toordinal() - 9,)), Scale((1, 2, 3)), Scale((1_000, 2_000, 3_000, 4_000)))
     thresholds = NightThresholds(lifecycle=Thresholds(at_risk_days=60, lost_days=120), scales={"EUR": known})
     row = replace(NOTHING, currencies={"EUR": part, "JPY": part}, purchases=purchases)
-    assert Scores({"EUR": Rfm(2, 3, 5, "at_risk")}, Stage.ACTIVE) == scores_of(row, thresholds, NOON.date())
-    assert NO_SCORES == scores_of(replace(row, is_outdated=True), thresholds, NOON.date())
-    assert Scores({}, Stage.PROSPECT) == scores_of(NOTHING, thresholds, NOON.date())
+    score = scorer(thresholds, NOON.date())
+    assert Scores({"EUR": Rfm(2, 3, 5, "at_risk")}, Stage.ACTIVE) == score(row)
+    assert NO_SCORES == score(replace(row, is_outdated=True))
+    assert Scores({}, Stage.PROSPECT) == score(NOTHING)

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple, Protocol
 
-from ecrm.analytics import rfm
+from ecrm.analytics import histories, rfm
+from ecrm.analytics.forecasts import Horizon
+from ecrm.analytics.histories import HistoriesByCurrency
+from ecrm.analytics.reporting import ReportCounts, ScoresByCurrency
 from ecrm.analytics.rfm import CountsByCurrency, GroupTable
 from ecrm.analytics.rhythm import FALL_BACK, SecondPurchaseCounts
 from ecrm.analytics.scoring import NightThresholds
@@ -45,6 +48,7 @@ class NightSettings:
         default_factory=lambda: Thresholds(at_risk_days=FALL_BACK.at_risk_days, lost_days=FALL_BACK.lost_days)
     )
     groups: GroupTable = field(default_factory=GroupTable)
+    horizon: Horizon = field(default_factory=Horizon)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,20 +92,27 @@ class StatisticsRows(Protocol):
 
 @dataclass(slots=True)
 class NightCounts:
-    """What the night's thresholds are made of; mergeable."""
+    """What the night's thresholds, its models and its report are made of; mergeable."""
 
     rfm: CountsByCurrency = field(default_factory=dict)
     second_purchases: SecondPurchaseCounts = field(default_factory=SecondPurchaseCounts)
+    histories: HistoriesByCurrency = field(default_factory=dict)
+    report: ReportCounts = field(default_factory=ReportCounts)
 
     def add(self, customer: CustomerStatistics, today: date) -> None:
         """Count one more customer. What is not known of an outdated row is not counted."""
         rfm.add(self.rfm, customer)
         if customer.purchases is not None:
             self.second_purchases.add(customer.purchases, today)
+        if not customer.is_outdated:
+            histories.add(self.histories, customer, today)
+            self.report.add(customer, today)
 
     def merge(self, other: "NightCounts") -> None:
         rfm.merge(self.rfm, other.rfm)
         self.second_purchases.merge(other.second_purchases)
+        histories.merge(self.histories, other.histories)
+        self.report.merge(other.report)
 
 
 class Scored(NamedTuple):
@@ -113,11 +124,15 @@ class Scored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ShardScores:
-    """`unreadable` are those whose row or facts are corrupt, `from_facts` those for whom the facts were read."""
+    """`unreadable` are those whose row or facts are corrupt, `from_facts` those for whom the facts were read.
+
+    `by_currency` sums up how the others were scored, and what is predicted of them.
+    """
 
     customers: Mapping[str, Scored]
     unreadable: int = 0
     from_facts: int = 0
+    by_currency: ScoresByCurrency = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +157,7 @@ class Tally:
     left: dict[str, int] = field(default_factory=dict)
     stages: dict[Stage, int] = field(default_factory=dict)
     moves: dict[Stage, dict[Stage, int]] = field(default_factory=dict)
+    scores: ScoresByCurrency = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Plan → snapshot, by groups of shards → summarise → score, by the same → publish → tell, by the same. A step reads what the
 steps before have left in the bucket and leaves there what the next ones read. What is decided is written once: the plan, the rows
-of a shard, the scores of a shard. All else follows from these, so that whoever dies, the same comes of it.
+of a shard, the thresholds with the models, the scores of a shard. All else follows from these, so that whoever dies, the same
+comes of it.
 
 Scoring writes memberships under a generation that nobody counts until publishing, by one write, says so (domain/nights.py);
 publishing needs the moves of all shards, which scoring writes last. Only then is anything told.
@@ -15,9 +16,10 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 
+from ecrm.analytics.reporting import ScoresByCurrency, add_scores, merge_scores
 from ecrm.analytics.rfm import RfmScale
 from ecrm.analytics.rhythm import Times, times
-from ecrm.analytics.scoring import NightThresholds, scores_of
+from ecrm.analytics.scoring import NightThresholds, scorer
 from ecrm.domain.errors import Conflict, NotFound, Unavailable
 from ecrm.domain.events import Event
 from ecrm.domain.facts import Facts, RowFacts, Scores
@@ -216,8 +218,10 @@ def _readable(stored: Iterable[StoredRow], rows: StatisticsRows) -> Iterator[Cus
 
 
 def summarise_night(place: Place, *, files: NightFiles) -> None:
-    """Make the thresholds of what all groups counted."""
+    """Make the thresholds of what all groups counted, and fit the models, beginning at those of the night before."""
     plan = _plan(place, files)
+    if files.thresholds(place) is not None:
+        return
     counts = NightCounts()
     for group in plan.groups:
         counts.merge(_found(files.counts(place, group), "counts"))
@@ -229,6 +233,7 @@ def summarise_night(place: Place, *, files: NightFiles) -> None:
             lifecycle=replace(lifecycle, at_risk_days=found.at_risk_days, lost_days=found.lost_days),
             scales={currency: RfmScale.of(each) for currency, each in sorted(counts.rfm.items())},
             groups=plan.settings.groups,
+            horizon=plan.settings.horizon,
         ),
     )
 
@@ -314,11 +319,10 @@ class _Bench:
     @classmethod
     def of(cls, plan: NightPlan, thresholds: NightThresholds, rows: StatisticsRows, facts_of: FactsOf) -> "_Bench":
         moment = plan.moment
-        today = moment.today
         return cls(
             plan,
             judges({segment.segment: segment.rule for segment in plan.segments}, moment),
-            lambda statistics: scores_of(statistics, thresholds, today),
+            scorer(thresholds, moment.today),
             rows,
             facts_of,
         )
@@ -326,12 +330,13 @@ class _Bench:
     def scores(self, stored: Iterable[StoredRow], before: Mapping[str, Scored], unreadable: list[Unreadable]) -> ShardScores:
         """Judge a shard's customers. Who cannot be read is where they were, as far as that is still a segment."""
         found: dict[str, Scored] = {}
+        by_currency: ScoresByCurrency = {}
         from_facts = corrupt = 0
         for each in stored:
             was = before.get(each.customer_id)
             since = was.since if was else {}
             try:
-                scored, was_read = self._judged(each, since)
+                scored, facts, was_read = self._judged(each, since)
             except Unavailable:
                 raise
             except Exception as error:  # noqa: BLE001 (whatever a corrupt one raises)
@@ -340,12 +345,14 @@ class _Bench:
                 scored = Scored(was.stage, {name: since[name] for name in since if name in self.judges}) if was else None
             else:
                 from_facts += was_read
+                if scored is not None:
+                    add_scores(by_currency, facts.statistics, facts.scores)
             if scored is not None:
                 found[each.customer_id] = scored
-        return ShardScores(found, corrupt, from_facts)
+        return ShardScores(found, corrupt, from_facts, by_currency)
 
-    def _judged(self, stored: StoredRow, since: Mapping[str, int]) -> tuple[Scored | None, bool]:
-        """Judge one customer, and say whether their facts were read; None where they are no more."""
+    def _judged(self, stored: StoredRow, since: Mapping[str, int]) -> tuple[Scored | None, Facts, bool]:
+        """Judge one customer, and say by what, and whether their facts were read; None where they are no more."""
         row = self.rows.read(stored)
         facts: Facts = RowFacts(stored.customer_id, row, self.score(row), row.traits)
         judged = {} if row.is_outdated else {name: judge.decide(facts) for name, judge in self.judges.items()}
@@ -354,12 +361,12 @@ class _Bench:
         if is_asked:
             every = self.facts_of(stored.customer_id, self.score)
             if every is None:
-                return None, True
+                return None, facts, True
             judged |= {name: self.judges[name].decide(every) for name in unknown}
             facts = every if row.is_outdated else facts
         generation = self.plan.place.generation
         members = {name: since.get(name, generation) for name in self.judges if judged[name]}
-        return Scored(facts.scores.lifecycle, members), is_asked
+        return Scored(facts.scores.lifecycle, members), facts, is_asked
 
 
 _NOWHERE = Scored(None, {})
@@ -375,7 +382,12 @@ def _changes(generation: int, before: Mapping[str, Scored], after: Mapping[str, 
 
 
 def _moved(plan: NightPlan, before: Mapping[str, Scored], scores: ShardScores) -> ShardMoves:
-    tally = Tally(customers=len(scores.customers), unreadable=scores.unreadable, from_facts=scores.from_facts)
+    tally = Tally(
+        customers=len(scores.customers),
+        unreadable=scores.unreadable,
+        from_facts=scores.from_facts,
+        scores=scores.by_currency,
+    )
     moves: list[Move] = []
     for customer_id in sorted(before.keys() | scores.customers.keys()):
         was, now = before.get(customer_id), scores.customers.get(customer_id)
@@ -459,7 +471,9 @@ def merged(tallies: Iterable[Tally]) -> Tally:
     """Sum up, each name in its order."""
     every = list(tallies)
     moves: dict[Stage, Counter[Stage]] = {}
+    scores: ScoresByCurrency = {}
     for each in every:
+        merge_scores(scores, each.scores)
         for stage, after in each.moves.items():
             moves.setdefault(stage, Counter()).update(after)
     return Tally(
@@ -471,6 +485,7 @@ def merged(tallies: Iterable[Tally]) -> Tally:
         left=_summed(each.left for each in every),
         stages=_summed(each.stages for each in every),
         moves={stage: _summed([moves[stage]]) for stage in sorted(moves)},
+        scores=scores,
     )
 
 

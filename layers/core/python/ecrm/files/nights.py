@@ -1,13 +1,13 @@
 """The files of a night: a folder for each night and generation, with an object for each shard, so that any grouping reads it.
 
 What is decided is put under the condition that nothing is there (`If-None-Match: *`): the one who comes second reads the first.
-Counters, thresholds and moves follow from that and are the same whoever writes them.
+Counters and moves follow from that and are the same whoever writes them.
 """
 
 import gzip
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import date
 from decimal import Decimal
 from io import BytesIO
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ecrm.analytics import models
 from ecrm.analytics.counters import ValueCounts
+from ecrm.analytics.forecasts import Horizon
 from ecrm.analytics.rfm import GroupTable, RfmCounts, RfmScale, Scale
 from ecrm.analytics.rhythm import SecondPurchaseCounts
 from ecrm.analytics.scoring import NightThresholds
@@ -38,6 +40,9 @@ from ecrm.domain.errors import Unavailable
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.lifecycle import Stage, Thresholds
 from ecrm.domain.segments import Segment
+
+from .histories import histories_of, histories_said
+from .reports import counts_of, counts_said, scores_of, scores_said
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -81,15 +86,15 @@ class S3NightFiles:
         return _thresholds_of(found) if found else None
 
     def write_thresholds(self, place: Place, thresholds: NightThresholds) -> None:
-        self._put(place, "thresholds.json.gz", [_thresholds(thresholds)])
+        self._put(place, "thresholds.json.gz", [_thresholds(thresholds)], once=True)
 
     def scores(self, place: Place, shard: int) -> ShardScores | None:
         lines = self._lines(place, f"scores/{shard:03}.ndjson.gz")
         if lines is None:
             return None
-        unreadable, from_facts = next(lines)
+        unreadable, from_facts, *by_currency = next(lines)
         scored = {customer_id: Scored(Stage(stage) if stage else None, since) for customer_id, stage, since in lines}
-        return ShardScores(scored, unreadable, from_facts)
+        return ShardScores(scored, unreadable, from_facts, scores_of(by_currency[0] if by_currency else {}))
 
     def write_scores(self, place: Place, shard: int, scores: ShardScores) -> None:
         self._put(place, f"scores/{shard:03}.ndjson.gz", _scores(scores), once=True)
@@ -99,7 +104,7 @@ class S3NightFiles:
         return ShardMoves(_tally_of(next(lines)), tuple(map(_move_of, lines))) if lines is not None else None
 
     def write_moves(self, place: Place, shard: int, moves: ShardMoves) -> None:
-        self._put(place, f"moves/{shard:03}.ndjson.gz", [asdict(moves.tally), *map(_move, moves.moves)])
+        self._put(place, f"moves/{shard:03}.ndjson.gz", [_tally(moves.tally), *map(_move, moves.moves)])
 
     def _object(self, place: Place, name: str) -> Any:
         lines = self._lines(place, name)
@@ -179,6 +184,7 @@ def _plan(plan: NightPlan) -> dict[str, Any]:
         "time_zone": plan.settings.time_zone,
         "lifecycle": asdict(plan.settings.lifecycle),
         "cells": plan.settings.groups.cells,
+        "horizon": asdict(plan.settings.horizon),
         "segments": [[each.segment, each.name, each.description, written(each.rule), each.version] for each in plan.segments],
         "groups": plan.groups,
         "base": [plan.base.night.isoformat(), plan.base.generation] if plan.base else None,
@@ -192,7 +198,10 @@ def _plan_of(place: Place, said: Mapping[str, Any]) -> NightPlan:
         place=place,
         scheduled_at=from_text(said["scheduled_at"]),
         settings=NightSettings(
-            time_zone=said["time_zone"], lifecycle=Thresholds(**said["lifecycle"]), groups=_groups_of(said["cells"])
+            time_zone=said["time_zone"],
+            lifecycle=Thresholds(**said["lifecycle"]),
+            groups=_groups_of(said["cells"]),
+            horizon=Horizon(**said["horizon"]),
         ),
         segments=tuple(
             Segment(
@@ -220,10 +229,13 @@ def _thresholds(thresholds: NightThresholds) -> dict[str, Any]:
         "lifecycle": asdict(thresholds.lifecycle),
         "scales": {currency: asdict(scale) for currency, scale in thresholds.scales.items()},
         "cells": thresholds.groups.cells,
+        "models": {currency: models.written(model) for currency, model in thresholds.models.items()},
+        "horizon": asdict(thresholds.horizon),
     }
 
 
 def _thresholds_of(said: Mapping[str, Any]) -> NightThresholds:
+    """Read also what a night wrote before anything was predicted: the night after it reads that."""
     return NightThresholds(
         lifecycle=Thresholds(**said["lifecycle"]),
         scales={
@@ -231,6 +243,8 @@ def _thresholds_of(said: Mapping[str, Any]) -> NightThresholds:
             for currency, scale in said["scales"].items()
         },
         groups=_groups_of(said["cells"]),
+        models={currency: models.read(model) for currency, model in said.get("models", {}).items()},
+        horizon=Horizon(**said.get("horizon", {})),
     )
 
 
@@ -244,6 +258,8 @@ def _counts(counts: NightCounts) -> dict[str, Any]:
         "back": _values(second.back),
         "away": _values(second.away),
         "longest": second.longest,
+        "histories": histories_said(counts.histories),
+        "report": counts_said(counts.report),
     }
 
 
@@ -251,6 +267,8 @@ def _counts_of(said: Mapping[str, Any]) -> NightCounts:
     return NightCounts(
         {currency: RfmCounts(*map(_values_of, measures)) for currency, measures in said["rfm"].items()},
         SecondPurchaseCounts(_values_of(said["back"]), _values_of(said["away"]), said["longest"]),
+        histories_of(said["histories"]),
+        counts_of(said["report"]),
     )
 
 
@@ -264,15 +282,19 @@ def _values_of(said: Sequence[Any]) -> ValueCounts:
 
 
 def _scores(scores: ShardScores) -> Iterator[Any]:
-    yield [scores.unreadable, scores.from_facts]
+    yield [scores.unreadable, scores.from_facts, scores_said(scores.by_currency)]
     for customer_id, (stage, since) in scores.customers.items():
         yield [customer_id, stage, since]
+
+
+def _tally(tally: Tally) -> dict[str, Any]:
+    return {each.name: getattr(tally, each.name) for each in fields(Tally)} | {"scores": scores_said(tally.scores)}
 
 
 def _tally_of(said: Mapping[str, Any]) -> Tally:
     stages = {Stage(stage): customers for stage, customers in said["stages"].items()}
     moves = {Stage(before): {Stage(stage): count for stage, count in after.items()} for before, after in said["moves"].items()}
-    return Tally(**{**said, "stages": stages, "moves": moves})
+    return Tally(**{**said, "stages": stages, "moves": moves, "scores": scores_of(said["scores"])})
 
 
 def _move(move: Move) -> list[Any]:

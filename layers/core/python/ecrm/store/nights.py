@@ -1,12 +1,14 @@
 """Nights, a row for each day, and the pointer, which says what readers see of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 
+from ecrm.analytics import models
+from ecrm.analytics.forecasts import Horizon
 from ecrm.analytics.rfm import CELLS, GroupTable, RfmScale, Scale
 from ecrm.analytics.scoring import NightThresholds
 from ecrm.application.ports import Page
@@ -119,13 +121,40 @@ def _pointer_of(item: Item) -> Pointer:
 
 
 def _thresholds(thresholds: NightThresholds) -> Item:
-    """Write the smallest values with each score by currency: recency's days, frequencies, amounts."""
+    """Write the smallest values with each score by currency: recency's days, frequencies, amounts; and the models."""
     said = {each.name: getattr(thresholds.lifecycle, each.name) for each in fields(Thresholds)}
     groups = {} if thresholds.groups.cells == CELLS else {"groups": thresholds.groups.cells}
     return {
-        "lifecycle": {name: Decimal(repr(value)) if isinstance(value, float) else value for name, value in said.items()},
+        "lifecycle": _exact(said),
         "scales": {currency: list(_cuts(scale)) for currency, scale in thresholds.scales.items()},
+        "models": {currency: _exact(models.written(model)) for currency, model in thresholds.models.items()},
+        "horizon": _exact(asdict(thresholds.horizon)),
     } | groups
+
+
+def _exact(said: Any) -> Any:
+    """Write floats as the decimals that are read back as the same floats."""
+    match said:
+        case float():
+            return Decimal(repr(said))
+        case dict():
+            return {name: _exact(value) for name, value in said.items()}
+        case list():
+            return [_exact(value) for value in said]
+        case _:
+            return said
+
+
+def _as_floats(said: Any) -> Any:
+    match said:
+        case Decimal():
+            return float(said)
+        case dict():
+            return {name: _as_floats(value) for name, value in said.items()}
+        case list():
+            return [_as_floats(value) for value in said]
+        case _:
+            return said
 
 
 def _cuts(scale: RfmScale) -> Iterator[tuple[int, ...]]:
@@ -141,6 +170,8 @@ def _thresholds_of(item: Mapping[str, Any]) -> NightThresholds:
         lifecycle=Thresholds(**said),
         scales={currency: RfmScale(*(Scale(tuple(cuts)) for cuts in measures)) for currency, measures in item["scales"].items()},
         groups=GroupTable(tuple(map(tuple, item["groups"]))) if "groups" in item else GroupTable(),
+        models={currency: models.read(_as_floats(model)) for currency, model in item.get("models", {}).items()},
+        horizon=Horizon(**_as_floats(item.get("horizon", {}))),
     )
 
 
