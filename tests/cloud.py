@@ -50,6 +50,7 @@ ENVIRONMENT = {
     "NIGHTS_BUCKET": "nights",
     "LIFECYCLE_DAYS": "180,365,3,90",
     "RFM_GROUPS": "",
+    "LIFETIME_VALUE": "365,10",
     "LOG_RETENTION_DAYS": "30",
     "TRANSACTIONAL_CONFIGURATION_SET": "transactional",
     "MARKETING_CONFIGURATION_SET": "marketing",

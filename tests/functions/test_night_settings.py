@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ecrm import bootstrap
+from ecrm.analytics.forecasts import Horizon
 from ecrm.analytics.rfm import CELLS, GroupTable
 from ecrm.application.night_ports import NightSettings, Place
 from ecrm.domain.lifecycle import Thresholds
@@ -27,7 +28,10 @@ def planned() -> NightSettings:
 @pytest.mark.usefixtures("cloud")
 def test_a_company_that_sets_nothing_has_the_usual_groups_and_times() -> None:
     assert planned() == NightSettings(
-        time_zone="UTC", lifecycle=Thresholds(at_risk_days=180, lost_days=365), groups=GroupTable(CELLS)
+        time_zone="UTC",
+        lifecycle=Thresholds(at_risk_days=180, lost_days=365),
+        groups=GroupTable(CELLS),
+        horizon=Horizon(days=365, discount_percent=10),
     )
 
 
@@ -36,10 +40,12 @@ def test_a_company_names_its_groups_and_sets_its_times(monkeypatch: pytest.Monke
     monkeypatch.setenv("TIME_ZONE", "Pacific/Auckland")
     monkeypatch.setenv("LIFECYCLE_DAYS", "30,60,5,14")
     monkeypatch.setenv("RFM_GROUPS", ",".join(NAMES))
+    monkeypatch.setenv("LIFETIME_VALUE", "730,7.5")
     settings = planned()
     assert settings == NightSettings(
         time_zone="Pacific/Auckland",
         lifecycle=Thresholds(at_risk_days=30, lost_days=60, loyal_days=5, won_back_days=14),
         groups=GroupTable(tuple(tuple(NAMES[first : first + 5]) for first in range(0, 25, 5))),
+        horizon=Horizon(days=730, discount_percent=7.5),
     )
     assert settings.groups.cells[0] == ("a_v", "a_w", "a_x", "a_y", "a_z")

@@ -781,7 +781,8 @@ def statistics_rows() -> "DynamoStatisticsRows":
 
 
 def _night_settings() -> "NightSettings":
-    from ecrm.analytics.rfm import BEST, GroupTable  # noqa: PLC0415 (only who plans a night)
+    from ecrm.analytics.forecasts import Horizon  # noqa: PLC0415 (only who plans a night)
+    from ecrm.analytics.rfm import BEST, GroupTable  # noqa: PLC0415 (the same)
     from ecrm.application.night_ports import NightSettings  # noqa: PLC0415
     from ecrm.domain.lifecycle import Thresholds  # noqa: PLC0415
 
@@ -789,7 +790,9 @@ def _night_settings() -> "NightSettings":
     names = os.environ["RFM_GROUPS"].split(",")
     groups = GroupTable(tuple(batched(names, BEST, strict=True))) if any(names) else GroupTable()
     lifecycle = Thresholds(at_risk_days=at_risk, lost_days=lost, loyal_days=loyal, won_back_days=won_back)
-    return NightSettings(time_zone=os.environ.get("TIME_ZONE", "UTC"), lifecycle=lifecycle, groups=groups)
+    days, percent = os.environ["LIFETIME_VALUE"].split(",")
+    horizon = Horizon(days=int(days), discount_percent=float(percent))
+    return NightSettings(time_zone=os.environ.get("TIME_ZONE", "UTC"), lifecycle=lifecycle, groups=groups, horizon=horizon)
 
 
 def plan_night(scheduled_at: datetime) -> "Planned":
