@@ -8,10 +8,11 @@ from ecrm.domain import money
 from ecrm.domain.calendars import to_jalali
 from ecrm.domain.links import Language
 
-from .words import CURRENCIES, MONTHS
+from .words import CURRENCIES, GREGORIAN_MONTHS, MONTHS, SHORTENED
 
 _MINUS = "\u200e−"
 """After a left-to-right mark, as CLDR has it for Persian: a minus stands left of its number in every language."""
+_TO_THE_CENT = 100
 MOST_DIGITS = 40
 """Before and behind the point of a number that is written out."""
 _PLACE = re.compile(r"%[A-Za-z%]")
@@ -29,7 +30,48 @@ def amount(minor: int, currency: str, language: Language) -> str:
     """Write 125000 EUR as `1,250.00 EUR`, `۱٬۲۵۰٫۰۰ یورو` or `1,250.00 欧元`."""
     whole, point, rest = money.to_text(abs(minor), currency).partition(".")
     figure = f"{_MINUS if minor < 0 else ''}{int(whole):,}{point}{rest}"
-    return f"{_digits(figure, language)} {CURRENCIES[language].get(currency, currency)}"
+    return f"{_digits(figure, language)} {currency_name(currency, language)}"
+
+
+def rounded_amount(minor: int, currency: str, language: Language) -> str:
+    """Write an amount for who looks at many: without its decimals from a hundred on."""
+    digits = money.DIGITS[currency]
+    whole = _rounded(minor, 10**digits)
+    if not digits or abs(whole) < _TO_THE_CENT:
+        return amount(minor, currency, language)
+    return f"{number(whole, language)} {currency_name(currency, language)}"
+
+
+def currency_name(currency: str, language: Language) -> str:
+    return CURRENCIES[language].get(currency, currency)
+
+
+def percent(part: float, whole: float, language: Language) -> str:
+    """Write a share to a tenth of a percent: `12.5%` or `۱۲٫۵٪`; a dash where there is nothing to have a share of."""
+    if not whole:
+        return "–"
+    share = round(1000 * part / whole)
+    sign = _MINUS if share < 0 else ""
+    return _digits(f"{sign}{abs(share) // 10:,}.{abs(share) % 10}", language) + ("٪" if language is Language.PERSIAN else "%")
+
+
+def compact(value: float, language: Language) -> str:
+    """Write a round number in little room: 2500 as `2.5k`, `۲٫۵ هزار` or `2,500`."""
+    for size, unit in SHORTENED[language]:
+        if value >= size:
+            return _digits(f"{value / size:,.4g}", language) + unit
+    return _digits(f"{value:,.4g}", language)
+
+
+def month(of: int, language: Language) -> str:
+    """Write a month, 12 × year + month − 1, of the Gregorian calendar in every language."""
+    year, name = of // 12, GREGORIAN_MONTHS[language][of % 12]
+    return _digits(f"{year}年{name}" if language is Language.CHINESE else f"{name} {year}", language)
+
+
+def plain(value: int, language: Language) -> str:
+    """Write a number without separators, as years are."""
+    return _digits(str(value), language)
 
 
 def day(on: date, language: Language) -> str:
@@ -57,3 +99,9 @@ def by_pattern(at: date, pattern: str, language: Language) -> str:
 
 def _digits(text: str, language: Language) -> str:
     return text.translate(_PERSIAN) if language is Language.PERSIAN else text
+
+
+def _rounded(value: int, step: int) -> int:
+    """Divide to the nearest whole number, halves away from zero."""
+    whole = (2 * abs(value) + step) // (2 * step)
+    return -whole if value < 0 else whole

@@ -16,18 +16,23 @@ from ecrm.domain.links import Language
 from .orders import order_view
 from .words import DIRECTIONS, LABELS, TAGS
 
-_HERE = Path(__file__).parent / "pages"
+HERE = Path(__file__).parent / "pages"
 MOST_WORK = 2_000_000
 """Instructions of one page; an order of 200 lines and 200 events takes about a tenth."""
+
+
+def source_of(style: str) -> str:
+    """Name a style by its hash, as a source of a Content-Security-Policy."""
+    return f"'sha256-{b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
 
 
 class Pages:
     """Templates are read once per container."""
 
     def __init__(self) -> None:
-        self._style = (_HERE / "style.css").read_text(encoding="utf-8")
+        self._style = (HERE / "style.css").read_text(encoding="utf-8")
         self._templates = Environment(
-            templates={path.name: path.read_text(encoding="utf-8") for path in _HERE.glob("*.html")},
+            templates={path.name: path.read_text(encoding="utf-8") for path in HERE.glob("*.html")},
             undefined_behavior="strict",
             auto_escape_callback=lambda _: "html",
             debug=False,
@@ -36,7 +41,7 @@ class Pages:
 
     @property
     def style_source(self) -> str:
-        return f"'sha256-{b64encode(hashlib.sha256(self._style.encode()).digest()).decode()}'"
+        return source_of(self._style)
 
     def order(self, order: PublicOrder, language: Language) -> str:
         return self._render("order", language, **order_view(order, language))

@@ -17,6 +17,20 @@ MONTHS = {
         *("مهر", "آبان", "آذر", "دی", "بهمن", "اسفند"),
     ),
 }
+GREGORIAN_MONTHS = {
+    Language.ENGLISH: ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    Language.PERSIAN: (
+        *("ژانویه", "فوریه", "مارس", "آوریل", "مه", "ژوئن"),
+        *("ژوئیه", "اوت", "سپتامبر", "اکتبر", "نوامبر", "دسامبر"),
+    ),
+    Language.CHINESE: tuple(f"{month}月" for month in range(1, 13)),
+}
+SHORTENED = {
+    Language.ENGLISH: ((10**9, "bn"), (10**6, "M"), (10**3, "k")),
+    Language.PERSIAN: ((10**9, " میلیارد"), (10**6, " میلیون"), (10**3, " هزار")),
+    Language.CHINESE: ((10**8, "亿"), (10**4, "万")),
+}
+"""Of how many something large is told where there is little room, the largest first."""
 CURRENCIES: dict[Language, dict[str, str]] = {
     Language.ENGLISH: {},
     Language.PERSIAN: {
