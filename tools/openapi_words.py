@@ -1,13 +1,16 @@
 """What the contracts cannot say by themselves: the description's words, and examples that a test sends to the functions."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from pydantic import BaseModel
 
+from ecrm.analytics.forecasts import Check, CheckedRepeats, CurrencyModel, Source
+from ecrm.analytics.purchasing import Purchasing
 from ecrm.analytics.rfm import RfmScale, Scale
 from ecrm.analytics.scoring import NightThresholds
+from ecrm.analytics.spending import Spending
 from ecrm.application import segments as use_segments
 from ecrm.application.consent import ConsentsView, ConsentView, joined
 from ecrm.application.mail_ports import Pause, Sending
@@ -45,7 +48,7 @@ from ecrm.domain.comparisons import Comparison, Op
 from ecrm.domain.consent import ConsentFact
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
-from ecrm.domain.facts import NO_SCORES, Rfm, Scores
+from ecrm.domain.facts import Rfm, Scores
 from ecrm.domain.imports import (
     Drop,
     Import,
@@ -68,6 +71,7 @@ from ecrm.domain.judging import Reason, Verdict
 from ecrm.domain.lifecycle import Stage, Thresholds
 from ecrm.domain.messages import Accepted, Policy, Send, claim, resolve
 from ecrm.domain.nights import NightState
+from ecrm.domain.predictions import Prediction
 from ecrm.domain.products import Product, Stated
 from ecrm.domain.segments import Field, StatsCondition
 from ecrm.domain.suppressions import Ground, Lift, Suppression, with_ground, with_lift
@@ -271,6 +275,7 @@ FIELDS = {
     "not": "It does not hold.",
     "profile": "What is known of the customer.",
     "stats": "What is counted of the customer.",
+    "predicted": "What is expected of the customer.",
     "RuleBody.event": "What they did.",
     "order": "What they ordered.",
     "segment": "That they are in another segment.",
@@ -285,6 +290,8 @@ FIELDS = {
     "op": "How it is compared.",
     "StatsConditionBody.field": "What is counted. Days are those of the company's time zone.",
     "StatsConditionBody.currency": "Of an amount or of a score; needed there.",
+    "PredictedConditionBody.field": "What is expected.",
+    "PredictedConditionBody.currency": "In which it is expected.",
     "EventConditionBody.name": "As it was tracked, such as `Product Added`.",
     "measure": "`count` says how often; all others measure `of`.",
     "EventConditionBody.of": "The path of the property that is measured.",
@@ -466,6 +473,16 @@ ANSWERS = {
     "CustomersStatisticsBody.orders": "Orders that are not wholly cancelled.",
     "lifecycle": "prospect, new, active, loyal, at_risk, lost or won_back; null before the first night.",
     "rfm": "By currency.",
+    "predictions": "By currency in which they have bought; empty before the first night.",
+    "p_alive": "The probability that they are still a customer, 0 to 1.",
+    "next_order_on": "By when an order is as likely as not; null where that is years away.",
+    "weak": "Too few buyers in this currency for a model of their own.",
+    "models": "By currency.",
+    "failure": "Why the last fit came to nothing; null where it did not.",
+    "gamma": "In whole units of the currency.",
+    "alpha_days": "In days.",
+    "value_horizon_days": "How far lifetime value looks ahead.",
+    "discount_percent": "By how much a year lifetime value is discounted.",
 }
 """Descriptions of what is answered, in the same way; what its name says is left to the name."""
 
@@ -778,7 +795,7 @@ def answer_examples() -> dict[str, Any]:
         "read_stats": CustomersStatisticsBody.with_night(
             _CUSTOMER,
             statistics.count([order], lambda _site: time_zone(site.time_zone)),
-            use_segments.LastNight(None, NO_SCORES, ()),
+            use_segments.LastNight(_NOW.date(), _thresholds(), _scores(), ("warm",)),
         ),
         "read_timeline": customers.TimelinePage(data=[customers.TimelineEventBody.of(happened)], next_cursor=None),
         "list_sites": sites.SitesPage(data=[site], next_cursor=None),
@@ -849,11 +866,53 @@ def _messages() -> dict[str, BaseModel]:
     }
 
 
-def _segments() -> dict[str, BaseModel]:
-    stored = replace(segments.PutSegmentBody.model_validate(_SEGMENT).to_segment("warm", _NOW), version=1)
+def _thresholds() -> NightThresholds:
     cuts = {"recency": (739_100, 739_400, 739_550, 739_570), "frequency": (2, 3), "monetary": (1_500, 4_000, 9_900, 25_000)}
     scale = RfmScale(*(Scale(cuts[measure]) for measure in ("recency", "frequency", "monetary")))
-    thresholds = NightThresholds(lifecycle=Thresholds(at_risk_days=143, lost_days=262), scales={"EUR": scale})
+    check = Check(
+        as_of=date(2026, 7, 31),
+        until=_NOW.date(),
+        purchasing_source=Source.OWN,
+        spending_source=Source.OWN,
+        customers=2_101,
+        expected_orders=611.4,
+        actual_orders=634,
+        expected_value_minor=2_288_100,
+        actual_value_minor=2_341_250,
+        by_repeats=(
+            CheckedRepeats(repeats=0, customers=1_260, expected_orders=164.2, actual_orders=171),
+            CheckedRepeats(repeats=1, customers=841, expected_orders=447.2, actual_orders=463),
+        ),
+    )
+    model = CurrencyModel(
+        purchasing=Purchasing(r=0.525, alpha=43.3, a=0.891, b=1.614),
+        spending=Spending(p=6.25, q=3.74, gamma=1_544.0),
+        purchasing_source=Source.OWN,
+        spending_source=Source.OWN,
+        buyers=2_357,
+        repeat_buyers=1_124,
+        fitted_on=_NOW.date(),
+        is_weak=False,
+        check=check,
+    )
+    return NightThresholds(lifecycle=Thresholds(at_risk_days=143, lost_days=262), scales={"EUR": scale}, models={"EUR": model})
+
+
+def _scores() -> Scores:
+    expected = Prediction(
+        p_alive=0.8467,
+        orders_30=0.1204,
+        orders_90=0.3381,
+        orders_365=1.1472,
+        value_minor=3_912,
+        next_order_on=date(2027, 4, 2),
+        is_weak=False,
+    )
+    return Scores({"EUR": Rfm(5, 4, 4, "champions")}, Stage.LOYAL, {"EUR": expected})
+
+
+def _segments() -> dict[str, BaseModel]:
+    stored = replace(segments.PutSegmentBody.model_validate(_SEGMENT).to_segment("warm", _NOW), version=1)
     night = Night(
         night=_NOW.date(),
         state=NightState.PUBLISHED,
@@ -870,13 +929,12 @@ def _segments() -> dict[str, BaseModel]:
         versions={"warm": 1},
         stages={Stage.PROSPECT: 981, Stage.NEW: 640, Stage.LOYAL: 736},
         moves={Stage.NEW: {Stage.NEW: 633, Stage.LOYAL: 7}},
-        thresholds=thresholds,
+        thresholds=_thresholds(),
     )
     view = use_segments.SegmentView(stored, 412, night.night)
     condition = StatsCondition(Field.ORDERS, Comparison(Op.AT_LEAST, 1))
     verdict = Verdict(truth=True, why=(Reason("/or/0/stats", condition, 3, truth=True),))
-    scores = Scores({"EUR": Rfm(5, 4, 4, "champions")}, Stage.LOYAL)
-    explained = use_segments.Explained(_CUSTOMER, _NOW, night.night, scores, [(stored, verdict)])
+    explained = use_segments.Explained(_CUSTOMER, _NOW, night.night, _scores(), [(stored, verdict)])
     preview = use_segments.Preview(
         count=1_945, customers=2_357, from_facts=0, read=2_357, unreadable=0, is_exact=True, sample=[_CUSTOMER], night=night.night
     )

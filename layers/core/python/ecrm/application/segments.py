@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 
-from ecrm.analytics.scoring import scorer
+from ecrm.analytics.scoring import NightThresholds, scorer
 from ecrm.domain.errors import Conflict, Invalid, NotFound
 from ecrm.domain.facts import NO_SCORES, RowFacts, Scores
 from ecrm.domain.jobs import FileFormat, Job, JobKind
@@ -188,6 +188,7 @@ class LastNight:
     """What the last night adds to a customer's statistics: scores by its thresholds, and the segments that it found them in."""
 
     night: date | None
+    thresholds: NightThresholds | None
     scores: Scores
     segments: Sequence[str]
 
@@ -200,7 +201,7 @@ def read_last_night(
     night = nights.find(pointer.night) if pointer.night else None
     found = memberships.of(customer_id, tuple(night.sizes)) if night else {}
     held = sorted(segment for segment, membership in found.items() if pointer.generations.hold(membership))
-    return LastNight(pointer.night, scores, held)
+    return LastNight(pointer.night, pointer.thresholds, scores, held)
 
 
 MOST_ROWS = 20_000

@@ -9,6 +9,7 @@ from ecrm.domain.lifecycle import Stage
 from ecrm.domain.nights import NightState
 
 from .fields import Answer
+from .predictions import ModelBody
 
 
 class NightHeadBody(Answer):
@@ -63,20 +64,29 @@ class ScaleBody(Answer):
 
 
 class ThresholdsBody(Answer):
-    """By how many days after a single purchase a customer is at risk, and lost; and the scales of RFM by currency."""
+    """By how many days after a single purchase a customer is at risk, and lost; and the scales of RFM by currency.
+
+    Lifetime values look `value_horizon_days` ahead, and are discounted by `discount_percent` a year.
+    """
 
     at_risk_days: int
     lost_days: int
     rfm: dict[str, ScaleBody]
+    value_horizon_days: int
+    discount_percent: float
 
 
 class NightBody(NightHeadBody):
-    """`moves` are by the stage of the life cycle before, then by the one after; who is new to us is in none of them."""
+    """`moves` are by the stage of the life cycle before, then by the one after; who is new to us is in none of them.
+
+    `models`, by currency, are those by which customers are predicted until the next night, each held against what came.
+    """
 
     segments: dict[str, CountedSegmentBody]
     stages: dict[Stage, int]
     moves: dict[Stage, dict[Stage, int]]
     thresholds: ThresholdsBody | None
+    models: dict[str, ModelBody]
 
     @classmethod
     def of_night(cls, night: Night) -> Self:
@@ -94,6 +104,10 @@ class NightBody(NightHeadBody):
             stages=dict(night.stages),
             moves={before: dict(after) for before, after in night.moves.items()},
             thresholds=_thresholds(night),
+            models={
+                currency: ModelBody.of_currency(model, currency)
+                for currency, model in (night.thresholds.models.items() if night.thresholds else ())
+            },
         )
 
 
@@ -111,4 +125,6 @@ def _thresholds(night: Night) -> ThresholdsBody | None:
             )
             for currency, scale in night.thresholds.scales.items()
         },
+        value_horizon_days=night.thresholds.horizon.days,
+        discount_percent=night.thresholds.horizon.discount_percent,
     )

@@ -10,6 +10,7 @@ from ecrm.domain.facts import Scores
 from ecrm.domain.statistics import CustomerStatistics, Purchases
 
 from .fields import Answer, Name, Query
+from .predictions import PredictionBody
 
 _WHICH = ("first", "second", "previous", "last")
 
@@ -138,7 +139,7 @@ class RfmBody(Answer):
 
 
 class CustomersStatisticsBody(StatisticsBody):
-    """`lifecycle` and `rfm`, by currency, are of this moment, by the thresholds of `night`, the last one that was published.
+    """`lifecycle`, and by currency `rfm` and `predictions`, are of this moment, by what `night`, the last one, has found.
 
     `segments` are those in which that night found the customer.
     """
@@ -146,6 +147,7 @@ class CustomersStatisticsBody(StatisticsBody):
     night: str | None
     lifecycle: str | None
     rfm: dict[str, RfmBody]
+    predictions: dict[str, PredictionBody]
     segments: list[str]
 
     @classmethod
@@ -155,6 +157,7 @@ class CustomersStatisticsBody(StatisticsBody):
             night=last.night.isoformat() if last.night else None,
             lifecycle=last.scores.lifecycle,
             rfm=RfmBody.by_currency(last.scores),
+            predictions=PredictionBody.by_currency(last.scores.predictions, last.thresholds),
             segments=list(last.segments),
         )
 
