@@ -66,6 +66,10 @@ def test_steps_are_called_with_what_they_are_handed() -> None:
         calls.append((place, group, is_late()))
         return Worked(5, 1)
 
+    def summarise(place: Place) -> Mapping[str, str]:
+        calls.append(place)
+        return {}
+
     def publish(place: Place) -> Night:
         calls.append(place)
         return Night(night=NIGHT, state=NightState.PUBLISHED, scheduled_at=AT, started_at=AT, customers=3)
@@ -80,7 +84,7 @@ def test_steps_are_called_with_what_they_are_handed() -> None:
     nights.score(GROUP, Context(), score)
     nights.score(GROUP, Context(179_999), score)
     nights.snapshot(GROUP, Context(), lambda place, group, is_late: calls.append((place, group, is_late())))
-    nights.summarise(STEP, calls.append)
+    nights.summarise(STEP, summarise)
     nights.tell(GROUP, tell)
     nights.end(STEP, publish, fail)
     nights.end(STEP | {"error": "StepFailed"}, publish, fail)
@@ -94,6 +98,13 @@ def test_steps_are_called_with_what_they_are_handed() -> None:
         PLACE,
         (PLACE, "StepFailed"),
     ] == calls
+
+
+def test_a_fit_that_failed_is_told_and_the_night_goes_on(logs: Logs) -> None:
+    nights.summarise(STEP, lambda _: {"EUR": "it did not converge"})
+    told = logs.take()
+    assert "FitsFailed" in told
+    assert '"currency":"EUR","why":"it did not converge"' in told
 
 
 def raising(error: Exception) -> Callable[..., Any]:

@@ -817,10 +817,10 @@ def snapshot_customers(place: "Place", group: "Group", is_late: "Callable[[], bo
     steps.snapshot_customers(place, group, rows=statistics_rows(), files=night_files(), is_late=is_late)
 
 
-def summarise_night(place: "Place") -> None:
+def summarise_night(place: "Place") -> "Mapping[str, str]":
     from ecrm.application import nights as steps  # noqa: PLC0415 (the same)
 
-    steps.summarise_night(place, files=night_files())
+    return steps.summarise_night(place, files=night_files())
 
 
 def score_customers(place: "Place", group: "Group", is_late: "Callable[[], bool]") -> "Worked":

@@ -217,24 +217,29 @@ def _readable(stored: Iterable[StoredRow], rows: StatisticsRows) -> Iterator[Cus
         yield row
 
 
-def summarise_night(place: Place, *, files: NightFiles) -> None:
-    """Make the thresholds of what all groups counted, and fit the models, beginning at those of the night before."""
+def summarise_night(place: Place, *, files: NightFiles) -> Mapping[str, str]:
+    """Make the thresholds of what all groups counted, and fit the models, beginning at those of the night before.
+
+    Says why which currency's fit came to nothing.
+    """
     plan = _plan(place, files)
-    if files.thresholds(place) is not None:
-        return
+    if files.thresholds(place) is None:
+        files.write_thresholds(place, _summarised(plan, files))
+    models = _found(files.thresholds(place), "thresholds").models
+    return {currency: model.failure for currency, model in models.items() if model.failure}
+
+
+def _summarised(plan: NightPlan, files: NightFiles) -> NightThresholds:
     counts = NightCounts()
     for group in plan.groups:
-        counts.merge(_found(files.counts(place, group), "counts"))
+        counts.merge(_found(files.counts(plan.place, group), "counts"))
     lifecycle = plan.settings.lifecycle
     found = times(counts.second_purchases, Times(lifecycle.at_risk_days, lifecycle.lost_days))
-    files.write_thresholds(
-        place,
-        NightThresholds(
-            lifecycle=replace(lifecycle, at_risk_days=found.at_risk_days, lost_days=found.lost_days),
-            scales={currency: RfmScale.of(each) for currency, each in sorted(counts.rfm.items())},
-            groups=plan.settings.groups,
-            horizon=plan.settings.horizon,
-        ),
+    return NightThresholds(
+        lifecycle=replace(lifecycle, at_risk_days=found.at_risk_days, lost_days=found.lost_days),
+        scales={currency: RfmScale.of(each) for currency, each in sorted(counts.rfm.items())},
+        groups=plan.settings.groups,
+        horizon=plan.settings.horizon,
     )
 
 

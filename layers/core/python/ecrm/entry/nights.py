@@ -40,9 +40,12 @@ def snapshot(event: Mapping[str, Any], context: object, use: Callable[[Place, Gr
         use(step.place, step.group, lateness(context, SHARD_MILLISECONDS))
 
 
-def summarise(event: Mapping[str, Any], use: Callable[[Place], None]) -> None:
+def summarise(event: Mapping[str, Any], use: Callable[[Place], Mapping[str, str]]) -> None:
+    """Tell of fits that failed, by currency: the night goes on with what it has instead."""
     with _step("summarise", event):
-        use(_read(NightStep, event).place)
+        for currency, why in use(_read(NightStep, event).place).items():
+            observability.note("fit failed", **_ids(event), currency=currency, why=why)
+            observability.count("FitsFailed")
 
 
 def score(event: Mapping[str, Any], context: object, use: Callable[[Place, Group, Callable[[], bool]], Worked]) -> None:
