@@ -12,17 +12,21 @@ type Values = dict[str, Any]
 
 HEIGHT, TOP, BOTTOM = 220, 22, 40
 """Pixels of a chart of columns, of what is kept free above them for their labels, and below for the axis."""
+ASIDE = 8
+"""Pixels between the chart and the numbers of its lines."""
 WIDEST = 12
 """Percent that a column is wide at most: two columns alone are no walls."""
+MOST_LETTERS = 40
+"""Above the columns, as many as a phone has room for beside each other."""
 LINES = 4
 SHADES = 6
 _COLUMN = 0.68
 
 
-def bar(part: float, whole: float, direction: str) -> Values:
-    """Give a bar from where reading begins."""
+def bar(part: float, whole: float, direction: str, colour: int = 0) -> Values:
+    """Give a bar from where reading begins; `colour` numbers those that the style has."""
     width = min(1, max(0, part / whole)) * 100 if whole > 0 else 0
-    return {"x": _percent(100 - width if direction == "rtl" else 0), "width": _percent(width)}
+    return {"x": _percent(100 - width if direction == "rtl" else 0), "width": _percent(width), "part": colour}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +34,17 @@ class Column:
     """`parts` are stacked, the first one at the bottom; `above` stands over it, `below` under it, `second` one line lower."""
 
     parts: Sequence[float]
-    below: str
+    below: str = ""
     second: str = ""
     above: str = ""
     is_open: bool = False
 
 
-def columns(given: Sequence[Column], direction: str) -> Values:
-    """Give columns side by side with round lines behind them; what is below zero is not drawn."""
+def columns(given: Sequence[Column], direction: str, edges: Sequence[str] = ()) -> Values:
+    """Give columns side by side with round lines behind them; what is below zero is not drawn.
+
+    `edges` stand below the borders of the columns, from before the first to behind the last one.
+    """
     heights = [sum(max(0, part) for part in column.parts) for column in given]
     step = round_step(max(heights, default=0))
     top = step * LINES
@@ -67,7 +74,19 @@ def columns(given: Sequence[Column], direction: str) -> Values:
             }
         )
     lines = [{"value": step * number, "y": _pixels(HEIGHT - BOTTOM - plot * number / LINES)} for number in range(LINES + 1)]
-    return {"height": HEIGHT, "columns": drawn, "lines": lines, "start": "100%" if direction == "rtl" else "0%"}
+    is_mirrored = direction == "rtl"
+    return {
+        "height": HEIGHT,
+        "columns": drawn,
+        "lines": lines,
+        "start": "100%" if is_mirrored else "0%",
+        "aside": ASIDE if is_mirrored else -ASIDE,
+        "is_crowded": len(given) * max((len(column.above) for column in given), default=0) > MOST_LETTERS,
+        "edges": [
+            {"x": _percent(100 - slot * number if is_mirrored else slot * number), "text": text}
+            for number, text in enumerate(edges)
+        ],
+    }
 
 
 def round_step(largest: float) -> float:

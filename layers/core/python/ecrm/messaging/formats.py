@@ -12,7 +12,7 @@ from .words import CURRENCIES, GREGORIAN_MONTHS, MONTHS, SHORTENED
 
 _MINUS = "\u200e−"
 """After a left-to-right mark, as CLDR has it for Persian: a minus stands left of its number in every language."""
-_TO_THE_CENT = 100
+_TO_THE_CENT, _TEN_PERCENT, _LONG = 100, 100, 10_000
 MOST_DIGITS = 40
 """Before and behind the point of a number that is written out."""
 _PLACE = re.compile(r"%[A-Za-z%]")
@@ -37,7 +37,7 @@ def rounded_amount(minor: int, currency: str, language: Language) -> str:
     """Write an amount for who looks at many: without its decimals from a hundred on."""
     digits = money.DIGITS[currency]
     whole = _rounded(minor, 10**digits)
-    if not digits or abs(whole) < _TO_THE_CENT:
+    if minor and (not digits or abs(whole) < _TO_THE_CENT):
         return amount(minor, currency, language)
     return f"{number(whole, language)} {currency_name(currency, language)}"
 
@@ -46,21 +46,31 @@ def currency_name(currency: str, language: Language) -> str:
     return CURRENCIES[language].get(currency, currency)
 
 
-def percent(part: float, whole: float, language: Language) -> str:
-    """Write a share to a tenth of a percent: `12.5%` or `۱۲٫۵٪`; a dash where there is nothing to have a share of."""
+def percent(part: float, whole: float, language: Language, *, is_short: bool = False) -> str:
+    """Write a share to a tenth of a percent: `12.5%` or `۱۲٫۵٪`; a dash where there is nothing to have a share of.
+
+    If it is to be short, from ten percent on without the tenth.
+    """
     if not whole:
         return "–"
-    share = round(1000 * part / whole)
-    sign = _MINUS if share < 0 else ""
-    return _digits(f"{sign}{abs(share) // 10:,}.{abs(share) % 10}", language) + ("٪" if language is Language.PERSIAN else "%")
+    tenths = round(1000 * part / whole)
+    sign = _MINUS if tenths < 0 else ""
+    figure = (
+        f"{abs(tenths) / 10:,.0f}" if is_short and abs(tenths) >= _TEN_PERCENT else f"{abs(tenths) // 10:,}.{abs(tenths) % 10}"
+    )
+    return _digits(f"{sign}{figure}", language) + percent_sign(language)
+
+
+def percent_sign(language: Language) -> str:
+    return "٪" if language is Language.PERSIAN else "%"
 
 
 def compact(value: float, language: Language) -> str:
-    """Write a round number in little room: 2500 as `2.5k`, `۲٫۵ هزار` or `2,500`."""
+    """Write a number in little room, from ten thousand on to three digits: 12345 as `12.3k`, `۱۲٫۳ هزار` or `1.23万`."""
     for size, unit in SHORTENED[language]:
-        if value >= size:
-            return _digits(f"{value / size:,.4g}", language) + unit
-    return _digits(f"{value:,.4g}", language)
+        if value >= max(size, _LONG):
+            return _digits(f"{value / size:,.3g}", language) + unit
+    return _digits(f"{value:,.5g}", language)
 
 
 def month(of: int, language: Language) -> str:

@@ -34,6 +34,7 @@ MOST_WORK = 20_000_000
 _HERE = Path(__file__).parent / "reports"
 _FEW = 100
 _WITH_US = (Stage.NEW, Stage.ACTIVE, Stage.LOYAL, Stage.WON_BACK)
+_COLOURS = {Stage.AT_RISK: 1, Stage.LOST: 1, Stage.PROSPECT: 2}
 _ORDER = (Stage.LOYAL, Stage.ACTIVE, Stage.NEW, Stage.WON_BACK, Stage.AT_RISK, Stage.LOST, Stage.PROSPECT)
 _YEAR_MONTHS = 12
 
@@ -112,8 +113,8 @@ class _Page:
     def plain(self, value: int) -> str:
         return formats.plain(value, self.language)
 
-    def bar(self, part: float, whole: float) -> Values:
-        return charts.bar(part, whole, DIRECTIONS[self.language])
+    def bar(self, part: float, whole: float, colour: int = 0) -> Values:
+        return charts.bar(part, whole, DIRECTIONS[self.language], colour)
 
     def row(self, name: str, figure: str, bars: Sequence[Values], note: str = "", second: str = "") -> Values:
         return {"name": name, "note": note, "figure": figure, "second": second, "bars": list(bars)}
@@ -172,7 +173,13 @@ class _Page:
             count = stages.get(stage, 0)
             said = self.every.stages[stage]
             told = said["who"].format(**{which: self.number(value) for which, value in days.items()})
-            yield self.row(said["name"], self.number(count), [self.bar(count, most)], told, self.percent(count, whole))
+            yield self.row(
+                said["name"],
+                self.number(count),
+                [self.bar(count, most, _COLOURS.get(stage, 0))],
+                told,
+                self.percent(count, whole),
+            )
 
     def moves(self) -> Iterator[Values]:
         found = [
@@ -276,7 +283,7 @@ class _Money(_Page):
                     (quarter.new_revenue_minor, quarter.repeat_revenue_minor),
                     short,
                     self.plain(year) if is_first else "",
-                    self.percent(quarter.repeat_revenue_minor, whole) if len(quarters) <= _ROOMY and whole > 0 else "",
+                    self.compact(whole) if len(quarters) <= _ROOMY and whole > 0 else "",
                     not quarter.is_over,
                 )
             )
@@ -318,7 +325,10 @@ class _Money(_Page):
         ]
         most = max((share for row in shares for share in row), default=0)
         for cohort, row in zip(cohorts, shares, strict=True):
-            cells = [{"figure": self.percent(share, 1), "shade": charts.shade(share, most)} for share in row]
+            cells = [
+                {"figure": formats.percent(share, 1, self.language, is_short=True), "shade": charts.shade(share, most)}
+                for share in row
+            ]
             yield {
                 "name": formats.month(cohort.month, self.language),
                 "customers": self.number(cohort.customers),
@@ -353,11 +363,16 @@ class _Money(_Page):
             yield self.row(name, share, [self.bar(tenth.amount, most)], second=self.amount(tenth.amount))
 
     def steps(self, steps: Iterable[tuple[int, int]], whole: int) -> Iterator[Values]:
-        """Give each step up to the largest that somebody has; the smallest are one, until a hundredth of the customers has it."""
+        """Give each step up to the largest that somebody has; the smallest, and cents, are one.
+
+        It is as large as a hundredth of the customers, if not more.
+        """
         counts = dict(steps)
         scale = list(_scale(max(counts)))
         below = list(accumulate(counts.get(step, 0) for step in scale))
-        first = max(len(scale) - MOST_STEPS, next(at for at, seen in enumerate(below) if seen * _FEW >= whole))
+        cents = sum(step < 10 ** money.DIGITS[self.currency_code] for step in scale) - 1
+        many = next(at for at, seen in enumerate(below) if seen * _FEW >= whole)
+        first = min(len(scale) - 1, max(len(scale) - MOST_STEPS, cents, many))
         shown = [below[first], *(counts.get(step, 0) for step in scale[first + 1 :])]
         for count, lower, upper in zip(shown, scale[first:], [*scale[first + 1 :], None], strict=True):
             if upper is None:
@@ -424,29 +439,22 @@ class _Money(_Page):
             ("expected_365", self.number(round(found.orders_365_millionths / MILLION))),
             ("expected_value", self.amount(found.value_minor)),
         ]
-        columns = [
-            Column(
-                (found.alive.get(tenth, 0),),
-                f"{self.plain(10 * tenth)}–{self.percent_sign(10 * tenth + 10)}",
-                above=formats.compact(found.alive.get(tenth, 0), self.language),
-            )
-            for tenth in range(10)
+        tenths = [found.alive.get(tenth, 0) for tenth in range(10)]
+        columns = [Column((customers,), above=formats.compact(customers, self.language)) for customers in tenths]
+        edges = [
+            f"{self.plain(10 * tenth)}{formats.percent_sign(self.language)}" if tenth % 2 == 0 else "" for tenth in range(11)
         ]
+        alive = charts.columns(columns, DIRECTIONS[self.language], edges)
         steps = tuple((step, counts.customers) for step, counts in sorted(found.values.items()))
         discount = formats.percent(horizon.discount_percent, 100, self.language)
         return {
             "what": self.said("outlook_what", customers=self.number(found.customers)),
             "weak": self.weak(),
             "facts": [{"name": self.said(name, days=self.number(horizon.days)), "figure": figure} for name, figure in facts],
-            "alive": self.lined(
-                charts.columns(columns, DIRECTIONS[self.language]), partial(formats.compact, language=self.language)
-            ),
+            "alive": self.lined(alive, partial(formats.compact, language=self.language)),
             "values": list(self.steps(steps, found.customers)),
             "values_what": self.said("values_what", days=self.number(horizon.days), percent=discount),
         }
-
-    def percent_sign(self, value: int) -> str:
-        return self.plain(value) + ("٪" if self.language is Language.PERSIAN else "%")
 
     def weak(self) -> str:
         model = self.part.model
@@ -504,7 +512,7 @@ class _Money(_Page):
             yield self.row(
                 self.said(name, lower=self.number(each.repeats), upper=self.number((upper or 0) - 1)),
                 f"{self.number(round(each.expected_orders))} / {self.number(each.actual_orders)}",
-                [self.bar(each.expected_orders, most), self.bar(each.actual_orders, most)],
+                [self.bar(each.expected_orders, most), self.bar(each.actual_orders, most, 1)],
                 second=self.said("customers_count", customers=self.number(each.customers)),
             )
 

@@ -1,0 +1,93 @@
+"""The report of a night of CDNOW's, from the sample that the demo loads, through the code that a night counts by."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from functools import cache
+
+from ecrm.analytics import forecasts
+from ecrm.analytics.reporting import ScoresByCurrency, add_scores
+from ecrm.analytics.rfm import RfmScale
+from ecrm.analytics.rhythm import times
+from ecrm.analytics.scoring import NightThresholds, scorer
+from ecrm.application.night_ports import NightCounts, NightSettings
+from ecrm.application.reports import Report, currencies
+from ecrm.contracts.orders import PlaceOrderBody
+from ecrm.domain.facts import Scores
+from ecrm.domain.lifecycle import Stage
+from ecrm.domain.lifecycle import Thresholds as LifecycleThresholds
+from ecrm.domain.orders import Order
+from ecrm.domain.statistics import CustomerStatistics, count
+from local.demo.cdnow import purchases
+
+TODAY = date(1998, 7, 1)
+NIGHT_BEFORE = date(1998, 6, 30)
+
+
+@cache
+def rows(before: date = TODAY) -> Mapping[str, CustomerStatistics]:
+    """Give every customer's statistics as they stood before a day."""
+    orders: dict[str, list[Order]] = {}
+    for purchase in purchases():
+        if purchase.date < before.isoformat():
+            command = PlaceOrderBody.model_validate(purchase.to_order()).to_command("us", digest="", source="")
+            order = Order(
+                site=command.site,
+                order_id=command.order_id,
+                customer_id=purchase.customer,
+                currency=command.currency,
+                placed_at=command.placed_at,
+                terms=command.terms,
+            )
+            orders.setdefault(purchase.customer, []).append(order)
+    return {customer: count(each, lambda _: UTC) for customer, each in orders.items()}
+
+
+@cache
+def report(today: date = TODAY, night_before: date | None = NIGHT_BEFORE) -> Report:
+    """Make the report of a night in UTC, compared with another one; without one, it was the first."""
+    counts, thresholds, scores = _counted(today)
+    by_currency: ScoresByCurrency = {}
+    stages: dict[Stage, int] = {}
+    moves: dict[Stage, dict[Stage, int]] = {}
+    before = _counted(night_before)[2] if night_before else {}
+    for customer, found in scores.items():
+        add_scores(by_currency, rows(today)[customer], found)
+        stage = found.lifecycle or Stage.PROSPECT
+        stages[stage] = stages.get(stage, 0) + 1
+        if night_before:
+            was = moves.setdefault((before[customer].lifecycle if customer in before else None) or Stage.PROSPECT, {})
+            was[stage] = was.get(stage, 0) + 1
+    return Report(
+        night=today,
+        generation=1,
+        as_of=datetime.combine(today, time(4), UTC),
+        time_zone="UTC",
+        today=today,
+        customers=len(scores),
+        unreadable=0,
+        base_night=night_before,
+        stages=stages,
+        moves=moves,
+        lifecycle=thresholds.lifecycle,
+        groups=thresholds.groups,
+        horizon=thresholds.horizon,
+        returns=counts.report.returns,
+        currencies=currencies(counts.report, counts.rfm, by_currency, thresholds.models, today),
+    )
+
+
+@cache
+def _counted(today: date) -> tuple[NightCounts, NightThresholds, Mapping[str, Scores]]:
+    counts, settings = NightCounts(), NightSettings()
+    for row in rows(today).values():
+        counts.add(row, today)
+    found = times(counts.second_purchases)
+    thresholds = NightThresholds(
+        lifecycle=LifecycleThresholds(at_risk_days=found.at_risk_days, lost_days=found.lost_days),
+        scales={currency: RfmScale.of(each) for currency, each in counts.rfm.items()},
+        groups=settings.groups,
+        models=forecasts.fit(counts.histories, {}, today),
+        horizon=settings.horizon,
+    )
+    score = scorer(thresholds, today)
+    return counts, thresholds, {customer: score(row) for customer, row in rows(today).items()}
