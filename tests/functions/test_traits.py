@@ -1,6 +1,6 @@
 """What rows copy for segments: as the facts say it, whatever came last, and never what they said once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from ecrm import bootstrap
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.facts import NO_SCORES, RowFacts, Scores
 from ecrm.domain.judging import judges
-from ecrm.domain.statistics import CustomerStatistics
+from ecrm.domain.statistics import NOTHING, CustomerStatistics
 from ecrm.domain.traits import Trait, TraitKind
 from ecrm.domain.windows import Moment
 from ecrm.store.keys import shard_of
@@ -19,6 +19,8 @@ from ecrm.store.statistics import DynamoStatisticsRows
 from tests.builders import a_consent
 from tests.cloud import Cloud
 from tests.functions.api import Shop, open_shop
+
+type Json = dict[str, Any]
 
 PLAN, MAIL, PHONE = Trait(TraitKind.PROFILE, "plan"), Trait(TraitKind.IDENTIFIER, "email"), Trait(TraitKind.IDENTIFIER, "phone")
 NEWS = Trait(TraitKind.CONSENT, "email/news")
@@ -128,11 +130,36 @@ def test_facts_are_of_who_is_a_customer_and_of_nobody_else(shop: Shop) -> None:
     assert None is facts_of(shop.erased(), lambda _: NO_SCORES)
 
 
-def test_the_facts_of_an_outdated_row_are_counted_anew(shop: Shop) -> None:
+def as_version_1(row: Json) -> Json:
+    """Without purchases."""
+    amounts = {currency: {"L": said["L"][:6]} for currency, said in row["currencies"]["M"].items()}
+    return {name: value for name, value in row.items() if name != "purchases"} | {"v": {"N": "1"}, "currencies": {"M": amounts}}
+
+
+def as_version_2(row: Json) -> Json:
+    """Without months and the first 90 days."""
+    amounts = {currency: {"L": [*said["L"][:7], *said["L"][8:-1]]} for currency, said in row["currencies"]["M"].items()}
+    return row | {"v": {"N": "2"}, "currencies": {"M": amounts}}
+
+
+NO_MONTHS: dict[str, Any] = {"months": (), "first_90_days_net_revenue_minor": 0}
+
+
+@pytest.mark.parametrize(
+    ("as_before", "lacks"),
+    [(as_version_1, NO_MONTHS | {"purchases": None, "first_day_net_revenue_minor": 0}), (as_version_2, NO_MONTHS)],
+    ids=["version 1", "version 2"],
+)
+def test_the_facts_of_an_outdated_row_are_counted_anew(
+    shop: Shop, as_before: Callable[[Json], Json], lacks: dict[str, Any]
+) -> None:
     shop.cloud.project()
+    whole, _ = bootstrap.statistics().find(shop.customer_id) or (NOTHING, 0)
     (row,) = (item for item in shop.cloud.items(shop.customer_id) if item["PK"]["S"].startswith("STATS#"))
-    old = {name: value for name, value in row.items() if name != "purchases"} | {"v": {"N": "1"}}
-    shop.cloud.dynamodb.put_item(TableName="table", Item=old)
+    shop.cloud.dynamodb.put_item(TableName="table", Item=as_before(row))
+    outdated, _ = bootstrap.statistics().find(shop.customer_id) or (NOTHING, 0)
+    assert outdated.is_outdated
+    assert replace(whole.currencies["EUR"], **lacks) == outdated.currencies["EUR"] != whole.currencies["EUR"]
     seen: list[CustomerStatistics] = []
 
     def score(counted: CustomerStatistics) -> Scores:
@@ -141,5 +168,5 @@ def test_the_facts_of_an_outdated_row_are_counted_anew(shop: Shop) -> None:
 
     facts = bootstrap.facts_of()(shop.customer_id, score)
     assert facts is not None
-    assert (False, 1) == (facts.statistics.is_outdated, facts.statistics.purchases.days if facts.statistics.purchases else 0)
+    assert whole == facts.statistics
     assert [facts.statistics] == seen

@@ -92,7 +92,7 @@ def _currency(part: CurrencyStatistics) -> list[int | str]:
     amounts = [getattr(part, name) for name in _AMOUNTS]
     first = part.first_day_net_revenue_minor, part.first_90_days_net_revenue_minor
     bought = [*first, *_purchases(part.purchases)] if part.purchases else []
-    return [*amounts, *bought, written_months(part.months)]
+    return [*amounts, *bought, *([written_months(part.months)] if part.months else [])]
 
 
 def _currency_of(said: Sequence[Any]) -> CurrencyStatistics:
