@@ -54,7 +54,11 @@ def count(values: Iterable[int]) -> ValueCounts:
     return counts
 
 
-def coarse(value: int) -> int:
-    """Round down to the leading `DIGITS` digits."""
-    step = int(10 ** max(0, len(str(value)) - DIGITS))
-    return value - value % step
+def coarse(value: int, digits: int = DIGITS) -> int:
+    """Round down to so many leading digits."""
+    return value - value % step_at(value, digits)
+
+
+def step_at(value: int, digits: int) -> int:
+    """Give how many numbers come down to the same as this one when rounded to so many leading digits."""
+    return int(10 ** max(0, len(str(value)) - digits))
