@@ -1,19 +1,24 @@
 """Segments over HTTP: versions that stay, rules that can be right, what a night found, and who is in which one now, and why."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from ecrm import bootstrap
+from ecrm.analytics.forecasts import Forecaster, Horizon
 from ecrm.analytics.rfm import RfmScale, Scale
 from ecrm.analytics.scoring import NightThresholds
 from ecrm.application.segment_ports import Night, Pointer
+from ecrm.domain import money
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.lifecycle import Stage, Thresholds
 from ecrm.domain.nights import Generations, Membership, NightState
+from ecrm.domain.predictions import rounded
 from ecrm.domain.traits import Trait, TraitKind
+from tests.builders import A_MODEL
 from tests.cloud import Answer, Cloud
 from tests.functions.api import Shop, a_new_order, code_of, open_shop
 
@@ -21,6 +26,8 @@ BUYERS: dict[str, Any] = {"stats": {"field": "orders", "op": ">=", "value": 1}}
 THRESHOLDS = NightThresholds(
     lifecycle=Thresholds(at_risk_days=60, lost_days=120),
     scales={"EUR": RfmScale(Scale((739_000, 739_500)), Scale((1, 2)), Scale((1_000, 2_500, 3_000)))},
+    models={"EUR": A_MODEL, "JPY": replace(A_MODEL, is_weak=True, failure="it did not converge", check=None)},
+    horizon=Horizon(days=730, discount_percent=7.5),
 )
 DAY = date(2026, 11, 20)
 
@@ -307,11 +314,53 @@ def test_nights_are_listed_the_last_one_first_and_shown_whole(shop: Shop) -> Non
                     "monetary": ["10.00", "25.00", "30.00"],
                 }
             },
+            "value_horizon_days": 730,
+            "discount_percent": 7.5,
         },
+        "models": {"EUR": EUROS, "JPY": YEN},
     }
     assert expected == shown
     for missing in ("2026-11-19", "yesterday", "2026-13-01"):
         assert (404, "night_not_found") == code_of(get(shop, f"/v1/nights/{missing}"))
+
+
+HEAD = {"name": A_MODEL.name, "version": A_MODEL.version, "fitted_on": "2026-11-19", "buyers": 2_357}
+PARAMETERS = {"r": 0.5248, "alpha_days": 6.1829 * 7, "a": 0.8914, "b": 1.6137, "p": 6.25, "q": 3.74}
+MODEL = {"purchasing_source": "own", "spending_source": "pooled", "repeat_buyers": 1_124}
+ERROR = {"orders": 0.0156, "value": 0.0417}
+EUROS = {
+    **HEAD,
+    **MODEL,
+    "error": ERROR,
+    "weak": False,
+    "failure": None,
+    "parameters": PARAMETERS | {"gamma": 15.44},
+    "check": {
+        "as_of": "2026-07-31",
+        "until": "2026-11-19",
+        "purchasing_source": "own",
+        "spending_source": "built_in",
+        "customers": 1_900,
+        "expected_orders": 812.5,
+        "actual_orders": 800,
+        "expected_value": "25000.50",
+        "actual_value": "24000.00",
+        "error": ERROR,
+        "by_repeats": [
+            {"repeats": 0, "customers": 1_100, "expected_orders": 300.25, "actual_orders": 320},
+            {"repeats": 10, "customers": 800, "expected_orders": 512.25, "actual_orders": 480},
+        ],
+    },
+}
+YEN = {
+    **HEAD,
+    **MODEL,
+    "error": None,
+    "weak": True,
+    "failure": "it did not converge",
+    "parameters": PARAMETERS | {"gamma": 1_544.0},
+    "check": None,
+}
 
 
 def test_a_customer_is_judged_now_by_every_segment_and_told_why(shop: Shop) -> None:
@@ -342,7 +391,7 @@ def test_a_customer_is_judged_now_by_every_segment_and_told_why(shop: Shop) -> N
 def test_statistics_tell_what_the_last_night_adds_and_scores_follow_an_order_at_once(shop: Shop) -> None:
     shop.cloud.project()
     before = shop.call("GET", f"/v1/customers/{shop.customer_id}/stats").json
-    assert (None, None, {}, []) == tuple(before[name] for name in ("night", "lifecycle", "rfm", "segments"))
+    assert (None, None, {}, {}, []) == tuple(before[name] for name in ("night", "lifecycle", "rfm", "predictions", "segments"))
     put(shop, "buyers")
     a_night(("buyers", shop.customer_id))
     stats = shop.call("GET", f"/v1/customers/{shop.customer_id}/stats").json
@@ -352,6 +401,46 @@ def test_statistics_tell_what_the_last_night_adds_and_scores_follow_an_order_at_
     shop.cloud.project()
     after = shop.call("GET", f"/v1/customers/{shop.customer_id}/stats").json
     assert (3, 4) == (after["rfm"]["EUR"]["frequency"], after["rfm"]["EUR"]["monetary"])
+
+
+def test_predictions_are_of_this_moment_and_say_by_which_model(shop: Shop) -> None:
+    """An order is in them a second after it was placed, by the parameters of the night before."""
+    shop.cloud.project()
+    a_night()
+    path = f"/v1/customers/{shop.customer_id}"
+    (currency, before), *others = shop.call("GET", f"{path}/stats").json["predictions"].items()
+    assert ("EUR", []) == (currency, others)
+    assert {"value_horizon_days": 730, "weak": False, "model": {**HEAD, "error": ERROR}}.items() <= before.items()
+    row, _ = bootstrap.statistics().find(shop.customer_id) or (None, 0)
+    assert row is not None
+    expected = Forecaster(A_MODEL, THRESHOLDS.horizon).predict(row.currencies["EUR"], datetime.now(UTC).date())
+    assert expected is not None
+    assert {
+        "p_alive": float(rounded(expected.p_alive)),
+        "orders_30": float(rounded(expected.orders_30)),
+        "orders_90": float(rounded(expected.orders_90)),
+        "orders_365": float(rounded(expected.orders_365)),
+        "value": money.to_text(expected.value_minor, "EUR"),
+        "next_order_on": expected.next_order_on and expected.next_order_on.isoformat(),
+    }.items() <= before.items()
+    placed_at = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    assert 201 == shop.call("POST", "/v1/orders", a_new_order(placed_at=placed_at, customer={"user_id": "u-77"})).status
+    shop.cloud.project()
+    after = shop.call("GET", f"{path}/stats").json["predictions"]["EUR"]
+    assert after["orders_365"] > before["orders_365"]
+
+
+def test_a_customer_is_told_why_by_what_is_predicted(shop: Shop) -> None:
+    shop.cloud.project()
+    asked = {"field": "clv", "currency": "EUR", "op": ">=", "value": "1000000.00"}
+    put(shop, "dear", {"predicted": asked})
+    put(shop, "foreign", {"predicted": asked | {"currency": "USD"}})
+    a_night()
+    path = f"/v1/customers/{shop.customer_id}"
+    expected = shop.call("GET", f"{path}/stats").json["predictions"]["EUR"]["value"]
+    told = {each["segment"]: each for each in shop.call("GET", f"{path}/segments").json["segments"]}
+    assert [{"pointer": "/predicted", "condition": {"predicted": asked}, "seen": expected, "holds": False}] == told["dear"]["why"]
+    assert (None, False) == (told["foreign"]["why"][0]["seen"], told["foreign"]["member"])
 
 
 def test_a_segment_is_exported_as_the_night_found_it(shop: Shop) -> None:

@@ -49,6 +49,7 @@ RULES: Mapping[str, Mapping[str, Any]] = {
     "dear": {"event": {"name": "Product Viewed", "op": ">=", "value": 1, "where": [{"path": "price", "op": ">", "value": 6}]}},
     "jazz": {"order": {"op": ">=", "value": 1, "where": [{"field": "category", "op": "is", "value": "jazz"}]}},
     "quiet": {"and": [{"segment": {"id": "buyers"}}, {"not": {"segment": {"id": "dear"}}}]},
+    "promising": {"predicted": {"field": "clv", "currency": "EUR", "op": ">=", "value": "20.00"}},
     "silver": {"profile": {"path": "plan", "op": "is", "value": "silver"}},
 }
 SETTINGS = NightSettings(time_zone=ZONE)

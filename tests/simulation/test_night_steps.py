@@ -169,13 +169,13 @@ def _is_asked(twin: Company, customer_id: str) -> bool:
     return night is not None and night.from_facts > 0
 
 
-def test_an_outdated_row_is_judged_by_the_facts_alone() -> None:
+@pytest.mark.parametrize(("version", "lacks"), [(1, "purchases"), (2, "months")])
+def test_an_outdated_row_is_judged_by_the_facts_alone(version: int, lacks: str) -> None:
     twin = company().fork()
     for item in twin.table.items():
         if item["type"] == "statistics":
-            item["v"] = 1
-            for name in ("purchases",):
-                item.pop(name, None)
+            item["v"] = version
+            item.pop(lacks, None)
             twin.table.put(Put(item, None, "outdated"))
     plain = company().fork()
     plain.have_a_night(NOW)
@@ -184,7 +184,11 @@ def test_an_outdated_row_is_judged_by_the_facts_alone() -> None:
     assert night is not None
     assert expected is not None
     assert night.customers == night.from_facts == expected.customers
-    same = [name for name in RULES if name != "gone"]  # which thresholds decide, and nobody could be counted for those
+    assert expected.thresholds
+    assert night.thresholds
+    assert {"EUR", "USD"} == expected.thresholds.models.keys()
+    assert {} == night.thresholds.models
+    same = RULES.keys() - {"gone", "promising"}  # which thresholds and models decide, and nobody could be counted for those
     assert {name: plain.seen()[name] for name in same} == {name: twin.seen()[name] for name in same}
 
 

@@ -1,5 +1,6 @@
 """Nights that are killed, done twice, or at once with another leave the same as one alone, and nobody sees half of one (G2)."""
 
+import gzip
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,17 +11,20 @@ from typing import Any
 
 import pytest
 
+from ecrm.analytics.forecasts import fit
+from ecrm.analytics.reporting import ReportCounts, ScoresByCurrency, add_scores
 from ecrm.analytics.scoring import scorer
-from ecrm.application.night_ports import Place
-from ecrm.application.nights import Planned
+from ecrm.application.night_ports import NightCounts, Place
+from ecrm.application.nights import Planned, merged
 from ecrm.domain.errors import Conflict, NotFound
 from ecrm.domain.nights import NightState
+from ecrm.files.nights import S3NightFiles
 from ecrm.store.statistics import DynamoStatisticsRows
 from tests.faults import Kill
 from tests.properties.members import NOW, TODAY
 from tests.properties.predicate import belongs
 from tests.simulation.bucket import Calls
-from tests.simulation.night import RULES, Company, Shelf, people
+from tests.simulation.night import RULES, SHARDS, Company, Shelf, people
 from tests.simulation.schedule import ROUGH, Schedule, Weather, hold
 from tests.simulation.table import MemoryTable, Moment, Pause, go_on
 
@@ -64,6 +68,40 @@ def test_a_night_finds_exactly_those_whom_each_rule_means() -> None:
     assert {name: len(customers) for name, customers in meant.items()} == night.sizes
     assert len(told) == night.customers == sum(night.stages.values())
     assert 0 < night.from_facts < night.customers
+    assert 0 < night.sizes["promising"] < night.sizes["buyers"]
+
+
+def test_a_night_sums_up_how_its_customers_were_scored_and_what_is_predicted_of_them() -> None:
+    twin, _ = undisturbed()
+    place = Place(TODAY, 2)
+    thresholds = twin.thresholds(place)
+    score = scorer(thresholds, TODAY)
+    expected: ScoresByCurrency = {}
+    report = ReportCounts()
+    for member in company().members.values():
+        add_scores(expected, member.row.statistics, score(member.row.statistics))
+        report.add(member.row.statistics, TODAY)
+    files = S3NightFiles(Shelf(objects=twin.shelf.objects), "nights")  # type: ignore[arg-type]  # what nights need of the client
+    tallies = [found.tally for shard in range(SHARDS) if (found := files.moves(place, shard))]
+    assert expected == merged(tallies).scores
+    counts = NightCounts()
+    for group in undisturbed_plan().groups:
+        counts.merge(files.counts(place, group) or NightCounts())
+    assert report == counts.report
+    assert fit(counts.histories, company().thresholds(Place((NOW - DAY).date(), 1)).models, TODAY) == thresholds.models
+    assert {"EUR", "USD"} == expected.keys() == thresholds.models.keys()
+
+
+def test_what_is_summed_up_of_a_night_names_nobody() -> None:
+    """Models and reports are made of it, and outlive the files that hold rows."""
+    objects = undisturbed()[0].shelf.objects
+    summed = [name for name in objects if "/counts/" in name or "/thresholds." in name]
+    tallies = [name for name in objects if "/moves/" in name]
+    said = [gzip.decompress(objects[name]).decode() for name in summed]
+    said += [gzip.decompress(objects[name]).decode().splitlines()[0] for name in tallies]
+    said += [repr(item) for item in undisturbed()[0].table.items() if item["type"] in ("night", "pointer")]
+    assert len(said) > 10
+    assert [] == [customer_id for customer_id in company().members for text in said if customer_id in text]
 
 
 def test_events_tell_who_moved_between_two_nights() -> None:

@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 
+from ecrm.analytics import forecasts
 from ecrm.analytics.reporting import ScoresByCurrency, add_scores, merge_scores
 from ecrm.analytics.rfm import RfmScale
 from ecrm.analytics.rhythm import Times, times
@@ -235,10 +236,12 @@ def _summarised(plan: NightPlan, files: NightFiles) -> NightThresholds:
         counts.merge(_found(files.counts(plan.place, group), "counts"))
     lifecycle = plan.settings.lifecycle
     found = times(counts.second_purchases, Times(lifecycle.at_risk_days, lifecycle.lost_days))
+    before = files.thresholds(plan.base) if plan.base else None
     return NightThresholds(
         lifecycle=replace(lifecycle, at_risk_days=found.at_risk_days, lost_days=found.lost_days),
         scales={currency: RfmScale.of(each) for currency, each in sorted(counts.rfm.items())},
         groups=plan.settings.groups,
+        models=forecasts.fit(counts.histories, before.models if before else {}, plan.moment.today),
         horizon=plan.settings.horizon,
     )
 
