@@ -6,11 +6,11 @@ from functools import cache
 
 from ecrm.analytics import forecasts
 from ecrm.analytics.reporting import ScoresByCurrency, add_scores
+from ecrm.analytics.reports import Report, currencies
 from ecrm.analytics.rfm import RfmScale
 from ecrm.analytics.rhythm import times
 from ecrm.analytics.scoring import NightThresholds, scorer
 from ecrm.application.night_ports import NightCounts, NightSettings
-from ecrm.application.reports import Report, currencies
 from ecrm.contracts.orders import PlaceOrderBody
 from ecrm.domain.facts import Scores
 from ecrm.domain.lifecycle import Stage

@@ -2,7 +2,7 @@
 
 from ecrm import bootstrap as wired
 from ecrm.application.links import read_public_order
-from ecrm.entry.public import Visit
+from ecrm.entry.public import Shown, Visit
 
 handler = wired.public_pages()
 
@@ -12,3 +12,9 @@ def show_order(visit: Visit) -> str:
     """Show an order's status page to its customer."""
     found = read_public_order(visit.token, keys=wired.link_keys(), orders=wired.orders(), sites=wired.sites())
     return wired.pages().order(found, visit.language(found.language, found.site.languages))
+
+
+@handler.page("/public/reports/{token}")
+def show_report(visit: Visit) -> Shown:
+    """Show a night's report to whoever in the company has its link."""
+    return wired.show_report(visit)

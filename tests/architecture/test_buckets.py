@@ -3,6 +3,7 @@
 from tests.architecture.stack import Stack, references
 
 LONGEST_DAYS = 30  # what the receipt of an erasure promises of files that hold many people
+REPORTS = "reports/"  # hold sums alone
 
 
 def test_there_are_the_buckets_listed_here(stack: Stack) -> None:
@@ -34,13 +35,29 @@ def test_a_bucket_is_reached_over_tls_alone(stack: Stack) -> None:
 
 
 def test_everything_in_a_bucket_expires_and_what_is_deleted_is_gone(stack: Stack) -> None:
-    for bucket in stack.of("S3::Bucket").values():
-        (rule,) = bucket["LifecycleConfiguration"]["Rules"]
-        assert rule["Status"] == "Enabled"
-        assert not {"Filter", "Prefix", "TagFilters"} & set(rule)
-        assert 1 <= rule["ExpirationInDays"] < LONGEST_DAYS
-        assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    for name, bucket in stack.of("S3::Bucket").items():
+        for rule in bucket["LifecycleConfiguration"]["Rules"]:
+            assert rule["Status"] == "Enabled"
+            assert not {"Filter", "TagFilters"} & set(rule)
+            assert 1 <= rule["ExpirationInDays"] < LONGEST_DAYS or rule["Prefix"] == REPORTS
+            assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+        prefixes = [rule.get("Prefix", "") for rule in bucket["LifecycleConfiguration"]["Rules"]]
+        assert prefixes == (["nights/", REPORTS] if name == "NightsBucket" else [""])
         assert "VersioningConfiguration" not in bucket
+
+
+def test_nobody_may_write_into_the_bucket_of_nights_where_nothing_expires(stack: Stack) -> None:
+    """Its rules are for folders; what lay beside them would stay."""
+    written = {
+        resource["Fn::Sub"].removeprefix("${NightsBucket.Arn}/")
+        for role in stack.of("IAM::Role").values()
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "s3:PutObject" in statement["Action"]
+        for resource in [statement["Resource"]]
+        if references(resource) == {"NightsBucket"}
+    }
+    assert written == {"nights/*", f"{REPORTS}*"}
 
 
 def test_a_bucket_outlives_its_stack_because_a_full_one_could_not_be_deleted(stack: Stack) -> None:

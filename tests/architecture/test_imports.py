@@ -15,10 +15,12 @@ HEAVY = {
         *("ecrm.contracts", "ecrm.entry.http", "ecrm.entry.observability", "ecrm.messaging.failures"),
     }
 }
-RENDERING = {"public_api", "templates_api", "send_messages"}
+RENDERING = {"public_api", "templates_api", "send_messages", "report_night"}
 """Functions that make pages or mails: no other one carries a renderer."""
 SENDING = {"messages_api", "send_messages", "settle_sends", "publish_events"}
-NIGHT = {"plan_night", "snapshot_customers", "summarise_night", "score_customers", "publish_night", "tell_night"}
+NIGHT = {
+    *("plan_night", "snapshot_customers", "summarise_night", "score_customers", "publish_night", "tell_night", "report_night")
+}
 JUDGING = {*NIGHT, "segments_api"}
 """Rules are about orders and consents, and nobody waits for a step of the night."""
 SHAPES = {
@@ -29,13 +31,17 @@ SHAPES = {
         *SENDING,
         *JUDGING,
         "record_delivery",
+        "reports_api",
         "consent_api",
         "customers_api",
         "imports_api",
         "project_events",
     },
     "ecrm.domain.suppressions": {*SENDING, "record_delivery", "consent_api", "customers_api", "imports_api", "segments_api"},
-    "ecrm.domain.orders": {*SENDING, *JUDGING, "orders_api", "customers_api", "public_api", "templates_api", "project_events"},
+    "ecrm.domain.orders": {
+        *(*SENDING, *JUDGING, "orders_api", "customers_api", "public_api", "templates_api", "project_events"),
+        "reports_api",
+    },
 }
 """The shapes of a capability, and who may load them with the start: a data class takes half a millisecond to make."""
 READING_FILES = {"python_calamine", "phonenumbers", "charset_normalizer", "multiprocessing", "csv"}

@@ -13,8 +13,14 @@ from ecrm.contracts.night_steps import EndStep, GroupStep, NightStep, PlannedBod
 from tests.architecture.stack import SUBSTITUTION, Stack, references
 
 MAPS = {"Snapshot": "snapshot_customers", "Score": "score_customers", "Tell": "tell_night"}
-TASKS = {"Plan": "plan_night", "Summarise": "summarise_night", "Publish": "publish_night", "SayFailed": "publish_night"}
-UNTOLD = {"Plan", "Tell", "SayFailed"}  # before there is a night to fail, and after it cannot any more
+TASKS = {
+    "Plan": "plan_night",
+    "Summarise": "summarise_night",
+    "Publish": "publish_night",
+    "Report": "report_night",
+    "SayFailed": "publish_night",
+}
+UNTOLD = {"Plan", "Tell", "Report", "SayFailed"}  # before there is a night to fail, and after it cannot any more
 HEALS = [
     {"ErrorEquals": ["StepFailed"], "MaxAttempts": 0},
     {
@@ -68,8 +74,8 @@ def test_the_steps_follow_each_other_and_a_night_that_is_skipped_has_none(stack:
     order = ["Snapshot"]
     while "Next" in machine[order[-1]]:
         order.append(machine[order[-1]]["Next"])
-    assert order == ["Snapshot", "Summarise", "Score", "Publish", "Tell"]
-    assert machine["Tell"]["End"] is True
+    assert order == ["Snapshot", "Summarise", "Score", "Publish", "Tell", "Report"]
+    assert machine["Report"]["End"] is True
 
 
 def test_each_step_is_a_function_of_its_own(stack: Stack) -> None:
@@ -85,6 +91,7 @@ def test_steps_are_handed_names_of_things_and_never_data(stack: Stack) -> None:
         "Plan": (machine["Plan"]["Parameters"], {"scheduled_at": "2026-03-29T02:00:00Z"}, PlanStep),
         "Summarise": (machine["Summarise"]["Parameters"], PLANNED, NightStep),
         "Publish": (machine["Publish"]["Parameters"], PLANNED, EndStep),
+        "Report": (machine["Report"]["Parameters"], PLANNED, NightStep),
         "SayFailed": (machine["SayFailed"]["Parameters"], failed, EndStep),
     }
     for name, (parameters, given, shape) in handed.items():

@@ -14,6 +14,7 @@ QUEUE = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
 WRITER = {"dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem"}
 # A file that is not there is a 404 only for who may list.
 READS_NIGHTS = {"NightsBucket": {"s3:ListBucket"}, "NightsBucket/nights/*": {"s3:GetObject"}}
+READS_REPORTS = {"NightsBucket": {"s3:ListBucket"}, "NightsBucket/reports/*": {"s3:GetObject"}}
 WRITES_NIGHTS = READS_NIGHTS | {"NightsBucket/nights/*": {"s3:GetObject", "s3:PutObject"}}
 
 # What each function may do to what, next to its logs. Whoever adds a line says which call needs it.
@@ -52,7 +53,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
         "ImportsBucket/chunks/*": {"s3:GetObject", "s3:PutObject"},
     },
-    "public_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}},
+    "public_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}, **READS_REPORTS},
     "templates_api": {"Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
     "messages_api": {
         # whether sending is armed is a matter of the table's own id
@@ -106,6 +107,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "Table": (WRITER - {"dynamodb:ConditionCheckItem"}) | {"dynamodb:Query"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},  # whoever a rule asks for consent is looked up
     },
+    "reports_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}, **READS_REPORTS},
     "plan_night": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}, **WRITES_NIGHTS},
     "snapshot_customers": {"Table": {"dynamodb:Query"}, **WRITES_NIGHTS},
     "summarise_night": WRITES_NIGHTS,
@@ -117,6 +119,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     },
     "publish_night": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem"}, **READS_NIGHTS},
     "tell_night": {"Table": {"dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem"}, **READS_NIGHTS},
+    "report_night": {"Table": {"dynamodb:GetItem"}, **READS_NIGHTS, "NightsBucket/reports/*": {"s3:PutObject"}},
 }
 # Roles of no function, and the service that takes each.
 SERVICES = {"DeploymentRole": "codedeploy", "NightMachineRole": "states", "NightScheduleRole": "scheduler"}
@@ -172,7 +175,7 @@ def test_a_role_is_for_lambda_or_the_service_listed_here_and_has_inline_policies
 def test_no_policy_holds_a_star_but_for_the_objects_of_a_bucket_and_those_listed_here(stack: Stack) -> None:
     held = {text for role in stack.of("IAM::Role").values() for text in strings(role["Policies"]) if "*" in text}
     exports, imports, nights = "${ExportsBucket.Arn}/", "${ImportsBucket.Arn}/", "${NightsBucket.Arn}/"
-    assert held == STARS | {f"{exports}*", f"{imports}imports/*", f"{imports}chunks/*", f"{nights}nights/*"}
+    assert held == STARS | {f"{exports}*", f"{imports}imports/*", f"{imports}chunks/*", f"{nights}nights/*", f"{nights}reports/*"}
 
 
 def test_nothing_grants_rights_but_the_roles_of_this_template(production: Stack) -> None:

@@ -24,6 +24,7 @@ from jobs_api.handler import handler as jobs
 from messages_api.handler import handler as messages
 from orders_api.handler import handler as orders
 from reference_api.handler import handler as reference
+from reports_api.handler import handler as reports
 from segments_api.handler import handler as segments
 from sites_api.handler import handler as sites
 from templates_api.handler import handler as templates
@@ -47,6 +48,7 @@ HANDLERS: dict[str, Any] = {
     "sites": sites,
     "segments": segments,
     "nights": segments,
+    "reports": reports,
     **dict.fromkeys(("identify", "track", "page", "screen", "group", "alias", "batch", "projects", *"itpsgab"), ingest),
 }
 NOBODY = "0" * 32

@@ -17,6 +17,7 @@ from ecrm.store.table import Table, time_heals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
 
+    from ecrm.analytics.reports import Report
     from ecrm.application.behaviour import Result, Said
     from ecrm.application.consent import ChangeConsents, Changed, ConsentsView
     from ecrm.application.contacts import ContactRecorded, RecordContact
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
     from ecrm.application.ports import Request, Unreadable
     from ecrm.application.profiles import ApplyTraits, Joining, Kept, Profile, PutCustomer, UpdateCustomer
+    from ecrm.application.reports import MadeLink
     from ecrm.application.segment_ports import Night
     from ecrm.application.segments import Explained, LastNight, Members, Preview
     from ecrm.application.sending import Sender, Settled
@@ -56,10 +59,11 @@ if TYPE_CHECKING:
     from ecrm.domain.statistics import CustomerStatistics
     from ecrm.domain.templates import Template
     from ecrm.entry.http import HttpApi
-    from ecrm.entry.public import PublicPages
+    from ecrm.entry.public import PublicPages, Shown, Visit
     from ecrm.files.exports import S3ExportFiles
     from ecrm.files.imports import S3ImportFiles
     from ecrm.files.nights import S3NightFiles
+    from ecrm.files.reports import S3Reports
     from ecrm.messaging.failures import SqsFailureQueue
     from ecrm.messaging.imports import SqsChunkQueue, SqsImportQueue
     from ecrm.messaging.jobs import SqsJobQueue
@@ -855,6 +859,36 @@ def tell_night(place: "Place", group: "Group") -> int:
     from ecrm.store.nights import DynamoMoveEvents  # noqa: PLC0415
 
     return steps.tell_night(place, group, nights=nights(), files=night_files(), events=DynamoMoveEvents(table()), clock=clock)
+
+
+def report_night(place: "Place") -> "Report":
+    from ecrm.application import reporting  # noqa: PLC0415 (the same)
+    from ecrm.messaging.reports import ReportPages  # noqa: PLC0415
+
+    return reporting.report_night(place, nights=nights(), files=night_files(), reports=reports(), renderer=ReportPages)
+
+
+@cache
+def reports() -> "S3Reports":
+    from ecrm.files.reports import S3Reports  # noqa: PLC0415 (only who writes or shows reports)
+
+    return S3Reports(_s3(), os.environ["NIGHTS_BUCKET"])
+
+
+def make_report_link(night: "date", language: "Language | None") -> "tuple[MadeLink, str]":
+    from ecrm.application import reports as use_reports  # noqa: PLC0415 (each function imports its own use cases)
+
+    made = use_reports.make_report_link(night, language, keys=link_keys(), reports=reports(), clock=clock)
+    return made, f"{public_url()}/public/reports/{made.token}"
+
+
+def show_report(visit: "Visit") -> "Shown":
+    from ecrm.application.reports import read_public_report  # noqa: PLC0415 (only public_api shows one, and not each time)
+    from ecrm.entry.public import Shown  # noqa: PLC0415
+    from ecrm.messaging.rendering import style_of  # noqa: PLC0415
+
+    page = read_public_report(visit.token, visit.chosen, keys=link_keys(), reports=reports(), clock=clock)
+    return Shown(page, style_of(page))
 
 
 def ready_made_segments(site: str) -> "Mapping[str, Segment]":

@@ -34,6 +34,7 @@ class Scope(StrEnum):
     IMPORTS_WRITE = "imports:write"
     SEGMENTS_READ = "segments:read"
     SEGMENTS_WRITE = "segments:write"
+    REPORTS_READ = "reports:read"
 
 
 class KeyKind(StrEnum):
@@ -75,6 +76,7 @@ ALLOWED: dict[KeyKind, frozenset[Scope]] = {
         Scope.SENDING_READ,
         Scope.SENDING_WRITE,
         Scope.SEGMENTS_WRITE,
+        Scope.REPORTS_READ,
     },
 }
 """The most that a key of each kind may be given. A write key may be public in a browser, so it reads nothing."""

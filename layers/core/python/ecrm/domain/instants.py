@@ -1,6 +1,7 @@
 """Instants: aware UTC datetimes, written at one fixed width so that text order is time order."""
 
-from datetime import UTC, datetime, timedelta, tzinfo
+import re
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 AHEAD = timedelta(hours=24)
 """How far a caller's clock may run ahead of ours."""
@@ -20,6 +21,14 @@ def from_text(text: str) -> datetime:
 def to_answer(instant: datetime) -> str:
     """Write for an answer: without a fraction where it is zero."""
     return to_text(instant).replace(".000000Z", "Z")
+
+
+def day_named(text: str) -> date | None:
+    """Read a day as it stands in an address, `2026-11-20`; None where there is none of that name."""
+    try:
+        return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII) else None
+    except ValueError:
+        return None
 
 
 def time_zone(name: str) -> tzinfo:

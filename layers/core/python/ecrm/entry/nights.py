@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ecrm.analytics.reports import Report
 from ecrm.application.night_ports import Group, Place
 from ecrm.application.nights import Planned, Worked
 from ecrm.application.segment_ports import Night
@@ -71,6 +72,11 @@ def tell(event: Mapping[str, Any], use: Callable[[Place, Group], int]) -> None:
     with _step("tell", event):
         step = _read(GroupStep, event)
         _note("told", event, customers=use(step.place, step.group))
+
+
+def report(event: Mapping[str, Any], use: Callable[[Place], Report]) -> None:
+    with _step("report", event):
+        _note("reported", event, customers=use(_read(NightStep, event).place).customers)
 
 
 def _read[M: BaseModel](shape: type[M], event: Mapping[str, Any]) -> M:

@@ -29,9 +29,17 @@ class Notices(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A page whose style is not that of the notices, but the one that this source of a Content-Security-Policy names."""
+
+    text: str
+    style_source: str
+
+
+@dataclass(frozen=True, slots=True)
 class PublicRoute:
     path: str
-    shows: Callable[["Visit"], str]
+    shows: Callable[["Visit"], str | Shown]
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -40,15 +48,20 @@ class PublicRoute:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """`wanted` are the languages that the address or the browser asks for, best first."""
+    """`wanted` are the languages that the address or the browser asks for, best first; `asked` is the address's own."""
 
     token: str
     wanted: tuple[Language, ...]
+    asked: Language | None = None
 
     def language(self, links_own: Language | None = None, sites: Iterable[str] = ()) -> Language:
         """Choose: the link's own, else what is asked for, else the site's first, else English."""
         known = (found for tag in sites if (found := _language(tag)))
         return next(iter((*filter(None, [links_own]), *self.wanted, *known)), Language.ENGLISH)
+
+    def chosen(self, links_own: Language | None) -> Language:
+        """Choose where every page offers the others: what the address asks for, before the link's own."""
+        return self.asked or self.language(links_own)
 
 
 class PublicPages:
@@ -58,10 +71,10 @@ class PublicPages:
         self.routes: list[tuple[PublicRoute, re.Pattern[str]]] = []
         self._notices = notices
 
-    def page(self, path: str) -> Callable[[Callable[[Visit], str]], Callable[[Visit], str]]:
+    def page[Page: str | Shown](self, path: str) -> Callable[[Callable[[Visit], Page]], Callable[[Visit], Page]]:
         """Declare what is shown at a path with a `{token}`."""
 
-        def declare(shows: Callable[[Visit], str]) -> Callable[[Visit], str]:
+        def declare(shows: Callable[[Visit], Page]) -> Callable[[Visit], Page]:
             route = PublicRoute(path, shows)
             self.routes.append((route, route.pattern))
             return shows
@@ -71,10 +84,11 @@ class PublicPages:
     def __call__(self, event: Mapping[str, Any], _context: object) -> dict[str, Any]:
         method = event["requestContext"]["http"]["method"]
         correlation_id = event["requestContext"]["requestId"]
-        wanted = _wanted(event)
+        asked, wanted = _wanted(event)
         more: dict[str, str] = {}
+        text: str | Shown
         try:
-            status, text = self._answer(event["rawPath"], method, wanted)
+            status, text = self._answer(event["rawPath"], method, asked, wanted)
         except Unavailable:
             status, text, more = 503, self._say("unavailable", wanted), {"retry-after": "5"}
         except Exception as error:  # noqa: BLE001 (the last net: a request is always answered, and this one rings an alarm)
@@ -84,11 +98,13 @@ class PublicPages:
             status, text = 500, self._say("failed", wanted)
         if status in (204, 405):
             more = {"allow": "GET, HEAD, OPTIONS"}
+        source = text.style_source if isinstance(text, Shown) else self._notices().style_source
+        text = text.text if isinstance(text, Shown) else text
         body = "" if method == "HEAD" else text
-        headers = self._headers() | more | {"x-correlation-id": correlation_id}
+        headers = _headers(source) | more | {"x-correlation-id": correlation_id}
         return {"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": False}
 
-    def _answer(self, path: str, method: str, wanted: tuple[Language, ...]) -> tuple[int, str]:
+    def _answer(self, path: str, method: str, asked: Language | None, wanted: tuple[Language, ...]) -> tuple[int, str | Shown]:
         found = next(((route, match) for route, pattern in self.routes if (match := pattern.fullmatch(path))), None)
         if found is None:
             return 404, self._say("not_found", wanted)
@@ -98,30 +114,31 @@ class PublicPages:
             return 405, self._say("wrong_method", wanted)
         route, match = found
         try:
-            return 200, route.shows(Visit(match["token"], wanted))
+            return 200, route.shows(Visit(match["token"], wanted, asked))
         except NotFound:
             return 404, self._say("not_found", wanted)
 
     def _say(self, name: str, wanted: tuple[Language, ...]) -> str:
         return self._notices().notice(name, Visit("", wanted).language())
 
-    def _headers(self) -> dict[str, str]:
-        nothing = "; ".join(f"{what} 'none'" for what in ("default-src", "img-src", "base-uri", "form-action", "frame-ancestors"))
-        return {
-            "content-type": "text/html; charset=utf-8",
-            "content-security-policy": f"{nothing}; style-src {self._notices().style_source}",
-            "strict-transport-security": "max-age=63072000",
-            "x-content-type-options": "nosniff",
-            "x-frame-options": "DENY",
-            "referrer-policy": "no-referrer",
-            "permissions-policy": "camera=(), geolocation=(), microphone=()",
-            "cross-origin-opener-policy": "same-origin",
-            "cache-control": "private, no-store",
-            "x-robots-tag": "noindex, nofollow",
-        }
+
+def _headers(style_source: str) -> dict[str, str]:
+    nothing = "; ".join(f"{what} 'none'" for what in ("default-src", "img-src", "base-uri", "form-action", "frame-ancestors"))
+    return {
+        "content-type": "text/html; charset=utf-8",
+        "content-security-policy": f"{nothing}; style-src {style_source}",
+        "strict-transport-security": "max-age=63072000",
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+        "referrer-policy": "no-referrer",
+        "permissions-policy": "camera=(), geolocation=(), microphone=()",
+        "cross-origin-opener-policy": "same-origin",
+        "cache-control": "private, no-store",
+        "x-robots-tag": "noindex, nofollow",
+    }
 
 
-def _wanted(event: Mapping[str, Any]) -> tuple[Language, ...]:
+def _wanted(event: Mapping[str, Any]) -> tuple[Language | None, tuple[Language, ...]]:
     """Read `?lang=`, then Accept-Language; nothing that is sent there is an error."""
     headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
     try:
@@ -129,7 +146,7 @@ def _wanted(event: Mapping[str, Any]) -> tuple[Language, ...]:
     except ValueError:
         asked = ""
     own = _language(asked)
-    return tuple(dict.fromkeys((*((own,) if own else ()), *accepted_languages(headers.get("accept-language", "")))))
+    return own, tuple(dict.fromkeys((*((own,) if own else ()), *accepted_languages(headers.get("accept-language", "")))))
 
 
 def accepted_languages(header: str) -> tuple[Language, ...]:

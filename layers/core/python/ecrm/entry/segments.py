@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Callable
-from datetime import date
 from typing import Protocol
 
 from ecrm.application.segment_ports import Nights, Segments
@@ -35,6 +34,7 @@ from ecrm.contracts.nights import NightBody, NightHeadBody, NightsPage
 from ecrm.contracts.segments import PutSegmentBody, SegmentBody
 from ecrm.domain.api_keys import Scope
 from ecrm.domain.errors import NotFound
+from ecrm.domain.instants import day_named
 from ecrm.domain.segments import Rule
 
 from .cursors import seal, unseal
@@ -129,10 +129,3 @@ def with_nights(api: HttpApi, nights: Callable[[], Nights]) -> HttpApi:
         return Reply(200, NightBody.of_night(night_of(night, nights=nights())))
 
     return api
-
-
-def day_named(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII) else None
-    except ValueError:
-        return None

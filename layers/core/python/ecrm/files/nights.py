@@ -42,7 +42,7 @@ from ecrm.domain.lifecycle import Stage, Thresholds
 from ecrm.domain.segments import Segment
 
 from .histories import histories_of, histories_said
-from .reports import counts_of, counts_said, scores_of, scores_said
+from .reporting import counts_of, counts_said, scores_of, scores_said
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -1,87 +1,79 @@
-"""The counts that reports are made of, as JSON: numbers by what they are counted for, in lists, the smallest first."""
+"""Reports in the bucket of nights, below a folder of their own. One is there when its JSON is, written after its pages."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from datetime import date
+from itertools import islice
+from typing import TYPE_CHECKING
 
-from ecrm.analytics.reporting import (
-    CurrencyCounts,
-    GroupCounts,
-    OutlookCounts,
-    ReportCounts,
-    ReturnCounts,
-    ScoreCounts,
-    ScoresByCurrency,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 
-_BY_MONTH = ("net_revenue", "new_revenue", "cohorts", "returned")
-_BY_COHORT_AND_MONTH = ("active", "cohort_revenue")
-_SPENDS = ("one_time", "repeat")
-_SUMS = (
-    *("customers", "weak", "p_alive_millionths", "orders_30_millionths", "orders_90_millionths", "orders_365_millionths"),
-    "value_minor",
-)
+from ecrm.application.ports import Page
+from ecrm.domain.errors import Unavailable
+from ecrm.domain.links import Language
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from ecrm.analytics.reports import Report
+
+FOLDER = "reports/"
+_NOT_FOUND = 404
 
 
-def counts_said(counts: ReportCounts) -> dict[str, Any]:
-    returns = counts.returns
-    return {
-        "returns": [returns.buyers, returns.one_time, _listed(returns.known), _listed(returns.back)],
-        "currencies": {currency: _currency(each) for currency, each in sorted(counts.currencies.items())},
-    }
+class S3Reports:
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def write(self, report: "Report", pages: Mapping[Language, str]) -> None:
+        from ecrm.contracts.reports import ReportBody  # noqa: PLC0415 (all that a report is of, which whoever shows a page does without)
+
+        for language, page in pages.items():
+            self._put(_page(report.night, language), page.encode(), "text/html; charset=utf-8")
+        self._put(_report(report.night), ReportBody.of(report).model_dump_json().encode(), "application/json")
+
+    def read(self, night: date) -> bytes | None:
+        return self._get(_report(night))
+
+    def page(self, night: date, language: Language) -> str | None:
+        found = self._get(_page(night, language))
+        return None if found is None else found.decode()
+
+    def newest(self, *, after: str | None, limit: int) -> Page[date]:
+        """Each list of them reads the names of all, of which there are no more than days for which they are kept."""
+        nights = sorted(self._nights(), reverse=True)
+        wanted = list(islice((night for night in nights if after is None or night < after), limit + 1))
+        found = tuple(map(date.fromisoformat, wanted[:limit]))
+        return Page(found, wanted[limit - 1] if len(wanted) > limit else None)
+
+    def _nights(self) -> Iterator[str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=FOLDER, Delimiter="/")
+        try:
+            for page in pages:
+                yield from (found["Key"].removeprefix(FOLDER).removesuffix(".json") for found in page.get("Contents", ()))
+        except (BotoCoreError, ClientError) as error:
+            raise Unavailable("the reports cannot be listed") from error
+
+    def _put(self, name: str, content: bytes, kind: str) -> None:
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=name, Body=content, ContentType=kind)
+        except (BotoCoreError, ClientError) as error:
+            raise Unavailable("the bucket of nights takes no report") from error
+
+    def _get(self, name: str) -> bytes | None:
+        try:
+            return self._client.get_object(Bucket=self._bucket, Key=name)["Body"].read()
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == _NOT_FOUND:
+                return None
+            raise Unavailable("the bucket of nights does not answer") from error
+        except BotoCoreError as error:
+            raise Unavailable("the bucket of nights does not answer") from error
 
 
-def counts_of(said: Mapping[str, Any]) -> ReportCounts:
-    buyers, one_time, known, back = said["returns"]
-    return ReportCounts(
-        ReturnCounts(buyers, one_time, dict(known), dict(back)),
-        {currency: _currency_of(each) for currency, each in said["currencies"].items()},
-    )
+def _report(night: date) -> str:
+    return f"{FOLDER}{night.isoformat()}.json"
 
 
-def scores_said(counts: Mapping[str, ScoreCounts]) -> dict[str, Any]:
-    return {
-        currency: {
-            "cells": [[*cell, *_group(each.cells[cell])] for cell in sorted(each.cells)],
-            "outlook": [getattr(each.outlook, name) for name in _SUMS],
-            "alive": _listed(each.outlook.alive),
-            "values": [[step, *_group(each.outlook.values[step])] for step in sorted(each.outlook.values)],
-        }
-        for currency, each in sorted(counts.items())
-    }
-
-
-def scores_of(said: Mapping[str, Any]) -> ScoresByCurrency:
-    found: ScoresByCurrency = {}
-    for currency, each in said.items():
-        values = {step: GroupCounts(*group) for step, *group in each["values"]}
-        sums = dict(zip(_SUMS, each["outlook"], strict=True))
-        cells = {(recency, other): GroupCounts(*group) for recency, other, *group in each["cells"]}
-        found[currency] = ScoreCounts(cells, OutlookCounts(**sums, alive=dict(each["alive"]), values=values))
-    return found
-
-
-def _currency(counts: CurrencyCounts) -> dict[str, Any]:
-    return (
-        {name: _listed(getattr(counts, name)) for name in _BY_MONTH}
-        | {name: [[*pair, value] for pair, value in sorted(getattr(counts, name).items())] for name in _BY_COHORT_AND_MONTH}
-        | {name: _group(getattr(counts, name)) for name in _SPENDS}
-    )
-
-
-def _currency_of(said: Mapping[str, Any]) -> CurrencyCounts:
-    parts: dict[str, Any] = {name: dict(said[name]) for name in _BY_MONTH}
-    parts |= {name: _by_pair(said[name]) for name in _BY_COHORT_AND_MONTH}
-    parts |= {name: GroupCounts(*said[name]) for name in _SPENDS}
-    return CurrencyCounts(**parts)
-
-
-def _by_pair(said: Iterable[Sequence[int]]) -> dict[tuple[int, int], int]:
-    return {(cohort, month): value for cohort, month, value in said}
-
-
-def _listed(counts: Mapping[int, int]) -> list[list[int]]:
-    return [[key, counts[key]] for key in sorted(counts)]
-
-
-def _group(counts: GroupCounts) -> list[int]:
-    return [counts.customers, counts.net_revenue_minor]
+def _page(night: date, language: Language) -> str:
+    return f"{FOLDER}pages/{night.isoformat()}.{language}.html"

@@ -14,7 +14,7 @@ from minijinja import Environment
 from ecrm.analytics.distribution import Distribution
 from ecrm.analytics.forecasts import Check, CurrencyModel, Source
 from ecrm.analytics.reporting import FIRST_DAYS, MILLION, WINDOWS, OutlookCounts
-from ecrm.application.reports import Cohort, CurrencyReport, Quarter, Report
+from ecrm.analytics.reports import Cohort, CurrencyReport, Quarter, Report
 from ecrm.domain import money
 from ecrm.domain.lifecycle import Stage
 from ecrm.domain.links import Language
