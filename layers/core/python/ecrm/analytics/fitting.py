@@ -5,7 +5,7 @@ ed., 2006, eq. 6.17) and Armijo's backtracking (algorithm 3.1). A parameter that
 for the step (gradient projection, section 16.7). The same input takes the same steps.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from math import exp, isfinite, log
 from typing import NamedTuple
 
@@ -47,7 +47,6 @@ class _Point(NamedTuple):
 def maximise(likelihood: Likelihood, start: Vector, bounds: Sequence[Bounds]) -> list[float]:
     """Give the parameters that are likeliest within the bounds, which may be at one. Raises FitFailed."""
     low, high = [log(bound.low) for bound in bounds], [log(bound.high) for bound in bounds]
-
     trials = 0
 
     def point(at: Vector) -> _Point:
@@ -62,32 +61,41 @@ def maximise(likelihood: Likelihood, start: Vector, bounds: Sequence[Bounds]) ->
 
     here = point([log(value) for value in start])
     inverse: Matrix | None = None
+    learnt_of: list[bool] = []
     while True:
         if not isfinite(here.value) or not all(map(isfinite, here.slope)):
             raise FitFailed("the likelihood is not finite")
-        free = [by < 0 if at <= least else by > 0 if at >= most else True for at, by, least, most in _zip(here, low, high)]
-        steepest = max((abs(by) for by, is_free in zip(here.slope, free, strict=True) if is_free), default=0.0)
+        free = [
+            not ((by >= 0 and at <= least) or (by <= 0 and at >= most))
+            for at, by, least, most in zip(here.at, here.slope, low, high, strict=True)
+        ]
+        if free != learnt_of:
+            inverse, learnt_of = None, free
+        slope = _among(free, here.slope)
+        steepest = max(map(abs, slope))
         if steepest < _FLAT:
             return [exp(value) for value in here.at]
-        there = _better(here, _direction(inverse, here.slope, free), point)
+        there = _better(here, _direction(inverse, slope), point)
         if there is None and steepest < _NEARLY_FLAT:
             return [exp(value) for value in here.at]
         if there is None and inverse is None:
             raise FitFailed("no step makes the likelihood larger")
-        inverse = _updated(inverse, here, there) if there else None
-        here = there or here
+        if there is None:
+            inverse = None
+        else:
+            inverse = _updated(inverse, _minus(there.at, here.at), _among(free, _minus(there.slope, here.slope)))
+            here = there
 
 
-def _zip(here: _Point, low: Vector, high: Vector) -> Iterator[tuple[float, float, float, float]]:
-    return zip(here.at, here.slope, low, high, strict=True)
+def _among(free: Sequence[bool], vector: Vector) -> list[float]:
+    return [part if is_free else 0.0 for part, is_free in zip(vector, free, strict=True)]
 
 
-def _direction(inverse: Matrix | None, slope: Vector, free: Sequence[bool]) -> list[float]:
-    """Give the step to where a parabola would have its least value, among the free parameters; without a parabola, downhill."""
-    kept = [by if is_free else 0.0 for by, is_free in zip(slope, free, strict=True)]
-    step = [-_dot(row, kept) if is_free else 0.0 for row, is_free in zip(inverse, free, strict=True)] if inverse else []
-    if not step or _dot(step, kept) >= 0:
-        step = [-by for by in kept]
+def _direction(inverse: Matrix | None, slope: Vector) -> list[float]:
+    """Give the step to where a parabola would have its least value; without a parabola, downhill."""
+    step = [-_dot(row, slope) for row in inverse] if inverse else []
+    if not step or _dot(step, slope) >= 0:
+        step = [-by for by in slope]
     longest = max(map(abs, step))
     return [part * min(1.0, _LONGEST / longest) for part in step]
 
@@ -104,9 +112,8 @@ def _better(here: _Point, step: Vector, point: Callable[[Vector], _Point]) -> _P
     return None
 
 
-def _updated(inverse: Matrix | None, here: _Point, there: _Point) -> Matrix | None:
+def _updated(inverse: Matrix | None, moved: Vector, bent: Vector) -> Matrix | None:
     """Learn the curvature from a step (eq. 6.17; the first scale is eq. 6.20). What is not convex there teaches nothing."""
-    moved, bent = _minus(there.at, here.at), _minus(there.slope, here.slope)
     curvature = _dot(moved, bent)
     if curvature <= 0:
         return inverse

@@ -19,14 +19,14 @@ p ~ beta(a, β + x), and the purchases expected of them in the next t are the me
 
 The papers solve this with ₂F₁ (eq. 10 of 2005), whose factor 1 / (a − 1) has no value at a = 1 and no digits around it, and whose
 series needs thousands of terms for young customers. Here it is integrated over ln p / (1 − p), where the trapezoidal rule is
-exact to ten digits with some forty points (Trefethen and Weideman, "The exponentially convergent trapezoidal rule", SIAM Review
+exact to seven digits with some forty points (Trefethen and Weideman, "The exponentially convergent trapezoidal rule", SIAM Review
 56, 2014, p. 385), whatever the arguments; each point's term grows with t and with x, and so does the sum.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp, expm1, inf, lgamma, log, log1p, sqrt
+from math import exp, expm1, inf, lgamma, log, log1p, sqrt, sumprod
 from typing import NamedTuple
 
 from .fitting import Bounds, FitFailed, Vector, maximise
@@ -35,9 +35,8 @@ from .special import digamma
 BOUNDS = (Bounds(1e-4, 1e4), Bounds(1e-9, 1e3), Bounds(1e-2, 1e4), Bounds(1e-4, 1e4))
 """Of r, r / α, a + b and a / b. Who is at one can hardly be told from who is beyond it, and within all are finite."""
 _LARGEST_EXPONENT = 700.0
-_DIGITS = 35.0
-"""An integrand is left alone where it is below e^−35 of its largest value."""
-_STEP, _STEPS_A_DEVIATION = 0.5, 1.25
+_STEP, _STEPS_A_DEVIATION, _LITTLE = 0.5, 1.5, 30.0
+"""How far points are apart, at most and where the distribution is narrow, and how small, as a logarithm, what is left out is."""
 _POINTS_KEPT = 1_024
 
 
@@ -73,9 +72,9 @@ class Purchasing:
 
     def expected_if_alive(self, x: float, age: float, times: Sequence[float]) -> list[float]:
         """Give the repeat purchases expected of who is still a customer from now until each of the times."""
-        points = _points(self.a, self.b + self.is_modified + x)
         rate, unit = self.r + x, self.alpha + age
-        return [sum(-weight * expm1(-rate * log1p(p * time / unit)) for p, weight in points) for time in times]
+        points, weights = _points(self.a, self.b + self.is_modified + x, rate * max(times) / self.alpha)
+        return [-sumprod(weights, [expm1(-rate * log1p(p * (time / unit))) for p in points]) for time in times]
 
     def days_to_next(self, x: float, age: float) -> float:
         """Give the time by which half of those who are still customers have bought again; infinite beyond all floats."""
@@ -179,10 +178,11 @@ def _likelihood(by_x: _ByX, parameters: Vector, *, is_modified: bool) -> tuple[f
 
 
 @lru_cache(_POINTS_KEPT)
-def _points(a: float, b: float) -> tuple[tuple[float, float], ...]:
-    """Give values of p, and for each how much of the beta distribution it stands for, divided by p.
+def _points(a: float, b: float, most: float) -> tuple[list[float], list[float]]:
+    """Give values of p, and how much of the beta distribution each stands for, divided by p.
 
-    What is left of the distribution is next to nothing in p, where the integrand is even: it counts with the smallest one.
+    The integrand, which is even where p is much smaller than 1 / `most` or near 1, is left alone where too little of the
+    distribution is for its slope to matter. The outer points stand for all that would follow at the same distance.
     """
     step = min(_STEP, sqrt(1 / a + 1 / b) / _STEPS_A_DEVIATION)
     top, scale = log(a / b), lgamma(a + b) - lgamma(a) - lgamma(b)
@@ -190,14 +190,15 @@ def _points(a: float, b: float) -> tuple[tuple[float, float], ...]:
     def density(logit: float) -> float:
         return scale + a * logit - (a + b) * (max(logit, 0.0) + log1p(exp(-abs(logit))))
 
-    def until_nothing(step: float, rise: float) -> Iterator[float]:
-        logit, least = top, density(top) - _DIGITS
-        while density(logit) + rise * (logit - top) > least:
+    def until_little(step: float) -> Iterator[float]:
+        logit, least = top, density(top) - _LITTLE
+        while density(logit) - max(logit, 0.0) + min(logit + log(most), 0.0) > least:
             yield logit
             logit += step
 
-    logits = sorted({*until_nothing(step, 0.0), *until_nothing(-step, 1.0)})
-    values = [1 / (1 + exp(-logit)) for logit in logits]
-    weights = [step * exp(density(logit)) for logit in logits]
-    weights[0] += max(0.0, 1 - sum(weights))
-    return tuple((p, weight / p) for p, weight in zip(values, weights, strict=True))
+    logits = sorted({top, *until_little(step), *until_little(-step)})
+    points = [1 / (1 + exp(-logit)) for logit in logits]
+    parts = [step * exp(density(logit)) for logit in logits]
+    parts[0] /= -expm1(-a * step)
+    parts[-1] /= -expm1(-b * step)
+    return points, [part / p for part, p in zip(parts, points, strict=True)]
