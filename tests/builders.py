@@ -7,11 +7,17 @@ from typing import Any
 
 from ecrm.analytics.forecasts import Check, CheckedRepeats, CurrencyModel, Source
 from ecrm.analytics.purchasing import Purchasing
+from ecrm.analytics.reports import Report
+from ecrm.analytics.scoring import NightThresholds
 from ecrm.analytics.spending import Spending
 from ecrm.contracts.sites import PutSiteBody
 from ecrm.domain.events import Event
+from ecrm.domain.facts import Rfm, Scores
+from ecrm.domain.lifecycle import Stage, Thresholds
 from ecrm.domain.messages import MESSAGE_SHARD, Policy, Send
+from ecrm.domain.predictions import Prediction
 from ecrm.domain.sites import Site
+from tools.sample_report import small_report
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 A_MODEL = CurrencyModel(
@@ -154,3 +160,12 @@ def a_record(item: Mapping[str, Any], *, name: str = "INSERT", number: int = 1) 
         "eventSource": "aws:dynamodb",
         "dynamodb": {"Keys": {"PK": item["PK"], "SK": item["SK"]}, "SequenceNumber": str(number), **image},
     }
+
+
+def a_report(at: datetime = NOON) -> Report:
+    """The report of a night that found one customer, who bought twice."""
+    expected = Prediction(
+        p_alive=0.85, orders_30=0.12, orders_90=0.34, orders_365=1.15, value_minor=3_912, next_order_on=None, is_weak=False
+    )
+    thresholds = NightThresholds(lifecycle=Thresholds(at_risk_days=143, lost_days=262), models={"EUR": A_MODEL})
+    return small_report(at, thresholds, Scores({"EUR": Rfm(5, 4, 4, "champions")}, Stage.LOYAL, {"EUR": expected}))

@@ -41,7 +41,7 @@ ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "functions/reference_api"
 FUNCTIONS = (
     *("orders_api", "ingest_api", "consent_api", "customers_api", "catalog_api", "templates_api", "messages_api", "sites_api"),
-    *("segments_api", "imports_api", "jobs_api", "reference_api"),
+    *("segments_api", "reports_api", "imports_api", "jobs_api", "reference_api"),
 )
 SCHEMAS = "#/components/schemas/"
 

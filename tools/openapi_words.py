@@ -18,6 +18,7 @@ from ecrm.application.messages import KEPT_FOR
 from ecrm.application.orders import OrderView
 from ecrm.application.ports import Outcome
 from ecrm.application.profiles import Kept, Profile
+from ecrm.application.reports import MadeLink
 from ecrm.application.segment_ports import Night
 from ecrm.application.templates import Preview, Rendered
 from ecrm.contracts import (
@@ -33,6 +34,7 @@ from ecrm.contracts import (
     orders,
     products,
     profiles,
+    reports,
     segments,
     sites,
     suppressions,
@@ -75,6 +77,7 @@ from ecrm.domain.predictions import Prediction
 from ecrm.domain.products import Product, Stated
 from ecrm.domain.segments import Field, StatsCondition
 from ecrm.domain.suppressions import Ground, Lift, Suppression, with_ground, with_lift
+from tools.sample_report import small_report
 
 ABOUT = """\
 An order is placed, then events say what happens to it; its state is the sum of its facts, in whatever order they arrive. \
@@ -462,6 +465,8 @@ ANSWERS = {
     "SegmentDetailsBody.size": "Customers in it in that night; null where it was not counted.",
     "night": "The day of the last night that was published, in the company's time zone; null before the first one.",
     "NightBody.night": "The day, in the company's time zone.",
+    "ReportBody.night": "The day, in the company's time zone.",
+    "ReportHeadBody.night": "The day, in the company's time zone.",
     "NightHeadBody.night": "The day, in the company's time zone.",
     "SegmentNightBody.night": "The day, in the company's time zone.",
     "NightBody.state": "planned, published, skipped or failed.",
@@ -701,6 +706,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "put_customer": {"profile": _PROFILE, "another address": {"user_id": "u-77", "email": "sara.ahmadi@example.com"}},
     "update_customer": {"a trait, one less, and a phone": {"traits": {"plan": "gold", "likes": None}, "phone": "+989121234567"}},
     "find_customers": {"e-mail": {"email": "sara@example.com"}},
+    "make_report_link": {"reader's language": {}, "Persian": {"language": "fa"}},
     "make_link": {"customer's language": {"language": "fa"}, "browser's language": {}},
     "find_orders": {"e-mail": {"email": "sara@example.com"}, "user id": {"user_id": "u-77", "limit": 10}},
     "put_site": {"site": _SITE},
@@ -824,7 +830,7 @@ def answer_examples() -> dict[str, Any]:
             [products.ProductResultBody(index=at, status=201, sku=sku) for at, sku in enumerate(("CD-5", "LP-1"))]
         ),
     }
-    made |= _messages() | _imports() | _segments()
+    made |= _messages() | _imports() | _segments() | _reports()
     return {name: answer.model_dump(mode="json") for name, answer in made.items()} | _behaviour()
 
 
@@ -949,6 +955,16 @@ def _segments() -> dict[str, BaseModel]:
         "read_customers_segments": members.CustomersSegmentsBody.of(explained),
         "list_nights": nights.NightsPage(data=[nights.NightHeadBody.of(night)], next_cursor=None),
         "read_night": nights.NightBody.of_night(night),
+    }
+
+
+def _reports() -> dict[str, BaseModel]:
+    told = small_report(_NOW, _thresholds(), _scores())
+    made = MadeLink("sgkq0Pz1", datetime(2026, 12, 20, 18, 3, 12, tzinfo=UTC))
+    return {
+        "list_reports": reports.ReportsPage(data=[reports.ReportHeadBody.of_night(told.night)], next_cursor=None),
+        "read_nights_report": reports.ReportBody.of(told),
+        "make_report_link": reports.ReportLinkBody.of(made, f"https://shop.example.com/public/reports/{made.token}"),
     }
 
 

@@ -1,7 +1,8 @@
-"""The report of a night of CDNOW's, from the sample that the demo loads, through the code that a night counts by."""
+"""Reports to look at: of a night of CDNOW's, whose sample the demo loads, and of one customer, by the code of a night."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 
 from ecrm.analytics import forecasts
@@ -16,7 +17,7 @@ from ecrm.domain.facts import Scores
 from ecrm.domain.lifecycle import Stage
 from ecrm.domain.lifecycle import Thresholds as LifecycleThresholds
 from ecrm.domain.orders import Order
-from ecrm.domain.statistics import CustomerStatistics, count
+from ecrm.domain.statistics import NOTHING, CurrencyStatistics, CustomerStatistics, Month, Purchases, count, month_of
 from local.demo.cdnow import purchases
 
 TODAY = date(1998, 7, 1)
@@ -73,6 +74,46 @@ def report(today: date = TODAY, night_before: date | None = NIGHT_BEFORE) -> Rep
         horizon=thresholds.horizon,
         returns=counts.report.returns,
         currencies=currencies(counts.report, counts.rfm, by_currency, thresholds.models, today),
+    )
+
+
+def small_report(at: datetime, thresholds: NightThresholds, scores: Scores) -> Report:
+    """Make the report of a night that found one customer, who bought twice for euros, and these scores of theirs."""
+    first, second = at.date() - timedelta(days=50), at.date() - timedelta(days=17)
+    bought = Purchases(days=2, first_on=first, second_on=second, previous_on=first, last_on=second)
+    part = CurrencyStatistics(
+        orders=2,
+        items=3,
+        gross_minor=6_080,
+        cancelled_minor=0,
+        refunded_minor=0,
+        net_revenue_minor=6_080,
+        purchases=bought,
+        first_day_net_revenue_minor=2_000,
+        first_90_days_net_revenue_minor=6_080,
+        months=(Month(month_of(first), 1, first.day, 2_000), Month(month_of(second), 1, second.day, 4_080)),
+    )
+    row = replace(NOTHING, orders=2, currencies={"EUR": part}, purchases=bought)
+    counts = NightCounts()
+    counts.add(row, at.date())
+    by_currency: ScoresByCurrency = {}
+    add_scores(by_currency, row, scores)
+    return Report(
+        night=at.date(),
+        generation=7,
+        as_of=at,
+        time_zone="Europe/Berlin",
+        today=at.date(),
+        customers=1,
+        unreadable=0,
+        base_night=at.date() - timedelta(days=1),
+        stages={Stage.LOYAL: 1},
+        moves={Stage.NEW: {Stage.LOYAL: 1}},
+        lifecycle=thresholds.lifecycle,
+        groups=thresholds.groups,
+        horizon=thresholds.horizon,
+        returns=counts.report.returns,
+        currencies=currencies(counts.report, counts.rfm, by_currency, thresholds.models, at.date()),
     )
 
 

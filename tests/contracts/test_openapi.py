@@ -271,6 +271,7 @@ def test_the_page_has_every_resource_operation_field_and_status() -> None:
         "messages",
         "sites",
         "segments",
+        "reports",
         "imports",
         "jobs",
         "reference",

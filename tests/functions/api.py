@@ -29,7 +29,7 @@ from segments_api.handler import handler as segments
 from sites_api.handler import handler as sites
 from templates_api.handler import handler as templates
 from tests.adapters.people import here
-from tests.builders import a_request, a_topic, an_order
+from tests.builders import a_report, a_request, a_topic, an_order
 from tests.cloud import Answer, Cloud
 
 ROOT = Path(__file__).parents[2]
@@ -222,10 +222,11 @@ class Shop:
 
     @cached_property
     def night(self) -> str:
-        """A night that was published and found nobody."""
+        """A night that was published and found nobody, and a report of it that knows somebody."""
         at = datetime(2026, 11, 20, 2, tzinfo=UTC)
         told = Night(night=at.date(), state=NightState.PUBLISHED, scheduled_at=at, started_at=at, finished_at=at, version=1)
         assert bootstrap.nights().write(told)
+        bootstrap.reports().write(a_report(at), {})
         return told.night.isoformat()
 
     @cached_property

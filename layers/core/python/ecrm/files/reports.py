@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ecrm.analytics.reports import Report
 
 FOLDER = "reports/"
-_NOT_FOUND = 404
+_NOT_FOUND, _SERVER_FAULT = 404, 500
+_TIME_HEALS = {"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException"}
 
 
 class S3Reports:
@@ -52,23 +53,34 @@ class S3Reports:
             for page in pages:
                 yield from (found["Key"].removeprefix(FOLDER).removesuffix(".json") for found in page.get("Contents", ()))
         except (BotoCoreError, ClientError) as error:
-            raise Unavailable("the reports cannot be listed") from error
+            raise _told(error) from error
 
     def _put(self, name: str, content: bytes, kind: str) -> None:
         try:
             self._client.put_object(Bucket=self._bucket, Key=name, Body=content, ContentType=kind)
         except (BotoCoreError, ClientError) as error:
-            raise Unavailable("the bucket of nights takes no report") from error
+            raise _told(error) from error
 
     def _get(self, name: str) -> bytes | None:
         try:
             return self._client.get_object(Bucket=self._bucket, Key=name)["Body"].read()
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == _NOT_FOUND:
+            if _status(error) == _NOT_FOUND:
                 return None
-            raise Unavailable("the bucket of nights does not answer") from error
+            raise _told(error) from error
         except BotoCoreError as error:
-            raise Unavailable("the bucket of nights does not answer") from error
+            raise _told(error) from error
+
+
+def _told(error: BotoCoreError | ClientError) -> Exception:
+    """Give Unavailable for what time heals; who waits at the door for a report is told of all else at once."""
+    if isinstance(error, ClientError) and _status(error) < _SERVER_FAULT and error.response["Error"]["Code"] not in _TIME_HEALS:
+        return error
+    return Unavailable("the bucket of reports does not answer")
+
+
+def _status(error: ClientError) -> int:
+    return error.response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 def _report(night: date) -> str:
