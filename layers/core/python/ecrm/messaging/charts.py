@@ -16,7 +16,7 @@ ASIDE = 8
 """Pixels between the chart and the numbers of its lines."""
 WIDEST = 12
 """Percent that a column is wide at most: two columns alone are no walls."""
-MOST_LETTERS = 40
+MOST_LETTERS = 50
 """Above the columns, as many as a phone has room for beside each other."""
 LINES = 4
 SHADES = 6

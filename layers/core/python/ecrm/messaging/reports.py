@@ -466,7 +466,9 @@ class _Money(_Page):
 
     def model(self, model: CurrencyModel) -> Values:
         check = model.check
-        parameters = {**_parameters(model.purchasing), **_parameters(model.spending)}
+        purchasing, spending = model.purchasing, model.spending
+        parameters = {"r": purchasing.r, "α": purchasing.alpha, "a": purchasing.a, "b": purchasing.b}
+        parameters |= {"p": spending.p, "q": spending.q, "γ": spending.gamma / 10 ** money.DIGITS[self.currency_code]}
         told = ", ".join(f"{name} {value:.4g}" for name, value in parameters.items())
         return {
             "what": self.check_what(check) if check else self.words["check_none"],
@@ -520,10 +522,6 @@ class _Money(_Page):
 _ROOMY = 8
 """Columns up to which each has room for a number above it."""
 _TENTH_OF_A_PERCENT = 0.001
-
-
-def _parameters(model: Any) -> dict[str, float]:
-    return {name: getattr(model, name) for name in model.__slots__}
 
 
 def _scale(largest: int) -> Iterator[int]:
