@@ -90,7 +90,9 @@ def test_a_night_goes_through_however_its_workers_die_and_a_second_one_on_that_d
     night = first_night(stack, staff, people, at)
     assert members(staff, people) == {"night-people": ["buyer", "later", "never"], "night-buyers": ["buyer"], "night-jazz": []}
     assert {name: night["segments"][name]["size"] for name in RULES} == {"night-people": 3, "night-buyers": 1, "night-jazz": 0}
-    assert staff.get(f"/v1/customers/{people['buyer']}/stats")["segments"] == ["night-buyers", "night-people"]
+    stats = staff.get(f"/v1/customers/{people['buyer']}/stats")
+    assert stats["segments"] == ["night-buyers", "night-people"]
+    assert stats["predictions"]["EUR"]["model"]["fitted_on"] == night["night"] == night["models"]["EUR"]["fitted_on"]
     assert nightly.nightly(stack, at)["skipped"] == "published"
     assert "There was nothing to do" in make("nightly", stack.port)
     assert staff.get(f"/v1/nights/{night['night']}") == night
@@ -135,6 +137,7 @@ def test_a_customer_is_explained_right_after_an_order_and_the_next_night_tells_w
     ]
     assert members(staff, people) == before
     assert drain(stack) == {}
+    assert staff.get(f"/v1/customers/{people['later']}/stats")["predictions"].keys() == {"EUR"}, "by last night's model"
     planned = nightly.nightly(stack, the_next(staff))
     assert planned["skipped"] is None
     assert members(staff, people) == {
