@@ -1,4 +1,4 @@
-"""A company by night: the six steps as they ship over the stores as they ship, the bucket in memory, and who looks on meanwhile.
+"""A company by night: all steps as they ship over the stores as they ship, the bucket in memory, and who looks on meanwhile.
 
 Its customers are those of G1, of which each is told plainly for the predicate; they live in a few shards, so that a night has as
 many calls as there are sorts of them.
@@ -26,12 +26,15 @@ from ecrm.application.nights import (
     summarise_night,
     tell_night,
 )
+from ecrm.application.reporting import report_night
 from ecrm.contracts.segments import RuleBody
 from ecrm.domain.facts import AllFacts, Scores
 from ecrm.domain.nights import Membership
 from ecrm.domain.segments import Segment
 from ecrm.domain.statistics import CustomerStatistics
 from ecrm.files.nights import S3NightFiles
+from ecrm.files.reports import S3Reports
+from ecrm.messaging.reports import ReportPages
 from ecrm.store import keys
 from ecrm.store.memberships import DynamoMemberships
 from ecrm.store.nights import DynamoMoveEvents, DynamoNights
@@ -52,6 +55,7 @@ RULES: Mapping[str, Mapping[str, Any]] = {
     "promising": {"predicted": {"field": "clv", "currency": "EUR", "op": ">=", "value": "20.00"}},
     "silver": {"profile": {"path": "plan", "op": "is", "value": "silver"}},
 }
+PAGES = cache(ReportPages)
 SETTINGS = NightSettings(time_zone=ZONE)
 
 
@@ -123,6 +127,7 @@ class Company:
         self.rows = DynamoStatisticsRows(self.table)
         self.events = DynamoMoveEvents(self.table)
         self.files = S3NightFiles(self.shelf, "nights")  # type: ignore[arg-type]  # what nights need of the client
+        self.reports = S3Reports(self.shelf, "nights")  # type: ignore[arg-type]  # the same
         self._pause = pause
 
     def fork(self, pause: Pause = go_on, table: MemoryTable | None = None) -> "Company":
@@ -187,6 +192,9 @@ class Company:
     def tell(self, place: Place, group: Group, at: datetime) -> None:
         tell_night(place, group, nights=self.nights, files=self.files, events=self.events, clock=Stopped(at + timedelta(hours=1)))
 
+    def report(self, place: Place) -> None:
+        report_night(place, nights=self.nights, files=self.files, reports=self.reports, renderer=PAGES)
+
     def steps(self, at: datetime, planned: Planned) -> Iterator[Callable[[], object]]:
         """Give what the state machine does after the plan."""
         place = Place(planned.night, planned.generation)
@@ -195,6 +203,7 @@ class Company:
         yield from (partial(self.score, place, group) for group in planned.groups)
         yield partial(self.publish, place, at)
         yield from (partial(self.tell, place, group, at) for group in planned.groups)
+        yield partial(self.report, place)
 
     def have_a_night(self, at: datetime) -> Planned:
         planned = self.plan(at)

@@ -55,10 +55,9 @@ def percent(part: float, whole: float, language: Language, *, is_short: bool = F
         return "–"
     tenths = round(1000 * part / whole)
     sign = _MINUS if tenths < 0 else ""
-    figure = (
-        f"{abs(tenths) / 10:,.0f}" if is_short and abs(tenths) >= _TEN_PERCENT else f"{abs(tenths) // 10:,}.{abs(tenths) % 10}"
-    )
-    return _digits(f"{sign}{figure}", language) + percent_sign(language)
+    if is_short and abs(tenths) >= _TEN_PERCENT:
+        return _digits(f"{sign}{abs(round(100 * part / whole)):,}", language) + percent_sign(language)
+    return _digits(f"{sign}{abs(tenths) // 10:,}.{abs(tenths) % 10}", language) + percent_sign(language)
 
 
 def percent_sign(language: Language) -> str:
