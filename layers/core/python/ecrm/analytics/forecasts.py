@@ -24,7 +24,7 @@ from ecrm.domain.statistics import CurrencyStatistics
 
 from . import purchasing, spending
 from .fitting import FitFailed
-from .histories import CLASSES, LEVELS, CurrencyHistories, Histories, class_of, history_of, past_of
+from .histories import CLASSES, LEVELS, CurrencyHistories, Histories, History, class_of, history_of, past_of
 from .purchasing import Purchasing
 from .spending import RepeatSpend, Spending
 
@@ -43,7 +43,8 @@ it. The published γ of $15.44 is here in units of the mean purchase day's $36.0
 STEP_DAYS = 30
 FARTHEST_DAYS = 1_095
 """No next order is named beyond."""
-_OUTLOOKS_KEPT = 50_000
+_KEPT = 50_000
+"""Outlooks, of some 400 bytes."""
 
 
 class Source(StrEnum):
@@ -128,7 +129,7 @@ class CurrencyModel:
     version: int = VERSION
 
 
-class _Outlook(NamedTuple):
+class _IfAlive(NamedTuple):
     """What x and T say of who is still a customer: `discounted` are the horizon's orders, each worth what it is worth today."""
 
     orders_30: float
@@ -138,10 +139,21 @@ class _Outlook(NamedTuple):
     next_days: int | None
 
 
-class Forecaster:
-    """Predicts customers of one currency, some microseconds each; keeps what follows from x and T, so make it once for many."""
+class _Outlook(NamedTuple):
+    """What a history says of a customer, whatever they spent."""
 
-    __slots__ = ("_is_weak", "_outlooks", "_purchasing", "_spending", "_steps", "_times")
+    p_alive: float
+    orders_30: float
+    orders_90: float
+    orders_365: float
+    discounted: float
+    next_days: int | None
+
+
+class Forecaster:
+    """Predicts customers of one currency, some microseconds each; keeps what follows from histories, so make it once for many."""
+
+    __slots__ = ("_if_alive", "_is_weak", "_outlooks", "_purchasing", "_spending", "_steps", "_times")
 
     def __init__(self, model: CurrencyModel, horizon: Horizon) -> None:
         self._purchasing, self._spending, self._is_weak = model.purchasing, model.spending, model.is_weak
@@ -151,42 +163,56 @@ class Forecaster:
             for begin, end in pairwise([0, *ends])
         ]
         self._times = sorted({30, 90, 365, *ends})
-        self._outlooks: dict[tuple[int, int], _Outlook] = {}
+        self._if_alive: dict[tuple[int, int], _IfAlive] = {}
+        self._outlooks: dict[History, _Outlook] = {}
 
     def predict(self, part: CurrencyStatistics, today: date) -> Prediction | None:
         """Predict a customer; None where there is no purchase day."""
         purchases = part.purchases
         if purchases is None:
             return None
-        repeats, away, age = history_of(purchases.days, purchases.first_on, purchases.last_on, today)
-        outlook = self._outlooks.get((repeats, age)) or self._outlook(repeats, age)
-        p_alive = self._purchasing.p_alive(repeats, age - away, age)
-        spend = self._spending.expected(repeats, part.net_revenue_minor - part.first_day_net_revenue_minor)
+        history = history_of(purchases.days, purchases.first_on, purchases.last_on, today)
+        outlook = self._outlooks.get(history) or self._outlook(history)
+        spend = self._spending.expected(history.repeats, part.net_revenue_minor - part.first_day_net_revenue_minor)
         return Prediction(
-            p_alive=p_alive,
-            orders_30=p_alive * outlook.orders_30,
-            orders_90=p_alive * outlook.orders_90,
-            orders_365=p_alive * outlook.orders_365,
-            value_minor=round(p_alive * outlook.discounted * spend),
+            p_alive=outlook.p_alive,
+            orders_30=outlook.orders_30,
+            orders_90=outlook.orders_90,
+            orders_365=outlook.orders_365,
+            value_minor=round(outlook.discounted * spend),
             next_order_on=None if outlook.next_days is None else today + timedelta(outlook.next_days),
             is_weak=self._is_weak,
         )
 
-    def _outlook(self, repeats: int, age: int) -> _Outlook:
+    def _outlook(self, history: History) -> _Outlook:
+        if len(self._outlooks) >= _KEPT:
+            self._outlooks.clear()
+            self._if_alive.clear()
+        repeats, away, age = history
+        if_alive = self._if_alive.get((repeats, age)) or self._expected(repeats, age)
+        p_alive = self._purchasing.p_alive(repeats, age - away, age)
+        found = self._outlooks[history] = _Outlook(
+            p_alive,
+            p_alive * if_alive.orders_30,
+            p_alive * if_alive.orders_90,
+            p_alive * if_alive.orders_365,
+            p_alive * if_alive.discounted,
+            if_alive.next_days,
+        )
+        return found
+
+    def _expected(self, repeats: int, age: int) -> _IfAlive:
         expected = self._purchasing.expected_if_alive(repeats, age, self._times)
         by_time = {0: 0.0, **dict(zip(self._times, expected, strict=True))}
         days = self._purchasing.days_to_next(repeats, age)
-        outlook = _Outlook(
+        found = self._if_alive[repeats, age] = _IfAlive(
             by_time[30],
             by_time[90],
             by_time[365],
             sum((by_time[end] - by_time[begin]) * worth for begin, end, worth in self._steps),
             ceil(days) if days <= FARTHEST_DAYS else None,
         )
-        if len(self._outlooks) >= _OUTLOOKS_KEPT:
-            self._outlooks.clear()
-        self._outlooks[repeats, age] = outlook
-        return outlook
+        return found
 
 
 class _Chosen(NamedTuple):
