@@ -1,5 +1,6 @@
 """What the steps of a night do at their edges: late, failed, overtaken, short of time, and what cannot be read."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -285,3 +286,35 @@ def test_two_who_write_at_once_are_asked_to_try_again() -> None:
         with pytest.raises(Unavailable) as refused:
             call()
         assert "contended" == refused.value.code
+
+
+def test_a_report_says_what_its_night_found_and_is_made_of_published_nights_alone() -> None:
+    twin = company().fork()
+    planned = twin.plan(NOW)
+    place = Place(TODAY, planned.generation)
+    *steps, report = twin.steps(NOW, planned)
+    with pytest.raises(Conflict) as early:
+        report()
+    for step in steps:
+        step()
+    report()
+    night, said = twin.nights.find(TODAY), twin.reports.read(TODAY)
+    assert night is not None
+    assert said is not None
+    told = json.loads(said)
+    assert "night_unpublished" == early.value.code
+    assert (night.customers, dict(night.stages), TODAY.isoformat()) == (told["customers"], told["stages"], told["night"])
+    assert {before: dict(after) for before, after in night.moves.items()} == told["moves"]
+    assert (NOW - DAY).date().isoformat() == told["base_night"]
+    assert {"EUR", "USD"} == told["currencies"].keys()
+    for part in told["currencies"].values():
+        buyers = sum(cohort["customers"] for cohort in part["cohorts"])
+        fields = sum(cell["customers"] for row in part["rfm"] for cell in row)
+        assert buyers == fields == part["spent"]["customers"] == part["outlook"]["customers"] == sum(part["outlook"]["by_chance"])
+    with pytest.raises(NotFound) as strange:
+        twin.report(Place(TODAY, place.generation + 1))
+    for name in [name for name in twin.shelf.objects if "/counts/" in name]:
+        del twin.shelf.objects[name]
+    with pytest.raises(NotFound) as gone:
+        report()
+    assert ("night_not_found", "night_file_not_found") == (strange.value.code, gone.value.code)

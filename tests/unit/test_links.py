@@ -3,11 +3,12 @@
 import random
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from ecrm.domain.errors import NotFound
-from ecrm.domain.links import Keyring, Language, Link, Purpose, key_id_of, seal, unseal
+from ecrm.domain.links import Keyring, Language, Link, Purpose, ReportLink, key_id_of, seal, seal_report, unseal, unseal_report
 
 RING = Keyring("2", {"1": b"the first secret, long enough", "2": b"the second secret, long enough"})
 LINK = Link(Purpose.ORDER_STATUS, "de", "A-1001", Language.PERSIAN)
@@ -60,6 +61,36 @@ def test_of_ten_thousand_changed_tokens_none_is_accepted() -> None:
     assert MUTATIONS <= len(tried)
     assert [] == [changed for _, changed in tried if opens(changed) is not None]
     assert {("link_not_found", "there is nothing behind this link")} == REFUSALS
+
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def opens_report(token: str, now: datetime = NOW) -> ReportLink | None:
+    try:
+        return unseal_report(token, RING, now)
+    except NotFound as refused:
+        REFUSALS.add((refused.code, refused.detail))
+        return None
+
+
+def test_of_ten_thousand_changed_tokens_of_reports_none_is_accepted() -> None:
+    chance, ends = random.Random(20261122), NOW + timedelta(seconds=1)
+    links = [ReportLink(date(2026, 11, day), ends, language) for day in range(1, 21) for language in (None, *Language)]
+    tokens = {seal_report(link, RING): link for link in links}
+    assert links == [opens_report(token) for token in tokens]
+    tried = [
+        changed for token in chance.choices(list(tokens), k=MUTATIONS * 2) if (changed := mutated(token, chance)) not in tokens
+    ]
+    assert MUTATIONS <= len(tried)
+    assert [] == [changed for changed in tried if opens_report(changed) is not None]
+    assert {("link_not_found", "there is nothing behind this link")} == REFUSALS
+
+
+def test_a_link_to_a_report_ends_and_opens_no_order_nor_an_orders_link_a_report() -> None:
+    token = seal_report(ReportLink(NOW.date(), NOW), RING)
+    assert (True, None) == (opens_report(token, NOW - timedelta(seconds=1)) is not None, opens_report(token))
+    assert (None, None) == (opens(token), opens_report(seal(LINK, RING)))
 
 
 def test_a_token_is_written_in_one_way_only() -> None:
