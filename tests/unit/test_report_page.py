@@ -153,6 +153,21 @@ def test_columns_are_stacked_and_what_is_below_zero_is_not_drawn() -> None:
     assert float(chart["columns"][0]["parts"][1]["y"]) == charts.TOP
 
 
+@pytest.mark.parametrize(
+    ("texts", "is_crowded"),
+    [
+        (["112k", "33.6k", "27k", "28.1k", "24.9k", "18k", ""], False),
+        (["11.2万", "3.36万", "2.7万", "2.81万", "2.49万", "1.8万", ""], True),
+        (["103", "164", "80", "1,285", "96", "83", "112", "186", "163", "85"], False),
+        (["12.3k"] * 10, True),
+        (["12.3k"], False),
+        ([], False),
+    ],
+)
+def test_what_would_touch_above_the_columns_on_a_phone_is_left_to_wider_screens(texts: list[str], *, is_crowded: bool) -> None:
+    assert is_crowded == charts.columns([Column((1,), above=text) for text in texts], "ltr")["is_crowded"]
+
+
 def test_shades_tell_nothing_from_something_and_the_most_from_less() -> None:
     assert [0, 1, 3, 5, 0, 0] == [
         charts.shade(part, most) for part, most in ((0, 9), (0.01, 9), (4.6, 9), (9, 9), (1, 0), (-1, 9))

@@ -6,7 +6,9 @@ Where people read from the right, charts begin there, too.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
+from unicodedata import east_asian_width
 
 type Values = dict[str, Any]
 
@@ -16,11 +18,11 @@ ASIDE = 8
 """Pixels between the chart and the numbers of its lines."""
 WIDEST = 12
 """Percent that a column is wide at most: two columns alone are no walls."""
-MOST_LETTERS = 50
-"""Above the columns, as many as a phone has room for beside each other."""
+PHONE, LETTER = 245, 6.5
+"""Pixels of a chart on a phone, and of a letter above its columns."""
 LINES = 4
 SHADES = 6
-_COLUMN = 0.68
+_COLUMN, _WIDE = 0.68, 2
 
 
 def bar(part: float, whole: float, direction: str, colour: int = 0) -> Values:
@@ -81,12 +83,18 @@ def columns(given: Sequence[Column], direction: str, edges: Sequence[str] = ()) 
         "lines": lines,
         "start": "100%" if is_mirrored else "0%",
         "aside": ASIDE if is_mirrored else -ASIDE,
-        "is_crowded": len(given) * max((len(column.above) for column in given), default=0) > MOST_LETTERS,
+        "is_crowded": _is_crowded([column.above for column in given]),
         "edges": [
             {"x": _percent(100 - slot * number if is_mirrored else slot * number), "text": text}
             for number, text in enumerate(edges)
         ],
     }
+
+
+def _is_crowded(texts: Sequence[str]) -> bool:
+    """Say whether two that stand beside each other would touch on a phone."""
+    widths = [sum(_WIDE if east_asian_width(letter) == "W" else 1 for letter in text) * LETTER for text in texts]
+    return any(one + other > 2 * PHONE / len(texts) for one, other in pairwise(widths))
 
 
 def round_step(largest: float) -> float:
