@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from ecrm.analytics.histories import CurrencyHistories, history_of
-from ecrm.analytics.purchasing import Triple
+from ecrm.analytics.purchasing import Purchasing, Triple
 from ecrm.analytics.spending import RepeatSpend
 from ecrm.domain.statistics import CurrencyStatistics, Month, month_of
 from local.demo.cdnow import purchases
@@ -17,6 +17,7 @@ type Spent = Mapping[date, int]
 CALIBRATED_ON = date(1997, 9, 30)
 FOLLOWED_UNTIL = date(1998, 6, 30)
 WEEK = 7
+HOLD_OUT = 39
 
 
 def cdnow() -> list[Spent]:
@@ -83,3 +84,21 @@ def repeat_spends(customers: Iterable[Spent], day: date = CALIBRATED_ON, *, unit
         if repeats:
             found[RepeatSpend(len(repeats), sum(repeats) / unit)] += 1
     return found
+
+
+def expected(model: Purchasing, triple: Triple, time: float = HOLD_OUT) -> float:
+    """Repeat purchases of a customer from now until a time, by default in weeks."""
+    (orders,) = model.expected_if_alive(triple.x, triple.age, [time])
+    return model.p_alive(*triple) * orders
+
+
+def weekly(model: Purchasing, customers: list[Spent]) -> list[tuple[int, float, int]]:
+    """Repeat purchases of the CDNOW sample until the end of each of 78 weeks, expected and actual."""
+    first = date(1997, 1, 1)
+    begins = Counter((min(spent) - first).days / WEEK for spent in customers)
+    bought = sorted((day - first).days for spent in customers for day in sorted(spent)[1:])
+    curve = []
+    for week in range(1, 79):
+        forecast = sum(count * expected(model, Triple(0, 0, 0), week - begin) for begin, count in begins.items() if begin < week)
+        curve.append((week, forecast, sum(day < WEEK * week for day in bought)))
+    return curve

@@ -10,11 +10,10 @@ import pytest
 
 from ecrm.analytics.fitting import FitFailed
 from ecrm.analytics.purchasing import Purchasing, Triple, _likelihood, fit
-from tests.unit.buyers import CALIBRATED_ON, FOLLOWED_UNTIL, WEEK, Spent, cdnow, triples, until
+from tests.unit.buyers import CALIBRATED_ON, FOLLOWED_UNTIL, HOLD_OUT, WEEK, Spent, cdnow, expected, triples, until, weekly
 
 PAPERS = Purchasing(r=0.243, alpha=4.414, a=0.793, b=2.426, is_modified=False)
 """Fader, Hardie and Lee (2005), table 2."""
-HOLD_OUT = 39
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +23,6 @@ def customers() -> list[Spent]:
 
 def values(model: Purchasing) -> list[float]:
     return [model.r, model.alpha, model.a, model.b]
-
-
-def expected(model: Purchasing, triple: Triple, weeks: float = HOLD_OUT) -> float:
-    (orders,) = model.expected_if_alive(triple.x, triple.age, [weeks])
-    return model.p_alive(*triple) * orders
 
 
 def test_bg_nbd_of_the_cdnow_sample_is_the_papers(customers: list[Spent]) -> None:
@@ -153,18 +147,6 @@ def test_the_weekly_curve_of_the_hold_out_is_as_far_off_as_the_paper_says(
     weeks = [(later[1] - one[1], later[2] - one[2]) for one, later in pairwise(curve[38:])]
     assert (HOLD_OUT, 1_882) == (len(weeks), sum(bought for _, bought in weeks))
     assert pytest.approx(mean_error, abs=1e-3) == sum(abs(forecast / bought - 1) for forecast, bought in weeks) / len(weeks)
-
-
-def weekly(model: Purchasing, customers: list[Spent]) -> list[tuple[int, float, int]]:
-    """Repeat purchases until the end of each week, expected and actual."""
-    first = date(1997, 1, 1)
-    begins = Counter((min(spent) - first).days / WEEK for spent in customers)
-    bought = sorted((day - first).days for spent in customers for day in sorted(spent)[1:])
-    curve = []
-    for week in range(1, 79):
-        forecast = sum(count * expected(model, Triple(0, 0, 0), week - begin) for begin, count in begins.items() if begin < week)
-        curve.append((week, forecast, sum(day < WEEK * week for day in bought)))
-    return curve
 
 
 def test_the_forecast_for_the_hold_out_is_the_one_that_lifetimes_makes(customers: list[Spent]) -> None:
