@@ -7,6 +7,7 @@ import json
 import time
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 
@@ -16,6 +17,7 @@ from local.stack import Stack, give_up
 from local.up import step
 
 LOOK_SECONDS = 0.2
+LANGUAGES = {"en": "English", "fa": "Persian", "zh": "Chinese"}
 SUCCEEDED, RUNNING = "SUCCEEDED", "RUNNING"
 
 
@@ -56,6 +58,18 @@ def show(night: dict[str, Any]) -> None:
             print(f"  {name:<22}{customers:>8,}")
 
 
+def report_pages(staff: Api, api_url: str, night: str) -> dict[str, str]:
+    """Make links to a night's report, by language, at the address of stack.json, as those to orders are."""
+    made = {language: staff.post(f"/v1/reports/{night}/links", {"language": language}, 200)["url"] for language in LANGUAGES}
+    return {language: api_url + urlsplit(url).path for language, url in made.items()}
+
+
+def show_report(staff: Api, api_url: str, night: str) -> None:
+    """Print where the night's report is to be read, in a browser."""
+    for language, page in report_pages(staff, api_url, night).items():
+        print(f"{LANGUAGES[language]:<9}{page}")
+
+
 def main() -> None:
     """Run tonight's, and say what there is to see."""
     stack = Stack.of_environment()
@@ -65,7 +79,11 @@ def main() -> None:
     if planned["skipped"]:
         print(f"There was nothing to do: {planned['skipped']}")
     with Api(facts["api_url"], facts["staff_key"]) as staff:
-        show(staff.get(f"/v1/nights/{planned['night']}"))
+        night = staff.get(f"/v1/nights/{planned['night']}")
+        show(night)
+        if night["state"] == "published":
+            print("the report, for everybody in the company")
+            show_report(staff, facts["api_url"], night["night"])
 
 
 if __name__ == "__main__":

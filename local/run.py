@@ -31,7 +31,6 @@ HTTP_ACCEPTED = 202
 CONTACTS = ROOT / "local" / "demo" / "contacts.csv"
 FEW = 12
 """Requests a second up to which each one gets a line of its own."""
-LANGUAGES = {"en": "English", "fa": "Persian", "zh": "Chinese"}
 
 
 def main() -> None:
@@ -49,9 +48,10 @@ def main() -> None:
     follow_a_visitor(stack, facts)
     send_mails(stack, facts)
     import_contacts(stack, facts)
-    count_segments(stack, facts, order["customer_id"])
+    night = count_segments(stack, facts, order["customer_id"])
     say_where_to_look(facts, order)
     say_what_the_customer_sees(api, facts["api_url"], order["order_id"])
+    say_what_the_company_reads(facts, night)
     if os.environ.get("ONCE") != "1":
         with contextlib.suppress(KeyboardInterrupt):
             watch(stack)
@@ -165,8 +165,8 @@ def import_contacts(stack: Stack, facts: dict[str, Any]) -> None:
         print(f"one of them   {customer['customer_id']}, {', '.join(f'{name}: {value}' for name, value in traits.items())}")
 
 
-def count_segments(stack: Stack, facts: dict[str, Any], customer_id: str) -> None:
-    """Take the ready-made segments over, run a night, and ask why a customer is in which of them."""
+def count_segments(stack: Stack, facts: dict[str, Any], customer_id: str) -> str:
+    """Take the ready-made segments over, run a night, and ask why a customer is in which of them; return the night."""
     heading("The night: who is in which segment, and why")
     with Api(facts["api_url"], facts["staff_key"]) as marketing:
         for each in adopted(marketing):
@@ -177,6 +177,7 @@ def count_segments(stack: Stack, facts: dict[str, Any], customer_id: str) -> Non
         found = marketing.get(f"/v1/customers/{customer_id}/segments")
         for each in found["segments"]:
             print(f"{'in' if each['member'] else '':<4}{each['segment']:<22}{'; '.join(map(why, each['why']))}")
+    return str(planned["night"])
 
 
 def why(reason: dict[str, Any]) -> str:
@@ -232,12 +233,21 @@ def say_what_the_customer_sees(api: Callable[[], Api], api_url: str, order_id: s
     heading("What the customer sees")
     with api() as connection:
         for language, page in status_pages(connection, api_url, order_id).items():
-            print(f"{LANGUAGES[language]:<9}{page}")
+            print(f"{nightly.LANGUAGES[language]:<9}{page}")
+
+
+def say_what_the_company_reads(facts: dict[str, Any], night: str) -> None:
+    """Print the night's report in every language."""
+    heading("What everybody in the company reads: the report of the night")
+    with Api(facts["api_url"], facts["staff_key"]) as staff:
+        nightly.show_report(staff, facts["api_url"], night)
 
 
 def status_pages(api: Api, api_url: str, order_id: str) -> dict[str, str]:
     """Make an order's links, by language, at the address of stack.json: not every browser finds a host below `localhost`."""
-    made = {language: api.post(f"/v1/orders/{order_id}/links", {"language": language}, 200)["url"] for language in LANGUAGES}
+    made = {
+        language: api.post(f"/v1/orders/{order_id}/links", {"language": language}, 200)["url"] for language in nightly.LANGUAGES
+    }
     return {language: api_url + urlsplit(url).path for language, url in made.items()}
 
 

@@ -1,8 +1,11 @@
 """A night on the deployed stack, through its machine, whoever dies meanwhile; and what is known of a customer between nights."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -152,3 +155,32 @@ def test_a_customer_is_explained_right_after_an_order_and_the_next_night_tells_w
     ]
     assert timeline(staff, people["never"]) == []
     assert staff.get(f"/v1/nights/{planned['night']}")["moves"]["prospect"]["new"] >= 1
+
+
+@pytest.mark.usefixtures("people")
+def test_a_nights_report_is_read_as_data_and_by_its_link_in_every_language(
+    stack: Stack, facts: dict[str, Any], staff: Api
+) -> None:
+    night = nightly.nightly(stack, the_next(staff))["night"]
+    assert staff.get("/v1/reports?limit=1")["data"] == [{"night": night}]
+    told, found = staff.get(f"/v1/reports/{night}"), staff.get(f"/v1/nights/{night}")
+    assert (told["customers"], told["stages"], told["moves"]) == (found["customers"], found["stages"], found["moves"])
+    buyers = sum(cohort["customers"] for cohort in told["currencies"]["EUR"]["cohorts"])
+    assert buyers == told["currencies"]["EUR"]["spent"]["customers"] >= 1
+    pages = nightly.report_pages(staff, facts["api_url"], night)
+    shown = {language: visited(page) for language, page in pages.items()}
+    assert {language: status for language, (status, _) in shown.items()} == {"en": 200, "fa": 200, "zh": 200}
+    assert "Where customers stand" in shown["en"][1]
+    assert [re.findall(r'<html lang="([\w-]+)"', text) for _, text in shown.values()] == [["en"], ["fa"], ["zh-Hans"]]
+    status, text = visited(pages["en"][:-3] + "AAA" if not pages["en"].endswith("AAA") else pages["en"][:-3] + "BBB")
+    assert (status, "Where customers stand" in text) == (404, False)
+
+
+def visited(page: str) -> tuple[int, str]:
+    url = urlsplit(page)
+    connection = HTTPConnection("127.0.0.1", url.port or 80, timeout=60)
+    connection.request("GET", url.path)
+    response = connection.getresponse()
+    answer = response.status, response.read().decode()
+    connection.close()
+    return answer

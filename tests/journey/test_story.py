@@ -14,7 +14,7 @@ from ecrm.domain.imports import Kind
 from local.api import Api
 from local.demo.visitor import Tellers, visit
 from local.down import drain
-from local.nightly import nightly
+from local.nightly import nightly, report_pages
 from local.stack import STACK_NAME, Stack
 from local.tool import tool
 from tests.architecture.test_policies import GRANTS, QUEUE, STREAM
@@ -22,7 +22,7 @@ from tests.builders import an_event, an_order
 from tests.journey.conftest import NOTE
 from tests.journey.test_imports import VISITOR, files_of_every_kind
 from tests.journey.test_mail import exchange
-from tests.journey.test_night import the_next
+from tests.journey.test_night import the_next, visited
 from tests.journey.test_profile import fetched, wait_for_job
 from tools.imports import run as import_file
 
@@ -253,6 +253,9 @@ def test_every_grant_is_used_on_the_journey(  # noqa: PLR0917 (fixtures)
     staff.put("/v1/templates/grants", NOTE, 200, 201)
     api.get(f"/v1/customers/{order['customer_id']}/orders")
     test_a_customer_follows_the_link_to_the_status_page(api, place)
+    (report,) = staff.get("/v1/reports?limit=1")["data"]
+    staff.get(f"/v1/reports/{report['night']}")
+    assert {visited(page)[0] for page in report_pages(staff, facts["api_url"], report["night"]).values()} == {200}
     with Api(facts["api_url"], facts["write_key"]) as browser:
         *_, (_, customer_id) = visit(Tellers(browser, api, staff))
         for visitor in ("grants-browser", VISITOR):
@@ -281,7 +284,8 @@ def test_every_grant_is_used_on_the_journey(  # noqa: PLR0917 (fixtures)
     # Only a file of rejects that cannot be written to its end; only rows about one customer in two chunks (test_imports); and
     # without the right to list, AWS alone says of what is not there that it is forbidden.
     made["ImportFile"] |= {"s3:AbortMultipartUpload", "dynamodb:BatchGetItem", "secretsmanager:GetSecretValue", "s3:ListBucket"}
-    for step in ("PlanNight", "SnapshotCustomers", "SummariseNight", "ScoreCustomers", "PublishNight", "TellNight"):
+    steps = ("PlanNight", "SnapshotCustomers", "SummariseNight", "ScoreCustomers", "PublishNight", "TellNight", "ReportNight")
+    for step in (*steps, "PublicApi"):
         made[step].add("s3:ListBucket")  # the same
     for reader in ("ProjectEvents", "ScoreCustomers"):
         made[reader].add("secretsmanager:GetSecretValue")  # only where a segment names a consent, and somebody has said it
