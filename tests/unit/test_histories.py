@@ -163,13 +163,13 @@ def test_counts_are_the_same_however_customers_are_parted_and_parts_are_merged(
     assert (level, spends_level) == (whole.purchases.level, whole.spends.level)
     assert max(len(whole.purchases.customers), len(whole.spends.customers)) <= MOST
     assert (number, sum(minor for _, minor in customers)) == (whole.buyers, sum(whole.purchases.revenue_minor.values()))
-    parts = [count(customers[: number // 2]), count([]), count(customers[number // 2 : -3]), count(customers[-3:])]
-    for order in (parts, reversed(parts)):
-        merged = Histories()
-        for part in order:
-            merged.merge(part)
-        assert whole == merged
-    assert count(customers[: number // 2]) == parts[0]
+    for cuts in ([number // 2, number // 2, number - 3], [number - 3]):
+        parts = [count(customers[begin:end]) for begin, end in pairwise([0, *cuts, number])]
+        for order in (parts, reversed(parts)):
+            merged = Histories()
+            for part in order:
+                merged.merge(part)
+            assert whole == merged
 
 
 def test_currencies_are_counted_apart() -> None:

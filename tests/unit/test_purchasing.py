@@ -115,6 +115,12 @@ def test_expected_orders_are_those_of_the_papers_formula_in_forty_digits(
     assert pytest.approx([orders], rel=1e-7) == Purchasing(r=r, alpha=alpha, a=a, b=b).expected_if_alive(x, age, [time])
 
 
+def test_expected_orders_are_right_where_nearly_everybody_leaves_at_once() -> None:
+    """BG/NBD with b = 0.1, by mpmath: half of the distribution is where p is next to 1."""
+    model = Purchasing(r=0.5, alpha=40, a=2, b=0.1, is_modified=False)
+    assert pytest.approx([0.629_458_989_020_474], rel=1e-7) == model.expected_if_alive(0, 30, [365])
+
+
 def test_half_of_those_who_are_customers_have_bought_by_the_next_order() -> None:
     """The time to the next purchase of x and T has the distribution 1 − ((α + T) / (α + T + t))^(r + x)."""
     model = Purchasing(r=0.525, alpha=43.28, a=0.891, b=1.614)
