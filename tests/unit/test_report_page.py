@@ -115,6 +115,9 @@ def test_pictures_are_told_to_who_cannot_see_them(language: Language) -> None:
     page = PAGES.report(report(), language)
     for svg in re.findall(r"<svg[^>]*>", page):
         assert 'aria-hidden="true"' in svg or re.search(r'role="img" aria-label="[^"]+"', svg), svg
+    (part,) = report().currencies.values()
+    told = [formats.number(part.outlook.alive.get(tenth, 0), language) for tenth in range(10)]
+    assert told == [each.rpartition(": ")[2] for each in re.findall(r'aria-label="([^"]+; [^"]+)"', page)[0].split("; ")]
 
 
 def test_where_people_read_from_the_right_bars_and_charts_begin_there() -> None:
@@ -212,7 +215,11 @@ def test_many_currencies_have_a_chapter_each_and_five_are_shown() -> None:
     [
         ({"is_weak": True, "purchasing_source": Source.BUILT_IN}, "that of a music shop whose data are published"),
         ({"is_weak": True, "purchasing_source": Source.POOLED}, "that of all currencies together"),
-        ({"purchasing_source": Source.YESTERDAY, "failure": "no maximum"}, "The model is that of 19 November 2026"),
+        ({"is_weak": True, "spending_source": Source.BUILT_IN}, "that of a music shop whose data are published"),
+        (
+            {"purchasing_source": Source.YESTERDAY, "spending_source": Source.OWN, "failure": "no maximum"},
+            "The model is that of 19 November 2026",
+        ),
     ],
 )
 def test_numbers_that_are_weak_or_of_yesterday_say_so(changes: Mapping[str, Any], words_: str) -> None:

@@ -22,6 +22,7 @@ from ecrm.domain.links import Language
 from . import charts, formats
 from .charts import Column
 from .rendering import HERE as PAGES
+from .rendering import MOST_WORK
 from .words import DIRECTIONS, LABELS, NAMES, TAGS
 
 type Values = dict[str, Any]
@@ -29,8 +30,6 @@ type Values = dict[str, Any]
 MOST_QUARTERS, MOST_COHORTS, MOST_OFFSETS, MOST_MOVES, MOST_CURRENCIES = 12, 24, 12, 8, 5
 """What is shown; the JSON has all."""
 MOST_STEPS = 12
-MOST_WORK = 20_000_000
-"""Instructions of one page; that of a shop of many years takes about a hundredth of them."""
 _HERE = Path(__file__).parent / "reports"
 _FEW = 100
 _WITH_US = (Stage.NEW, Stage.ACTIVE, Stage.LOYAL, Stage.WON_BACK)
@@ -160,7 +159,7 @@ class _Page:
             quarter = next((one for one in reversed(each.quarters) if one.is_over), None)
             if quarter:
                 whole = quarter.new_revenue_minor + quarter.repeat_revenue_minor
-                share = self.percent(quarter.repeat_revenue_minor, whole)
+                share = self.percent(quarter.repeat_revenue_minor, max(0, whole))
                 yield tile("repeat", share, quarter=self.quarter_name(quarter.first_month), currency=name)
             if each.outlook.customers:
                 yield tile("expected", self.number(round(each.outlook.orders_90_millionths / MILLION)), currency=name)
@@ -451,18 +450,25 @@ class _Money(_Page):
             "what": self.said("outlook_what", customers=self.number(found.customers)),
             "weak": self.weak(),
             "facts": [{"name": self.said(name, days=self.number(horizon.days)), "figure": figure} for name, figure in facts],
+            "alive_told": "; ".join(self.chances(tenths)),
             "alive": self.lined(alive, partial(formats.compact, language=self.language)),
             "values": list(self.steps(steps, found.customers)),
             "values_what": self.said("values_what", days=self.number(horizon.days), percent=discount),
         }
 
+    def chances(self, tenths: Iterable[int]) -> Iterator[str]:
+        """Say what the chart draws, for who does not see it."""
+        sign = formats.percent_sign(self.language)
+        for tenth, customers in enumerate(tenths):
+            yield f"{self.plain(10 * tenth)}–{self.plain(10 * tenth + 10)}{sign}: {self.number(customers)}"
+
     def weak(self) -> str:
         model = self.part.model
         if model is None or not (model.is_weak or model.failure):
             return ""
-        source = model.purchasing_source
-        name = f"weak_{source.value}" if source is not Source.OWN else "weak_pooled"
-        return self.said(name, day=formats.day(model.fitted_on, self.language))
+        sources = {model.purchasing_source, model.spending_source}
+        weakest = next((source for source in (Source.BUILT_IN, Source.POOLED) if source in sources), Source.YESTERDAY)
+        return self.said(f"weak_{weakest.value}", day=formats.day(model.fitted_on, self.language))
 
     def model(self, model: CurrencyModel) -> Values:
         check = model.check
