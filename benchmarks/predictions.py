@@ -35,7 +35,7 @@ from tests.unit.buyers import CALIBRATED_ON, FOLLOWED_UNTIL, Spent, a_part, cdno
 ROOT = Path(__file__).parents[1]
 MASTER = ROOT / "benchmarks" / "data" / "cdnow_master.txt.gz"
 LIFETIMES = os.environ.get("LIFETIMES")
-ROUNDS, CUSTOMERS, COMPANY = 7, 300_000, 1_000_000
+ROUNDS, CUSTOMERS, COMPANY = 7, 118_000, 1_000_000
 SPLITS = (date(1997, 6, 30), date(1997, 9, 30), date(1997, 12, 31), date(1998, 3, 31))
 NAMES = {False: "BG/NBD", True: "MBG/NBD"}
 OUTPUTS = {"everything": "all that a Prediction has", "alone": "p_alive, orders in 90 days and spend alone"}
