@@ -185,3 +185,19 @@ def test_customers_that_leave_parameters_open_have_a_fit_of_finite_numbers_or_no
     for triple in histories:
         assert 0 <= model.p_alive(*triple) <= 1
         assert 0 <= expected(model, triple, 365) < inf
+
+
+@pytest.mark.parametrize("x", [0, 1, 60, 10_000])
+@pytest.mark.parametrize(
+    "model",
+    [
+        Purchasing(r=0.525, alpha=43.28, a=0.891, b=1.614),
+        Purchasing(r=0.1, alpha=1, a=3, b=0.1),
+        Purchasing(r=1e4, alpha=1e6, a=1e3, b=1e3),
+    ],
+)
+def test_a_curve_is_what_is_expected_at_any_age_and_time(model: Purchasing, x: int) -> None:
+    curve, times = model.curve(x, 1_825), [0, 1, 30, 90, 365, 1_825]
+    for age in (0, 1, 37, 300, 3_000):
+        exact = model.expected_if_alive(x, age, times)
+        assert pytest.approx(exact, rel=2e-7) == [curve.at(time / (model.alpha + age)) for time in times]

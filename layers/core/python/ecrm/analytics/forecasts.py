@@ -25,7 +25,7 @@ from ecrm.domain.statistics import CurrencyStatistics
 from . import purchasing, spending
 from .fitting import FitFailed
 from .histories import CLASSES, LEVELS, CurrencyHistories, Histories, History, class_of, history_of, past_of
-from .purchasing import Purchasing
+from .purchasing import Curve, Purchasing
 from .spending import RepeatSpend, Spending
 
 MODEL = "mbg_nbd_gamma_gamma"
@@ -153,7 +153,7 @@ class _Outlook(NamedTuple):
 class Forecaster:
     """Predicts customers of one currency, some microseconds each; keeps what follows from histories, so make it once for many."""
 
-    __slots__ = ("_if_alive", "_is_weak", "_outlooks", "_purchasing", "_spending", "_steps", "_times")
+    __slots__ = ("_curves", "_if_alive", "_is_weak", "_outlooks", "_purchasing", "_spending", "_steps", "_times")
 
     def __init__(self, model: CurrencyModel, horizon: Horizon) -> None:
         self._purchasing, self._spending, self._is_weak = model.purchasing, model.spending, model.is_weak
@@ -162,7 +162,8 @@ class Forecaster:
             (begin, end, (1 + horizon.discount_percent / 100) ** (-(begin + end) / 2 / 365))
             for begin, end in pairwise([0, *ends])
         ]
-        self._times = sorted({30, 90, 365, *ends})
+        self._times = sorted({0, 30, 90, 365, *ends})
+        self._curves: dict[int, Curve] = {}
         self._if_alive: dict[tuple[int, int], _IfAlive] = {}
         self._outlooks: dict[History, _Outlook] = {}
 
@@ -202,8 +203,11 @@ class Forecaster:
         return found
 
     def _expected(self, repeats: int, age: int) -> _IfAlive:
-        expected = self._purchasing.expected_if_alive(repeats, age, self._times)
-        by_time = {0: 0.0, **dict(zip(self._times, expected, strict=True))}
+        curve = self._curves.get(repeats)
+        if curve is None:
+            curve = self._curves[repeats] = self._purchasing.curve(repeats, self._times[-1])
+        known = self._purchasing.alpha + age
+        by_time = {time: curve.at(time / known) for time in self._times}
         days = self._purchasing.days_to_next(repeats, age)
         found = self._if_alive[repeats, age] = _IfAlive(
             by_time[30],

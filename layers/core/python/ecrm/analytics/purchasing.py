@@ -26,7 +26,7 @@ exact to seven digits with some forty points (Trefethen and Weideman, "The expon
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp, expm1, inf, lgamma, log, log1p, sqrt, sumprod
+from math import exp, expm1, floor, inf, lgamma, log, log1p, sqrt, sumprod
 from typing import NamedTuple
 
 from .fitting import Bounds, FitFailed, Vector, maximise
@@ -38,6 +38,8 @@ _LARGEST_EXPONENT = 700.0
 _STEP, _STEPS_A_DEVIATION, _LITTLE = 0.5, 1.5, 30.0
 """How far points are apart, at most and where the distribution is narrow, and how small, as a logarithm, what is left out is."""
 _POINTS_KEPT = 1_024
+_KNOTS = 16
+"""For each factor of e."""
 
 
 class Triple(NamedTuple):
@@ -76,6 +78,10 @@ class Purchasing:
         points, weights = _points(self.a, self.b + self.is_modified + x, rate * max(times) / self.alpha)
         return [-sumprod(weights, [expm1(-rate * log1p(p * (time / unit))) for p in points]) for time in times]
 
+    def curve(self, x: float, longest: float) -> "Curve":
+        """Give the same for one x and times up to the longest, fast for many ages."""
+        return Curve(self.r + x, *_points(self.a, self.b + self.is_modified + x, (self.r + x) * longest / self.alpha))
+
     def days_to_next(self, x: float, age: float) -> float:
         """Give the time by which half of those who are still customers have bought again; infinite beyond all floats."""
         doublings = log(2) / (self.r + x)
@@ -83,6 +89,40 @@ class Purchasing:
 
     def log_likelihood(self, triples: Triples) -> float:
         return _likelihood(_by_x(triples), (self.r, self.alpha, self.a, self.b), is_modified=self.is_modified)[0]
+
+
+class Curve:
+    """The repeat purchases expected of customers of one x who are still there, by t / (α + T), on which alone they depend.
+
+    Interpolated between values and slopes (cubic Hermite) that are worked out where they are needed first, to seven digits.
+    """
+
+    __slots__ = ("_knots", "_points", "_rate", "_weights")
+
+    def __init__(self, rate: float, points: Sequence[float], weights: Sequence[float]) -> None:
+        self._rate, self._points, self._weights = rate, points, weights
+        self._knots: dict[int, tuple[float, float]] = {}
+
+    def at(self, share: float) -> float:
+        if share <= 0:
+            return 0.0
+        place = log(share) * _KNOTS
+        before = floor(place)
+        part = place - before
+        low, slope = self._knots.get(before) or self._knot(before)
+        high, next_slope = self._knots.get(before + 1) or self._knot(before + 1)
+        rise = high - low
+        value = low + part * (slope + part * (3 * rise - 2 * slope - next_slope + part * (slope + next_slope - 2 * rise)))
+        return min(max(value, low), high)
+
+    def _knot(self, number: int) -> tuple[float, float]:
+        """Give the value at e^(number / _KNOTS), and its slope to the next number."""
+        share, rate = exp(number / _KNOTS), self._rate
+        waits = [-rate * log1p(p * share) for p in self._points]
+        value = -sumprod(self._weights, map(expm1, waits))
+        slopes = [p * share * exp(wait) / (1 + p * share) for p, wait in zip(self._points, waits, strict=True)]
+        self._knots[number] = found = value, rate * sumprod(self._weights, slopes) / _KNOTS
+        return found
 
 
 def fit(triples: Triples, start: Purchasing | None = None, *, is_modified: bool = True) -> Purchasing:
