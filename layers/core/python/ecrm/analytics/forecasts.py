@@ -4,8 +4,8 @@ Each currency has models of its own customers where it has enough of these; else
 purchases one currency's mean is as good as another's; else those of another shop. What is not its own is weak. A fit that fails
 leaves the parameters of the night before.
 
-Lifetime value (Fader, Hardie and Lee, "RFM and CLV: using iso-value curves for customer base analysis", Journal of Marketing
-Research 42, 2005, p. 415, eq. 4, over steps of 30 days) is, with the expected number of purchases N until each step's end
+Lifetime value (after Fader, Hardie and Lee, "RFM and CLV: using iso-value curves for customer base analysis", Journal of
+Marketing Research 42, 2005, p. 415) is, with the expected number of purchases N until the end of each step of 30 days
 
     Σ (N(step) − N(step before)) · (1 + discount)^−(middle of the step / 365) × expected spend
 """
@@ -37,14 +37,15 @@ FEWEST_BUYERS, FEWEST_REPEAT_BUYERS = 500, 100
 """
 CDNOW = Purchasing(r=0.525, alpha=43.28, a=0.891, b=1.614)
 CDNOW_SPENDING = Spending(p=6.25, q=3.74, gamma=0.4286)
-"""A music shop's customers of 1997: the sample of Fader and Hardie's papers until 30 September, as the tests fit
-it. The published γ of $15.44 is here in units of the mean purchase day's $36.02.
+"""A music shop's customers of 1997: the sample of Fader and Hardie's papers until 30 September, as the tests fit it.
+
+The published γ of $15.44 is here in units of the mean purchase day's $36.02.
 """
 STEP_DAYS = 30
 FARTHEST_DAYS = 1_095
 """No next order is named beyond."""
 _KEPT = 50_000
-"""Outlooks, of some 400 bytes."""
+"""Outlooks, some 400 bytes each."""
 
 
 class Source(StrEnum):

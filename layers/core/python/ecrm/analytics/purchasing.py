@@ -8,7 +8,7 @@ Marketing 24, 2007, p. 201) they may leave after the first one. Here BG/NBD's eq
 and b + 1 for MBG/NBD, in which every customer has stayed one time more.
 
 Of a customer, x is the number of repeat purchases, t_x when the last one was and T how long they have been known, both since
-the first purchase. Then (eq. 6 of 2005, eq. 6 of 2007; where x = 0, BG/NBD has no second term)
+the first purchase. Then (eq. 6 of 2005; where x = 0, BG/NBD has no second term)
 
     L = Γ(r + x) αʳ / Γ(r) · B(a, β + x) / B(a, b) · ((α + T)^−(r+x) + a / (β + x − 1) · (α + t_x)^−(r+x))
 
