@@ -6,15 +6,16 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecrm.analytics.forecasts import Horizon
 from ecrm.analytics.rfm import RfmScale, Scale
-from ecrm.analytics.scoring import NightThresholds, scorer
+from ecrm.analytics.scoring import NightThresholds, kept_forecaster, scorer
 from ecrm.application.traits import CopiedTraits, listed_from
 from ecrm.domain.facts import NO_SCORES, Rfm, Scores
 from ecrm.domain.lifecycle import Stage, Thresholds
 from ecrm.domain.statistics import NOTHING, CurrencyStatistics
 from ecrm.domain.traits import LARGEST, LARGEST_OF_ALL, Trait, TraitKind, TraitList, fitted, weight
 from ecrm.store.table import to_wire
-from tests.builders import NOON
+from tests.builders import A_MODEL, NOON
 from tests.unit.facts import purchases_on
 
 
@@ -109,3 +110,11 @@ def test_a_customer_is_scored_by_the_nights_thresholds_in_each_currency_that_it_
     assert Scores({"EUR": Rfm(2, 3, 5, "at_risk")}, Stage.ACTIVE) == score(row)
     assert NO_SCORES == score(replace(row, is_outdated=True))
     assert Scores({}, Stage.PROSPECT) == score(NOTHING)
+
+
+def test_what_a_model_says_is_worked_out_once_between_two_requests() -> None:
+    """Each reads the model anew, and finds what the one before has worked out."""
+    again = replace(A_MODEL, check=A_MODEL.check and replace(A_MODEL.check))
+    assert kept_forecaster(A_MODEL, Horizon()) is kept_forecaster(again, Horizon())
+    assert kept_forecaster(A_MODEL, Horizon()) is not kept_forecaster(A_MODEL, Horizon(days=30))
+    assert kept_forecaster(A_MODEL, Horizon()) is not kept_forecaster(replace(A_MODEL, is_weak=True), Horizon())

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 
-from ecrm.analytics.scoring import NightThresholds, scorer
+from ecrm.analytics.scoring import NightThresholds, kept_forecaster, scorer
 from ecrm.domain.errors import Conflict, Invalid, NotFound
 from ecrm.domain.facts import NO_SCORES, RowFacts, Scores
 from ecrm.domain.jobs import FileFormat, Job, JobKind
@@ -158,7 +158,7 @@ def read_night(night: date, *, nights: Nights) -> Night:
 
 def score_by(pointer: Pointer, today: date) -> Callable[[CustomerStatistics], Scores]:
     """Score by last night's thresholds; before the first night there are none."""
-    return scorer(pointer.thresholds, today) if pointer.thresholds else lambda _: NO_SCORES
+    return scorer(pointer.thresholds, today, kept_forecaster) if pointer.thresholds else lambda _: NO_SCORES
 
 
 @dataclass(frozen=True, slots=True)
