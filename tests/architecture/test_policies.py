@@ -111,7 +111,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "summarise_night": WRITES_NIGHTS,
     "score_customers": {
         # whoever their row does not suffice for is read whole
-        "Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "Table": {*WRITER, "dynamodb:Query"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
         **WRITES_NIGHTS,
     },
