@@ -105,6 +105,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "segments_api": {
         "Table": (WRITER - {"dynamodb:ConditionCheckItem"}) | {"dynamodb:Query"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},  # whoever a rule asks for consent is looked up
+        **READS_NIGHTS,
     },
     "plan_night": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}, **WRITES_NIGHTS},
     "snapshot_customers": {"Table": {"dynamodb:Query"}, **WRITES_NIGHTS},

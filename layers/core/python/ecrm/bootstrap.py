@@ -17,6 +17,7 @@ from ecrm.store.table import Table, time_heals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
@@ -768,7 +769,7 @@ def facts_of() -> "FactsOf":
 
 @cache
 def night_files() -> "S3NightFiles":
-    from ecrm.files.nights import S3NightFiles  # noqa: PLC0415 (only the steps of the night carry S3)
+    from ecrm.files.nights import S3NightFiles  # noqa: PLC0415 (only who reads or writes files of nights carries S3)
 
     return S3NightFiles(_s3(), os.environ["NIGHTS_BUCKET"])
 
@@ -884,10 +885,22 @@ def read_last_night(customer_id: str, row: "CustomerStatistics") -> "LastNight":
     )
 
 
-def preview_segment(rule: "Rule", is_late: "Callable[[], bool]") -> "Preview":
+def preview_segment(rule: "Rule", as_of: "date | None", is_late: "Callable[[], bool]") -> "Preview":
+    """Only who asks for an earlier night needs S3."""
     from ecrm.application import segments as use_segments  # noqa: PLC0415 (the same)
     from ecrm.store.keys import SHARDS  # noqa: PLC0415
 
+    if as_of is not None:
+        return use_segments.preview_as_of(
+            rule,
+            as_of,
+            nights=nights(),
+            files=night_files(),
+            rows=statistics_rows(),
+            customers=customers(),
+            is_late=is_late,
+            shards=SHARDS,
+        )
     return use_segments.preview(
         rule,
         segments=segments(),
