@@ -81,7 +81,7 @@ if TYPE_CHECKING:
     from ecrm.store.links import SecretLinkKeys
     from ecrm.store.memberships import DynamoMemberships
     from ecrm.store.messages import DynamoSends
-    from ecrm.store.nights import DynamoNights
+    from ecrm.store.nights import DynamoMoveEvents, DynamoNights
     from ecrm.store.orders import DynamoOrders
     from ecrm.store.products import DynamoProducts
     from ecrm.store.profiles import DynamoProfiles
@@ -752,6 +752,12 @@ def nights() -> "DynamoNights":
     return DynamoNights(table())
 
 
+def move_events() -> "DynamoMoveEvents":
+    from ecrm.store.nights import DynamoMoveEvents  # noqa: PLC0415 (only who tells of a night)
+
+    return DynamoMoveEvents(table())
+
+
 @cache
 def facts_of() -> "FactsOf":
     from ecrm.application.facts import FactsOf  # noqa: PLC0415 (only who judges rules)
@@ -850,9 +856,8 @@ def fail_night(place: "Place", error: str) -> None:
 
 def tell_night(place: "Place", group: "Group") -> int:
     from ecrm.application import nights as steps  # noqa: PLC0415 (the same)
-    from ecrm.store.nights import DynamoMoveEvents  # noqa: PLC0415
 
-    return steps.tell_night(place, group, nights=nights(), files=night_files(), events=DynamoMoveEvents(table()), clock=clock)
+    return steps.tell_night(place, group, nights=nights(), files=night_files(), events=move_events(), clock=clock)
 
 
 def ready_made_segments(site: str) -> "Mapping[str, Segment]":
