@@ -304,8 +304,7 @@ def preview_as_of(
     refuse_unsound("", {**others, "": rule})
     moment = plan.moment
     judge, score = judge_of(rule, moment, others), score_by(_kept(files.thresholds(place)), moment.today)
-    copies = (_kept(files.snapshot(place, shard)) for shard in range(shards))
-    tried = _tried(judge, score, rows, copies, is_late)
+    tried = _tried(judge, score, rows, map(_kept, files.snapshots(place, range(shards))), is_late)
     share = shards / tried.shards
     undecided = round(len(tried.unknown) * share)
     return Preview(
