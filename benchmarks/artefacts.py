@@ -13,7 +13,7 @@ from benchmarks.machine import machine
 from local.stack import ROOT, Stack
 from local.up import build, fingerprint_of_inputs, is_built, one_at_a_time
 
-BUDGETS = {"DepsLayer": 30, "CoreLayer": 2}
+BUDGETS = {"DepsLayer": 30, "CoreLayer": 4}
 
 
 @dataclass(frozen=True)

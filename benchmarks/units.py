@@ -23,7 +23,9 @@ from ecrm.application.import_rows import ContactRow
 from ecrm.domain import customers
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.customers import Identifier
+from ecrm.domain.events import Event
 from ecrm.domain.imports import Import, ImportState, Kind, RowOutcome, RowResult, fact_at
+from ecrm.domain.nights import Membership
 from tests.builders import a_consent, a_record, a_topic, an_event, an_order
 from tests.cloud import Cloud, Time, a_cloud
 from tests.notices import a_notice, wrapped
@@ -119,6 +121,7 @@ FUNCTIONS = {
     "products": "catalog_api",
     "templates": "templates_api",
     "messages": "messages_api",
+    "segments": "segments_api",
 }
 """The function behind the first word of a path; all others are Segment's."""
 PAGE = {
@@ -156,6 +159,7 @@ HELLO = {
     "purpose": "transactional",
     "variants": {"en": {"subject": "Hello, {{ customer.first_name }}", "html": "<p>You chose {{ data.plan }}.</p>"}},
 }
+NOBODY = {"stats": {"field": "orders", "op": ">", "value": 1_000}}
 PRODUCT = {"product_id": "507f1f77bcf86cd799439011", "sku": "CD-5", "name": "Blue", "category": "Records", "price": "9.00"}
 
 
@@ -180,6 +184,7 @@ def measure() -> Iterator[Units]:
             yield from _contact_rows(shop, bootstrap.import_rows()[Kind.CONTACTS].apply)
             yield from _products(shop)
             yield from _messages(shop)
+            yield from _nights(shop)
 
 
 def _orders(shop: Shop) -> Iterator[Units]:
@@ -310,6 +315,54 @@ def _messages(shop: Shop) -> Iterator[Units]:
     yield Units(SENT, sum((part.written for part in parts), Decimal(0)), sum((part.read for part in parts), Decimal(0)))
     shop.notice(a_notice("Open", 3_600, run=message_id, customer=customer_id, address=who["email"], sent=sent))
     yield shop.counted("notice that a message was opened again")
+
+
+def _nights(shop: Shop) -> Iterator[Units]:
+    """A night costs what 256 shards cost, half a unit for each 4 KB of rows, and what is written of those who move."""
+    from ecrm import bootstrap as wired  # noqa: PLC0415 (wired inside the cloud)
+    from ecrm.application.night_ports import Place  # noqa: PLC0415 (the same)
+
+    customer_id = shop.ask("PUT", "/v1/customers", {"user_id": "u-80"})["customer_id"]
+    for kind in (KeyKind.SERVER, KeyKind.STAFF):  # each function knows the keys
+        shop.ask("GET", f"/v1/customers/{customer_id}/stats", None, kind=kind, status=200)
+    shop.ask("PUT", "/v1/segments/nobody", {"name": "Nobody", "rule": NOBODY}, kind=KeyKind.STAFF)
+    shop.counted("planted")
+    planned = wired.plan_night(datetime.now(UTC))
+    place = Place(planned.night, planned.generation)
+    for group in planned.groups:
+        wired.snapshot_customers(place, group, lambda: False)
+    wired.summarise_night(place)
+    for group in planned.groups:
+        wired.score_customers(place, group, lambda: False)
+    wired.publish_night(place)
+    for group in planned.groups:
+        wired.tell_night(place, group)
+    yield shop.counted("a night of a few customers, none of whom moves")
+    for names in (("a",), ("a", "b", "c")):
+        wired.memberships().write(Membership(name, customer_id, len(names)) for name in names)
+        yield shop.counted(f"a customer found in {len(names)} segment{'s' if len(names) > 1 else ''}, or no more")
+    wired.move_events().record(customer_id, [a_move(customer_id, name) for name in "abc"])
+    yield shop.counted("three moves told of a customer")
+    shop.ask("POST", "/v1/segments/preview", {"rule": NOBODY}, kind=KeyKind.STAFF, status=200)
+    yield shop.counted("a rule tried out, few customers")
+    shop.ask("POST", "/v1/segments/preview", {"rule": NOBODY, "as_of": planned.night.isoformat()}, kind=KeyKind.STAFF, status=200)
+    yield shop.counted("a rule tried out on an earlier night")
+    shop.ask("GET", f"/v1/customers/{customer_id}/segments", None, status=200)
+    yield shop.counted("a customer judged now, one segment that the statistics answer")
+
+
+def a_move(customer_id: str, segment: str) -> Event:
+    now = datetime.now(UTC)
+    return Event(
+        id=f"segment:{segment}:1:entered",
+        type="segment.entered",
+        occurred_at=now,
+        received_at=now,
+        site="",
+        customer_id=customer_id,
+        source="night",
+        data={"segment": segment, "version": 1, "generation": 1, "night": "2026-11-20"},
+    )
 
 
 def main() -> None:

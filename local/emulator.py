@@ -59,7 +59,8 @@ serve = ministack.app
 faults: deque[str] = deque()
 """What the next calls of SendEmail meet: `throttle`, `error`, or `lose`, which takes the mail and loses the reply."""
 requests: deque[dict[str, Any]] = deque(maxlen=5000)
-calls: dict[str, set[str]] = {}
+calls: dict[str, Counter[str]] = {}
+"""How often each role was allowed which action."""
 enforce = iam_evaluator.enforce
 resolve = iam_evaluator._resolve_condition_key
 execute = apigateway._handle_execute_in_scope
@@ -82,7 +83,7 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         after = int(parse_qs(scope["query_string"].decode()).get("after", ["-1"])[0])
         new = [request for request in requests if 0 <= after < request["number"]]
         status: dict[str, Any] = {"folder": str(FOLDER), "backlog": _backlog(), "requests": new, "calls": _calls()}
-        status |= {"workers": _workers(), "mails": sum(map(len, _mails().values()))}
+        status |= {"counts": calls, "workers": _workers(), "mails": sum(map(len, _mails().values()))}
         await _reply(send, 200, json.dumps(status), "application/json")
     elif path == "/_local/ses/faults":
         asked = json.loads(await _body(receive))
@@ -114,7 +115,7 @@ def _enforce(access_key: str, action: str, service: str, region: str, **about: A
         caller = iam_evaluator.resolve_principal(access_key, get_account_id()).arn
     role = caller.partition(":assumed-role/")[2].partition("/")[0]
     if role and not denied:
-        calls.setdefault(role, set()).add(action)
+        calls.setdefault(role, Counter())[action] += 1
     return denied
 
 

@@ -86,8 +86,8 @@ class Stack:
     def status(self, after: int = -1) -> dict[str, Any] | None:
         """What local/emulator.py tells; None if nothing answers.
 
-        `backlog` by function, `requests` after a number, `calls` that each role was allowed since the start, the processes of the
-        functions, `workers`, and how many `mails` SES took.
+        `backlog` by function, `requests` after a number, `calls` that each role was allowed since the start, and their `counts`,
+        the processes of the functions, `workers`, and how many `mails` SES took.
         """
         connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:

@@ -350,7 +350,7 @@ def _refill_quotas() -> None:
 @contextmanager
 def a_cloud() -> Iterator[Cloud]:
     """A cloud with one site, `de`."""
-    with pytest.MonkeyPatch.context() as patch, mock_aws():
+    with pytest.MonkeyPatch.context() as patch, mock_aws(), one_call_at_a_time():  # a night writes memberships by threads
         make_light(patch)
         _reading_the_current_secret(patch)
         _with_ids_of_tables(patch)

@@ -272,6 +272,7 @@ FIELDS = {
     "PutSegmentBody.name": "What colleagues call it.",
     "PutSegmentBody.description": "Who is in it, in a sentence.",
     "rule": "Who is in it. `docs/segments.md` explains each condition.",
+    "as_of": "A day, as the company's time zone has it: who would have been in it in that night, of the last 29.",
     "archived": "Whether it is put away: nobody is in it, and no rule may name it.",
     "and": "All of them hold.",
     "or": "One of them holds, or several.",
@@ -473,7 +474,8 @@ ANSWERS = {
     "NightHeadBody.state": "planned, published, skipped or failed.",
     "ReasonBody.pointer": "JSON pointer into the rule.",
     "ReasonBody.holds": "Whether the condition is true; null where that is not known.",
-    "exact": "Whether everybody was looked at.",
+    "exact": "Whether everybody was looked at, and nobody is undecided.",
+    "undecided": "Customers of whom the files of that night do not tell; `count` is without them. 0 without `as_of`.",
     "member": "Whether they are in it now.",
     "CustomersStatisticsBody.orders": "Orders that are not wholly cancelled.",
     "lifecycle": "prospect, new, active, loyal, at_risk, lost or won_back; null before the first night.",
@@ -942,7 +944,15 @@ def _segments() -> dict[str, BaseModel]:
     verdict = Verdict(truth=True, why=(Reason("/or/0/stats", condition, 3, truth=True),))
     explained = use_segments.Explained(_CUSTOMER, _NOW, night.night, _scores(), [(stored, verdict)])
     preview = use_segments.Preview(
-        count=1_945, customers=2_357, from_facts=0, read=2_357, unreadable=0, is_exact=True, sample=[_CUSTOMER], night=night.night
+        count=1_945,
+        customers=2_357,
+        from_facts=0,
+        undecided=0,
+        read=2_357,
+        unreadable=0,
+        is_exact=True,
+        sample=[_CUSTOMER],
+        night=night.night,
     )
     shown = segments.SegmentBody.of(stored)
     return {

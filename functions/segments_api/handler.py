@@ -42,7 +42,7 @@ def read_segment_version(call: Call) -> Reply:
 
 @attempt("/v1/segments/preview", body=found.PreviewSegmentBody, answer=found.SegmentPreviewBody)
 def preview_segment(call: Call) -> Reply:
-    """Count who would be in a segment of this rule now, and name ten of them; nothing is kept."""
+    """Count who would be in a segment of this rule now, or would have been on a day, and name ten of them; nothing is kept."""
     return door.previewed(call, wired.preview_segment)
 
 

@@ -207,6 +207,15 @@ def test_what_a_night_wrote_before_anything_was_predicted_can_be_read(cloud: Clo
     assert replace(SCORES, by_currency={}) == files.scores(PLACE, 255)
 
 
+def test_copies_are_given_in_the_order_of_their_shards_and_those_that_are_gone_are_said_to_be(cloud: Cloud) -> None:
+    """More of them than are read at once."""
+    files = S3NightFiles(cloud.s3, "nights")
+    for shard in range(0, 20, 2):
+        files.write_snapshot(PLACE, shard, [ROWS[0]._replace(customer_id=f"c{shard}")])
+    found = [None if copy is None else [row.customer_id for row in copy] for copy in files.snapshots(PLACE, range(20))]
+    assert [None if shard % 2 else [f"c{shard}"] for shard in range(20)] == found
+
+
 def test_what_follows_is_the_same_to_the_byte_whenever_it_is_written(cloud: Cloud) -> None:
     files = S3NightFiles(cloud.s3, "nights")
     tags = []

@@ -14,9 +14,11 @@ from ecrm.application.segment_ports import Night, Pointer
 from ecrm.domain.events import Event
 from ecrm.domain.lifecycle import Stage, Thresholds
 from ecrm.domain.nights import Generations, Membership, NightState
+from ecrm.store import keys
 from ecrm.store.keys import SHARDS
 from ecrm.store.memberships import DynamoMemberships
 from ecrm.store.nights import DynamoMoveEvents
+from ecrm.store.table import Put
 from tests.adapters.people import here
 from tests.builders import A_MODEL, NOON
 from tests.cloud import Cloud
@@ -118,6 +120,21 @@ def test_all_memberships_are_written_also_beside_each_other(at_once: int) -> Non
     memberships.write(Membership("vip", customer, 1) for customer in customers)
     found = [membership.customer_id for shard in range(SHARDS) for membership in memberships.in_shard("vip", shard)]
     assert sorted(customers) == sorted(found)
+
+
+@pytest.mark.usefixtures("cloud")
+def test_no_membership_is_written_of_the_erased_and_all_of_others_also_of_the_merged() -> None:
+    """In transactions of a hundred actions at most, some of which a later night forbids."""
+    table, segments = bootstrap.table(), [f"s{number}" for number in range(120)]
+    for customer_id, state in (("erased", "erased_at"), ("merged", "merged_into")):
+        key = keys.profile(customer_id)
+        table.put(Put({"PK": key.pk, "SK": key.sk, "type": "profile", "v": 1, "version": 2, state: "then"}, None, state))
+    memberships = bootstrap.memberships()
+    memberships.write([Membership("s7", "merged", 3)])
+    memberships.write(Membership(name, customer, 1, 2) for customer in ("erased", "merged") for name in segments)
+    ended = {name: Membership(name, "merged", 1, 2) for name in segments}
+    assert ended | {"s7": Membership("s7", "merged", 3)} == memberships.of("merged", segments)
+    assert {} == memberships.of("erased", segments)
 
 
 @pytest.mark.parametrize("at_once", [1, 4])

@@ -12,7 +12,7 @@ from ecrm.files.reports import S3Reports
 from tests.builders import NOON, a_report
 from tests.cloud import Cloud
 from tests.faults import on, refused_with, tapped
-from tests.simulation.night import Shelf
+from tests.simulation.shelf import Shelf
 
 PAGES = {language: f"<p>{language}: سلام 你好</p>" for language in Language}
 

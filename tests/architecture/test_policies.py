@@ -106,6 +106,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "segments_api": {
         "Table": (WRITER - {"dynamodb:ConditionCheckItem"}) | {"dynamodb:Query"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},  # whoever a rule asks for consent is looked up
+        **READS_NIGHTS,
     },
     "reports_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}, **READS_REPORTS},
     "plan_night": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}, **WRITES_NIGHTS},
@@ -113,7 +114,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "summarise_night": WRITES_NIGHTS,
     "score_customers": {
         # whoever their row does not suffice for is read whole
-        "Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "Table": {*WRITER, "dynamodb:Query"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
         **WRITES_NIGHTS,
     },

@@ -172,7 +172,7 @@ def test_the_answer_shown_for_an_order_is_the_answer_that_is_given(cloud: Cloud)
     assert shown["read_order"] | {"customer_id": customer_id} == shop.call("GET", "/v1/orders/A-1001").json
     cloud.project()
     path = f"/v1/customers/{customer_id}"
-    before_a_night = {"night": None, "lifecycle": None, "rfm": {}, "predictions": {}, "segments": []}
+    before_a_night: dict[str, Any] = {"night": None, "lifecycle": None, "rfm": {}, "predictions": {}, "segments": []}
     assert shown["read_stats"] | {"customer_id": customer_id} | before_a_night == shop.call("GET", f"{path}/stats").json
     read = shop.call("GET", path).json
     assert shown["read_customer"] | {name: read[name] for name in ("customer_id", "created_at")} == read

@@ -197,13 +197,18 @@ NAMING_A_SITE = [
 TO_AN_ADDRESS: dict[str, Any] = {"template": "order-link", "customer": {"email": "ann@example.com"}}
 """On a site where nobody has the user id of the example."""
 
+ELSEWHERE = {"user_id": "f-1"}
+"""Not the example's customer: with their address, who has their user id on that site would absorb the one of this site."""
+
 
 def about_site(shop: Shop, name: str, site: str, key: str) -> Answer:
     operation = next(operation for operation in OPERATIONS if operation.name == name)
     path = operation.at(**shop.there)
     if operation.method == "GET":
         return shop.call("GET", path, key=key, query=f"site={site}")
-    body = {"record_event": UNIQUE, "request_message": TO_AN_ADDRESS}.get(name, operation.example)
+    own = {"record_event": UNIQUE, "request_message": TO_AN_ADDRESS, "put_customer": ELSEWHERE}
+    own["place_order"] = a_new_order(customer=ELSEWHERE)
+    body = own.get(name, operation.example)
     return shop.call(operation.method, path, body | {"site": site}, key=key)
 
 

@@ -11,6 +11,7 @@ from ecrm import bootstrap
 from ecrm.analytics.forecasts import Forecaster, Horizon
 from ecrm.analytics.rfm import RfmScale, Scale
 from ecrm.analytics.scoring import NightThresholds
+from ecrm.application.night_ports import Place
 from ecrm.application.segment_ports import Night, Pointer
 from ecrm.domain import money
 from ecrm.domain.api_keys import KeyKind
@@ -47,8 +48,8 @@ def get(shop: Shop, path: str, query: str = "") -> Answer:
     return shop.call("GET", path, key=shop.cloud.key(KeyKind.STAFF), query=query)
 
 
-def preview(shop: Shop, rule: Any) -> Answer:
-    return shop.call("POST", "/v1/segments/preview", {"rule": rule}, key=shop.cloud.key(KeyKind.STAFF))
+def preview(shop: Shop, rule: Any, **more: Any) -> Answer:
+    return shop.call("POST", "/v1/segments/preview", {"rule": rule} | more, key=shop.cloud.key(KeyKind.STAFF))
 
 
 def a_night(*members: tuple[str, str], night: date = DAY, generation: int = 1) -> None:
@@ -215,6 +216,7 @@ def test_a_preview_counts_who_would_be_in_and_keeps_nothing(shop: Shop) -> None:
         "count": 3,
         "customers": 4,
         "from_facts": 0,
+        "undecided": 0,
         "read": 4,
         "unreadable": 0,
         "exact": True,
@@ -225,6 +227,69 @@ def test_a_preview_counts_who_would_be_in_and_keeps_nothing(shop: Shop) -> None:
     asked = preview(shop, {"and": [BUYERS, {"profile": {"path": "plan", "op": "missing"}}]}).json
     assert (3, 3, True) == (asked["count"], asked["from_facts"], asked["exact"])
     assert [] == [each for each in shop.cloud.items() if each["PK"]["S"].startswith(("SEGMENT", "LIST#segments"))]
+
+
+def a_whole_night(at: datetime) -> None:
+    """Run a night through its steps."""
+    planned = bootstrap.plan_night(at)
+    place = Place(planned.night, planned.generation)
+    for group in planned.groups:
+        bootstrap.snapshot_customers(place, group, lambda: False)
+    bootstrap.summarise_night(place)
+    for group in planned.groups:
+        bootstrap.score_customers(place, group, lambda: False)
+    bootstrap.publish_night(place)
+
+
+def test_a_rule_is_tried_as_the_night_of_a_day_would_have_judged(shop: Shop) -> None:
+    """Whatever was ordered, defined or erased since; where the night's copies do not tell, nothing of today is mixed in."""
+    buyer, leaver = shop.customer_id, shop.somebody()
+    visitor = shop.visitor()
+    shop.cloud.project()
+    put(shop, "buyers", {"stats": {"field": "orders", "op": ">=", "value": 2}})
+    at = datetime.now(UTC)
+    a_whole_night(at)
+    night = at.date().isoformat()
+    put(shop, "buyers", BUYERS)
+    put(shop, "later")
+    assert 201 == shop.call("POST", "/v1/orders", a_new_order(customer={"user_id": "u-77"})).status
+    assert 202 == shop.call("POST", f"/v1/customers/{leaver}/erasure-jobs").status
+    shop.cloud.project()
+    shop.cloud.publish()
+    shop.cloud.run_jobs()
+    expected = {
+        "count": 2,
+        "customers": 3,
+        "from_facts": 0,
+        "undecided": 0,
+        "read": 3,
+        "unreadable": 0,
+        "exact": True,
+        "sample": [buyer],
+        "night": night,
+    }
+    assert expected == preview(shop, BUYERS, as_of=night).json
+    now = preview(shop, {"stats": {"field": "orders", "op": ">=", "value": 2}}).json
+    assert (1, 2) == (now["count"], now["read"]), "and by now it is otherwise"
+    assert 0 == preview(shop, {"segment": {"id": "buyers"}}, as_of=night).json["count"], "by its rule as it was"
+    assert (422, "unknown_segment") == code_of(preview(shop, {"segment": {"id": "later"}}, as_of=night))
+    jazz = {"order": {"op": ">=", "value": 1, "where": [{"field": "category", "op": "is", "value": "jazz"}]}}
+    range_of = preview(shop, {"or": [{"not": BUYERS}, jazz]}, as_of=night).json
+    assert (1, 2, 2, False, [visitor]) == tuple(
+        range_of[name] for name in ("count", "undecided", "from_facts", "exact", "sample")
+    )
+
+
+def test_a_rule_is_tried_only_on_a_night_that_was_published_and_whose_files_are_there(shop: Shop) -> None:
+    shop.cloud.project()
+    a_night()
+    assert (422, "unknown_night") == code_of(preview(shop, BUYERS, as_of="2026-11-19"))
+    gone = preview(shop, BUYERS, as_of=DAY.isoformat())
+    assert (422, "night_gone") == code_of(gone)
+    assert ["/as_of"] == [error["pointer"] for error in gone.json["errors"]]
+    bootstrap.plan_night(datetime(2026, 11, 21, 2, tzinfo=UTC))
+    assert (422, "unknown_night") == code_of(preview(shop, BUYERS, as_of="2026-11-21"))
+    assert 422 == preview(shop, BUYERS, as_of="last night").status
 
 
 def test_a_row_that_cannot_be_read_is_counted_and_does_not_hide_the_others(shop: Shop) -> None:

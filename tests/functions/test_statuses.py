@@ -234,6 +234,7 @@ def again(shop: Shop, operation: Operation) -> Answer:
         "merge_customers",
         "unmerge_customers",
         "put_template",
+        "put_segment",
         "put_named_product",
         "record_contact",
         "change_consents",

@@ -285,8 +285,8 @@ def test_every_grant_is_used_on_the_journey(  # noqa: PLR0917 (fixtures)
     # without the right to list, AWS alone says of what is not there that it is forbidden.
     made["ImportFile"] |= {"s3:AbortMultipartUpload", "dynamodb:BatchGetItem", "secretsmanager:GetSecretValue", "s3:ListBucket"}
     steps = ("PlanNight", "SnapshotCustomers", "SummariseNight", "ScoreCustomers", "PublishNight", "TellNight", "ReportNight")
-    for step in (*steps, "PublicApi"):
-        made[step].add("s3:ListBucket")  # the same
+    for reader in (*steps, "PublicApi", "SegmentsApi"):
+        made[reader].add("s3:ListBucket")  # the same
     for reader in ("ProjectEvents", "ScoreCustomers"):
         made[reader].add("secretsmanager:GetSecretValue")  # only where a segment names a consent, and somebody has said it
     made["SendMessages"].add("sqs:SendMessage")  # only what SES throttles waits in the queue: half a minute, in test_mail
@@ -314,7 +314,7 @@ def define_and_ask(api: Api, staff: Api, customer_id: str) -> None:
 
 
 def try_a_rule(staff: Api) -> None:
-    """One that no row can answer, about the few who looked around and bought."""
+    """One that no row can answer, about the few who looked around and bought; and how many had bought in the last night."""
     visited, bought = ({"stats": {"field": field, "op": ">=", "value": 1}} for field in ("visits", "orders"))
     unknown = [
         {"consent": {"channel": "email", "topic": "grants", "state": "denied"}},
@@ -322,7 +322,10 @@ def try_a_rule(staff: Api) -> None:
     ]
     found = staff.post("/v1/segments/preview", {"rule": {"and": [visited, bought, *unknown]}}, 200)
     assert found["count"] >= 1, found
-    staff.get("/v1/nights")
+    night = staff.get("/v1/nights?limit=1")["data"][0]["night"]
+    then = staff.post("/v1/segments/preview", {"rule": bought, "as_of": night}, 200)
+    assert (then["night"], then["exact"], then["undecided"]) == (night, True, 0)
+    assert then["count"] >= 1, then
 
 
 def dead_letters(stack: Stack) -> int:

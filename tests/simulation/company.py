@@ -44,6 +44,7 @@ from ecrm.store.suppressions import DynamoSuppressions
 from ecrm.store.topics import DynamoTopics
 from ecrm.store.traits import DynamoTraits
 from tests.builders import NOON
+from tests.simulation.shelf import Shelf
 from tests.simulation.table import MemoryTable
 from tests.unit.facts import some_lines, some_terms
 
@@ -113,6 +114,7 @@ class Company:
     table: MemoryTable
     ids: Counted = field(default_factory=Counted)
     queued: list[str] = field(default_factory=list)
+    shelf: Shelf = field(default_factory=Shelf)
 
     def __post_init__(self) -> None:
         self.customers = DynamoCustomers(self.table, lambda: b"for tests only")

@@ -5,14 +5,11 @@ many calls as there are sorts of them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache, partial
-from io import BytesIO
 from random import Random
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from ecrm.analytics.scoring import NightThresholds
 from ecrm.application.night_ports import Group, NightSettings, Place
@@ -42,6 +39,7 @@ from ecrm.store.statistics import DynamoStatistics, DynamoStatisticsRows
 from ecrm.store.table import Item, Put
 from tests.properties.members import Member, a_member
 from tests.simulation.company import Stopped
+from tests.simulation.shelf import Shelf
 from tests.simulation.table import MemoryTable, Moment, Pause, go_on
 
 SHARDS = 3
@@ -77,31 +75,6 @@ def numbers(count: int) -> tuple[int, ...]:
 def people(seed: int, count: int) -> Mapping[str, Member]:
     members = (a_member(Random(seed * 1_000_000 + number), number) for number in numbers(count))
     return {member.row.customer_id: member for member in members}
-
-
-@dataclass
-class Shelf:
-    """S3's client, as far as nights need it."""
-
-    pause: Pause = go_on
-    objects: dict[str, bytes] = field(default_factory=dict)
-
-    def get_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803 (S3's names, here and below)
-        self.pause(Moment.BEFORE, "get_object")
-        if Key not in self.objects:
-            raise _refusal(404, "GetObject")
-        return {"Body": BytesIO(self.objects[Key])}
-
-    def put_object(self, *, Key: str, Body: bytes, IfNoneMatch: str | None = None, **_: object) -> None:  # noqa: N803
-        self.pause(Moment.BEFORE, "put_object")
-        if IfNoneMatch == "*" and Key in self.objects:
-            raise _refusal(412, "PutObject")
-        self.objects[Key] = Body
-        self.pause(Moment.AFTER, "put_object")
-
-
-def _refusal(status: int, operation: str) -> ClientError:
-    return ClientError({"Error": {}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation)  # type: ignore[typeddict-item]
 
 
 @dataclass

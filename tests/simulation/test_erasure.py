@@ -7,7 +7,7 @@ to be the same person says VIOLA.
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from random import Random
 from typing import Any
@@ -16,8 +16,18 @@ import pytest
 
 from ecrm.application.behaviour import Said
 from ecrm.application.consent import ConsentChange
+from ecrm.application.facts import FactsOf
 from ecrm.application.identity import Authority, root
 from ecrm.application.import_rows import ContactRow
+from ecrm.application.night_ports import NightSettings, Place, StoredRow
+from ecrm.application.nights import (
+    plan_night,
+    publish_night,
+    score_customers,
+    snapshot_customers,
+    summarise_night,
+    tell_night,
+)
 from ecrm.application.orders import list_orders, read_order
 from ecrm.application.ports import Standing
 from ecrm.application.sending import arm
@@ -29,14 +39,21 @@ from ecrm.domain.events import Event
 from ecrm.domain.imports import RowOutcome, RowResult, fact_at
 from ecrm.domain.jobs import Job, JobKind
 from ecrm.domain.messages import Policy, Run, place_of
+from ecrm.files.nights import S3NightFiles
 from ecrm.store.erasure import DynamoErasure
-from ecrm.store.keys import ATTRIBUTES, customer_partition
+from ecrm.store.keys import ATTRIBUTES, customer_partition, shard_of
+from ecrm.store.memberships import DynamoMemberships
 from ecrm.store.messages import run_item, send_item
+from ecrm.store.nights import DynamoMoveEvents, DynamoNights
+from ecrm.store.segments import DynamoSegments
+from ecrm.store.statistics import DynamoStatisticsRows
 from ecrm.store.table import Action, Check, Item, Put
 from tests.builders import NOON
 from tests.simulation.company import CLAIM, NEWS, SITE, SOURCE, VOUCHER, Company, Counted, Stopped, person
+from tests.simulation.night import Offered, a_segment
 from tests.simulation.provider import Moving, PostOffice, Taken, planned
 from tests.simulation.schedule import ROUGH, Schedule, hold
+from tests.simulation.shelf import Shelf
 from tests.simulation.table import MemoryTable
 from tests.simulation.test_contact_rows import FILE
 from tests.unit.facts import some_lines
@@ -50,6 +67,16 @@ LINES = tuple(replace(line, name=f"for {SARA}") for line in some_lines())
 ROOT, ABSORBED, VISITOR = "c1", "c2", "c3"
 MAILED = ((ABSORBED, "m1"), (ABSORBED, "m2"), (ROOT, "r1"), (ABSORBED, "r1"))
 TOMBSTONE = {"PK", "SK", "type", "v", "version", "created_at", "identifiers", "erased_at"}
+
+LAST_NIGHT, TONIGHT = NOON - timedelta(hours=8), NOON + timedelta(hours=12)
+EVERYBODY = {"sample": {"percent": 100, "salt": "all"}}
+NOBODY = {"stats": {"field": "orders", "op": ">", "value": 99}}
+PAGE = {"name": "page.viewed", "op": ">=", "value": 1, "where": [{"path": "of", "op": "exists"}]}
+SEGMENTS: Mapping[datetime, Mapping[str, Mapping[str, Any]]] = {
+    LAST_NIGHT: {"left": EVERYBODY, "kept": EVERYBODY, "entered": NOBODY},
+    TONIGHT: {"left": NOBODY, "kept": EVERYBODY, "entered": {"not": {"event": PAGE}}},
+}
+"""What each night judges by: tonight everybody leaves a segment, and enters one, for which their facts are read."""
 
 type Writer = Callable[[Company], object]
 
@@ -140,6 +167,54 @@ def undo(company: Company) -> object:
     )
 
 
+def night(company: Company, at: datetime = TONIGHT) -> None:
+    """Let the company have the night of a day, unless it had it."""
+    nights, rows, clock = DynamoNights(company.table), Rows(company.table), Stopped(at)
+    files = S3NightFiles(company.shelf, "nights")  # type: ignore[arg-type]  # what nights need of the client
+    planned = plan_night(
+        at,
+        settings=NightSettings(),
+        nights=nights,
+        segments=Offered(tuple(a_segment(name, rule) for name, rule in SEGMENTS[at].items())),
+        rows=rows,
+        shards=1,
+        files=files,
+        clock=clock,
+    )
+    place = Place(planned.night, planned.generation)
+    for group in planned.groups:
+        snapshot_customers(place, group, rows=rows, files=files, is_late=lambda: False)
+        summarise_night(place, files=files)
+        score_customers(
+            place,
+            group,
+            rows=rows,
+            facts_of=FactsOf(
+                customers=company.customers,
+                statistics=company.statistics,
+                profiles=company.profiles,
+                consents=company.consents,
+                orders=company.orders,
+                behaviour=company.behaviour,
+                zone_of=lambda _site: UTC,
+            ),
+            files=files,
+            nights=nights,
+            memberships=DynamoMemberships(company.table),
+            is_late=lambda: False,
+        )
+        publish_night(place, nights=nights, files=files, clock=clock)
+        tell_night(place, group, nights=nights, files=files, events=DynamoMoveEvents(company.table), clock=clock)
+
+
+class Rows(DynamoStatisticsRows):
+    """Those whom this is about, as if they were in one shard."""
+
+    def of_shard(self, _shard: int) -> Iterator[StoredRow]:
+        for shard in sorted(map(shard_of, (ROOT, ABSORBED, VISITOR))):
+            yield from super().of_shard(shard)
+
+
 def settle(company: Company) -> None:
     office(company).settle()
 
@@ -178,16 +253,21 @@ WRITERS: dict[str, Writer] = {
     "import of a new address": import_rows("i4", EARLIER, **USER, email=f"{SARA}@example.net"),
     "import of a later file": import_rows("i3", LATER, **EMAIL, phone=f"{SARA}-phone-3"),
     "undo of an import": undo,
+    "night": night,
     "projection": lambda company: company.recount(ROOT),
     "projection of the absorbed": lambda company: company.recount(ABSORBED),
 }
 
 
+SHELF = Shelf()
+"""What the last night left in the bucket."""
+
+
 @cache
 def before() -> MemoryTable:
-    """A person with two partitions, an order, consents, a contact and a row; and a visitor."""
+    """A person with two partitions, an order, consents, a contact, a row and memberships; and a visitor with some of that."""
     table = MemoryTable()
-    company = Company(table).open()
+    company = Company(table, shelf=SHELF).open()
     company.put(person(**USER, **EMAIL), {"first_name": SARA}, EARLIER, EARLIER)
     page(CLAIM, "first", **BROWSER)(company)
     identify(VOUCHER, "joined", **USER, **BROWSER)(company)
@@ -196,6 +276,10 @@ def before() -> MemoryTable:
     company.consent(ROOT, State.GRANTED, EARLIER, NOW)
     company.contact(ROOT, "call-0", f"{SARA} called", EARLIER, NOW)
     company.recount(ROOT)
+    company.recount(VISITOR)
+    for name, rule in SEGMENTS[TONIGHT].items():
+        DynamoSegments(table).write(replace(a_segment(name, rule), updated_at=EARLIER), seen=0, traits=None)
+    night(company, LAST_NIGHT)
     arm(control=company.control)
     ask_for_a_message("m1")(company)
     run = Run(run_id="r1", policy=Policy.MARKETING, site="de", template="news", topic=NEWS)
@@ -223,7 +307,7 @@ def raced(
 ) -> Schedule:
     """Erase, while up to three others write; then let everybody say again what they said."""
     schedule = Schedule(seed, ROUGH, table=table or before())
-    company = Company(schedule.table, Counted(10))
+    company = Company(schedule.table, Counted(10), shelf=Shelf(schedule.pause, dict(SHELF.objects)))
     company.erasure = erasure(schedule.table, company.suppressions)
     names = schedule.random.sample(sorted(writers), schedule.random.randint(1, min(3, len(writers))))
     calls: dict[str, Callable[[], object]] = {name: partial(WRITERS[name], company) for name in names}
@@ -249,6 +333,8 @@ def left_of(items: Iterable[Item]) -> list[str]:
     for item in items:
         place = f"{item['PK']} {item['SK']}"
         if item["PK"] in gone and (item["SK"] != "PROFILE" or set(item) != TOMBSTONE or item["identifiers"]):
+            found.append(f"left: {place}")
+        if item["type"] == "membership" and customer_partition(item["SK"]) in gone:
             found.append(f"left: {place}")
         if item.get("customer_id") is not None and customer_partition(item["customer_id"]) in gone and item["type"] != "job":
             found.append(f"leads to the erased: {place}")
@@ -303,7 +389,7 @@ class Unguarded(MemoryTable):
         super().write(action for action in actions if not isinstance(action, Check))
 
 
-@pytest.mark.parametrize("writer", ["track", "contact", "consent", "order", "message"])
+@pytest.mark.parametrize("writer", ["track", "contact", "consent", "order", "message", "night"])
 def test_without_its_check_each_writer_would_bring_somebody_back(writer: str) -> None:
     unguarded = before().fork(kind=Unguarded)
     assert any(left_of(raced(seed, unguarded, (writer,)).table.items()) for seed in range(500))

@@ -16,8 +16,8 @@ from ecrm.files.nights import S3NightFiles
 from local.demo.cdnow import purchases
 from tests.faults import Kill
 from tests.simulation.bucket import Calls
-from tests.simulation.night import Shelf
 from tests.simulation.schedule import ROUGH, Schedule, hold
+from tests.simulation.shelf import Shelf
 from tests.simulation.table import Pause, go_on
 
 AT = datetime(1998, 7, 1, 4, tzinfo=UTC)

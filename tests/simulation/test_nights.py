@@ -24,8 +24,9 @@ from tests.faults import Kill
 from tests.properties.members import NOW, TODAY
 from tests.properties.predicate import belongs
 from tests.simulation.bucket import Calls
-from tests.simulation.night import RULES, SHARDS, Company, Shelf, people
+from tests.simulation.night import RULES, SHARDS, Company, people
 from tests.simulation.schedule import ROUGH, Schedule, Weather, hold
+from tests.simulation.shelf import Shelf
 from tests.simulation.table import MemoryTable, Moment, Pause, go_on
 
 DAY = timedelta(days=1)

@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     from ecrm.store.links import SecretLinkKeys
     from ecrm.store.memberships import DynamoMemberships
     from ecrm.store.messages import DynamoSends
-    from ecrm.store.nights import DynamoNights
+    from ecrm.store.nights import DynamoMoveEvents, DynamoNights
     from ecrm.store.orders import DynamoOrders
     from ecrm.store.products import DynamoProducts
     from ecrm.store.profiles import DynamoProfiles
@@ -755,6 +755,12 @@ def nights() -> "DynamoNights":
     return DynamoNights(table())
 
 
+def move_events() -> "DynamoMoveEvents":
+    from ecrm.store.nights import DynamoMoveEvents  # noqa: PLC0415 (only who tells of a night)
+
+    return DynamoMoveEvents(table())
+
+
 @cache
 def facts_of() -> "FactsOf":
     from ecrm.application.facts import FactsOf  # noqa: PLC0415 (only who judges rules)
@@ -772,7 +778,7 @@ def facts_of() -> "FactsOf":
 
 @cache
 def night_files() -> "S3NightFiles":
-    from ecrm.files.nights import S3NightFiles  # noqa: PLC0415 (only the steps of the night carry S3)
+    from ecrm.files.nights import S3NightFiles  # noqa: PLC0415 (only who reads or writes files of nights carries S3)
 
     return S3NightFiles(_s3(), os.environ["NIGHTS_BUCKET"])
 
@@ -856,9 +862,8 @@ def fail_night(place: "Place", error: str) -> None:
 
 def tell_night(place: "Place", group: "Group") -> int:
     from ecrm.application import nights as steps  # noqa: PLC0415 (the same)
-    from ecrm.store.nights import DynamoMoveEvents  # noqa: PLC0415
 
-    return steps.tell_night(place, group, nights=nights(), files=night_files(), events=DynamoMoveEvents(table()), clock=clock)
+    return steps.tell_night(place, group, nights=nights(), files=night_files(), events=move_events(), clock=clock)
 
 
 def report_night(place: "Place") -> "Report":
@@ -921,10 +926,22 @@ def read_last_night(customer_id: str, row: "CustomerStatistics") -> "LastNight":
     )
 
 
-def preview_segment(rule: "Rule", is_late: "Callable[[], bool]") -> "Preview":
+def preview_segment(rule: "Rule", as_of: "date | None", is_late: "Callable[[], bool]") -> "Preview":
+    """Only who asks for an earlier night needs S3."""
     from ecrm.application import segments as use_segments  # noqa: PLC0415 (the same)
     from ecrm.store.keys import SHARDS  # noqa: PLC0415
 
+    if as_of is not None:
+        return use_segments.preview_as_of(
+            rule,
+            as_of,
+            nights=nights(),
+            files=night_files(),
+            rows=statistics_rows(),
+            customers=customers(),
+            is_late=is_late,
+            shards=SHARDS,
+        )
     return use_segments.preview(
         rule,
         segments=segments(),

@@ -180,6 +180,10 @@ class NightFiles(Protocol):
 
     def snapshot(self, place: Place, shard: int) -> Iterator[StoredRow] | None: ...
 
+    def snapshots(self, place: Place, shards: Iterable[int]) -> Iterator[Iterator[StoredRow] | None]:
+        """Give those of some shards in their order, with some more being read meanwhile."""
+        ...
+
     def write_snapshot(self, place: Place, shard: int, rows: Iterable[StoredRow]) -> None:
         """Write a shard's rows, unless they are there."""
         ...

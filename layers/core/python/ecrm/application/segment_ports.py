@@ -84,9 +84,9 @@ class Nights(Protocol):
 
 class Memberships(Protocol):
     def write(self, memberships: Iterable[Membership]) -> None:
-        """Write memberships, each unless a later generation has said something of it; the same again changes nothing.
+        """Write memberships, each unless a later generation has said something of it, and none of a customer who is erased.
 
-        One write unit each, also for one that is not written.
+        The same again changes nothing. Those of a customer stand together: two write units each, and two for the customer.
         """
         ...
 

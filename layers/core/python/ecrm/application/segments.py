@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
+from itertools import batched, islice
 
 from ecrm.analytics.scoring import NightThresholds, kept_forecaster, scorer
 from ecrm.domain.errors import Conflict, Invalid, NotFound
@@ -19,9 +20,9 @@ from ecrm.domain.windows import Moment
 from .definitions import put_definition
 from .facts import FactsOf
 from .jobs import Requested, add_job
-from .night_ports import StatisticsRows
-from .ports import Clock, JobIds, Jobs, Request
-from .segment_ports import Memberships, Night, Nights, Pointer, Segments
+from .night_ports import NightFiles, Place, StatisticsRows, StoredRow
+from .ports import Clock, Customers, JobIds, Jobs, Request
+from .segment_ports import Memberships, Night, Nights, Segments
 from .traits import Traits, listed_from
 
 MOST_PUBLISHED = 200
@@ -156,9 +157,9 @@ def read_night(night: date, *, nights: Nights) -> Night:
     return found
 
 
-def score_by(pointer: Pointer, today: date) -> Callable[[CustomerStatistics], Scores]:
-    """Score by last night's thresholds; before the first night there are none."""
-    return scorer(pointer.thresholds, today, kept_forecaster) if pointer.thresholds else lambda _: NO_SCORES
+def score_by(thresholds: NightThresholds | None, today: date) -> Callable[[CustomerStatistics], Scores]:
+    """Score by a night's thresholds; before the first one there are none."""
+    return scorer(thresholds, today, kept_forecaster) if thresholds else lambda _: NO_SCORES
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ def explain(customer_id: str, *, segments: Segments, nights: Nights, facts_of: F
     """Judge a customer by every segment, from all facts, and say why. Raises NotFound, Erased."""
     moment = Moment(clock.now(), zone)
     pointer = nights.pointer()
-    facts = facts_of.live(customer_id, score_by(pointer, moment.today))
+    facts = facts_of.live(customer_id, score_by(pointer.thresholds, moment.today))
     published = segments.published()
     ready = judges({segment.segment: segment.rule for segment in published}, moment)
     verdicts = [(segment, ready[segment.segment].explain(facts)) for segment in published]
@@ -197,7 +198,7 @@ def read_last_night(
     customer_id: str, row: CustomerStatistics, *, nights: Nights, memberships: Memberships, zone: tzinfo, clock: Clock
 ) -> LastNight:
     pointer = nights.pointer()
-    scores = score_by(pointer, Moment(clock.now(), zone).today)(row)
+    scores = score_by(pointer.thresholds, Moment(clock.now(), zone).today)(row)
     night = nights.find(pointer.night) if pointer.night else None
     found = memberships.of(customer_id, tuple(night.sizes)) if night else {}
     held = sorted(segment for segment, membership in found.items() if pointer.generations.hold(membership))
@@ -213,15 +214,17 @@ SAMPLE = 10
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Who would be in a segment now.
+    """Who would be in a segment now, or would have been in the night of a day.
 
-    `count`, `customers` and `from_facts` are estimates unless `is_exact`: whole shards are read, and customers are spread over
-    them by chance. `read` is how many customers were judged, `from_facts` how many a night would have to read the facts of.
+    `count`, `customers`, `from_facts` and `undecided` are estimates unless `is_exact`: whole shards are read, and customers are
+    spread over them by chance. `read` is how many customers were judged, `from_facts` how many a night has to read the facts of,
+    `undecided` how many of these nobody can tell of any more, which `count` leaves out.
     """
 
     count: int
     customers: int
     from_facts: int
+    undecided: int
     read: int
     unreadable: int
     is_exact: bool
@@ -249,43 +252,121 @@ def preview(
     others = {segment.segment: segment.rule for segment in segments.published()}
     refuse_unsound("", {**others, "": rule})
     moment, pointer = Moment(clock.now(), zone), nights.pointer()
-    judge, score = judge_of(rule, moment, others), score_by(pointer, moment.today)
-    members, unknown, read, unreadable, done = list[str](), list[str](), 0, 0, 0
-    for shard in range(shards):
-        if done and (read >= MOST_ROWS or is_late()):
-            break
-        for stored in rows.of_shard(shard):
-            read += 1
-            try:
-                truth = _truth(judge, rows.read(stored), stored.customer_id, score)
-            except Exception:  # noqa: BLE001 (whatever a corrupt row raises; it is counted, and the night names it)
-                unreadable += 1
-                continue
-            if truth is None:
-                unknown.append(stored.customer_id)
-            elif truth:
-                members.append(stored.customer_id)
-        done += 1
+    judge, score = judge_of(rule, moment, others), score_by(pointer.thresholds, moment.today)
+    tried = _tried(judge, score, rows, map(rows.of_shard, range(shards)), is_late)
     asked, found = 0, list[str]()
-    for customer_id in unknown[:MOST_FACTS]:
+    for customer_id in tried.unknown[:MOST_FACTS]:
         if asked and is_late():
             break
         asked += 1
         facts = facts_of(customer_id, score)
         if facts is not None and judge.decide(facts):
             found.append(customer_id)
-    share = shards / done
-    in_all = len(members) + (len(unknown) * len(found) / asked if asked else 0)
+    share = shards / tried.shards
+    in_all = len(tried.members) + (len(tried.unknown) * len(found) / asked if asked else 0)
     return Preview(
         count=round(in_all * share),
-        customers=round(read * share),
-        from_facts=round(len(unknown) * share),
-        read=read,
-        unreadable=unreadable,
-        is_exact=done == shards and asked == len(unknown),
-        sample=sorted([*members, *found])[:SAMPLE],
+        customers=round(tried.read * share),
+        from_facts=round(len(tried.unknown) * share),
+        undecided=0,
+        read=tried.read,
+        unreadable=tried.unreadable,
+        is_exact=tried.shards == shards and asked == len(tried.unknown),
+        sample=sorted([*tried.members, *found])[:SAMPLE],
         night=pointer.night,
     )
+
+
+def preview_as_of(
+    rule: Rule,
+    day: date,
+    *,
+    nights: Nights,
+    files: NightFiles,
+    rows: StatisticsRows,
+    customers: Customers,
+    is_late: Callable[[], bool],
+    shards: int,
+) -> Preview:
+    """Count who would have been in a segment of this rule in the night of a day, as that night would have judged.
+
+    That is from its copies of the rows, at its moment, by its thresholds, and with the segments that it judged. Facts are those
+    of today, so none is read: whoever the copy does not suffice for is undecided. The sample leaves out who was erased since.
+    Raises Invalid where no such night was published, or its files are gone, and for a rule that could not have been saved then.
+    """
+    night = nights.find(day)
+    if night is None or night.state is not NightState.PUBLISHED:
+        raise Invalid.at("/as_of", "unknown_night", "no night of that day was published")
+    place = Place(night.night, night.generation)
+    plan = _kept(files.plan(place))
+    others = {segment.segment: segment.rule for segment in plan.segments}
+    refuse_unsound("", {**others, "": rule})
+    moment = plan.moment
+    judge, score = judge_of(rule, moment, others), score_by(_kept(files.thresholds(place)), moment.today)
+    tried = _tried(judge, score, rows, map(_kept, files.snapshots(place, range(shards))), is_late)
+    share = shards / tried.shards
+    undecided = round(len(tried.unknown) * share)
+    return Preview(
+        count=round(len(tried.members) * share),
+        customers=round(tried.read * share),
+        from_facts=undecided,
+        undecided=undecided,
+        read=tried.read,
+        unreadable=tried.unreadable,
+        is_exact=tried.shards == shards and not undecided,
+        sample=list(islice(_unerased(sorted(tried.members), customers), SAMPLE)),
+        night=night.night,
+    )
+
+
+def _kept[T](found: T | None) -> T:
+    if found is None:
+        raise Invalid.at("/as_of", "night_gone", "the files of that night are gone; they are kept for 29 days")
+    return found
+
+
+def _unerased(customer_ids: Sequence[str], customers: Customers) -> Iterator[str]:
+    for some in batched(customer_ids, SAMPLE, strict=False):
+        found = customers.find_many(some)
+        yield from (each for each in some if each in found and found[each].erased_at is None)
+
+
+@dataclass(slots=True)
+class _Tried:
+    """What became of a rule among the rows of some shards; of `unknown` the row did not tell."""
+
+    members: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    read: int = 0
+    unreadable: int = 0
+    shards: int = 0
+
+
+def _tried(
+    judge: Judge,
+    score: Callable[[CustomerStatistics], Scores],
+    rows: StatisticsRows,
+    copies: Iterable[Iterable[StoredRow]],
+    is_late: Callable[[], bool],
+) -> _Tried:
+    """Judge the rows of one shard after the other, until MOST_ROWS are read or it is late; of one at least."""
+    tried = _Tried()
+    for shard in copies:
+        for stored in shard:
+            tried.read += 1
+            try:
+                truth = _truth(judge, rows.read(stored), stored.customer_id, score)
+            except Exception:  # noqa: BLE001 (whatever a corrupt row raises; it is counted, and the night names it)
+                tried.unreadable += 1
+                continue
+            if truth is None:
+                tried.unknown.append(stored.customer_id)
+            elif truth:
+                tried.members.append(stored.customer_id)
+        tried.shards += 1
+        if tried.read >= MOST_ROWS or is_late():
+            break
+    return tried
 
 
 def _truth(judge: Judge, row: CustomerStatistics, customer_id: str, score: Callable[[CustomerStatistics], Scores]) -> bool | None:

@@ -22,7 +22,7 @@ from ecrm.domain.segments import (
 )
 
 from .customers import json_of
-from .fields import Answer, Body
+from .fields import Answer, Body, Day
 from .segments import RuleBody, SegmentBody, SegmentId, written
 from .statistics import RfmBody
 
@@ -101,9 +101,10 @@ class SegmentDetailsBody(SegmentBody):
 
 
 class PreviewSegmentBody(Body):
-    """A rule that is to be tried; nothing is kept of it."""
+    """A rule that is to be tried; nothing is kept of it. With `as_of` it is tried on what the night of that day went by."""
 
     rule: RuleBody
+    as_of: Day | None = None
 
     def to_rule(self) -> Rule:
         """Raises Invalid for a rule that is too deep or too long."""
@@ -113,15 +114,17 @@ class PreviewSegmentBody(Body):
 
 
 class SegmentPreviewBody(Answer):
-    """Who would be in the segment now, by the thresholds of the last night.
+    """Who would be in the segment now, by the thresholds of the last night, which is `night`; or as that of `as_of` found them.
 
-    `count`, `customers` and `from_facts` are estimates unless `exact`: `read` customers were looked at, of a part that chance
-    chose. `from_facts` says what a night costs beyond reading everybody's statistics: of so many it has to read the facts.
+    `count`, `customers`, `from_facts` and `undecided` are estimates unless `exact`: `read` customers were looked at, of a part
+    that chance chose. `from_facts` says what a night costs beyond reading everybody's statistics: of so many it has to read the
+    facts. What these were on an earlier day is not kept: of `undecided` customers it cannot be told, and `count` is without them.
     """
 
     count: int
     customers: int
     from_facts: int
+    undecided: int
     read: int
     unreadable: int
     exact: bool
@@ -134,6 +137,7 @@ class SegmentPreviewBody(Answer):
             count=found.count,
             customers=found.customers,
             from_facts=found.from_facts,
+            undecided=found.undecided,
             read=found.read,
             unreadable=found.unreadable,
             exact=found.is_exact,

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from datetime import date
 from typing import Protocol
 
 from ecrm.application.segment_ports import Nights, Segments
@@ -78,10 +79,10 @@ def put(call: Call, *, segments: Segments, traits: Traits) -> Reply:
     return Reply(201 if is_new else 200, SegmentBody.of(stored), {"etag": f'"{stored.version}"'})
 
 
-def previewed(call: Call, use: Callable[[Rule, Callable[[], bool]], Preview]) -> Reply:
+def previewed(call: Call, use: Callable[[Rule, date | None, Callable[[], bool]], Preview]) -> Reply:
     body: PreviewSegmentBody = call.body
     until = time.monotonic() + PREVIEW_SECONDS
-    return Reply(200, SegmentPreviewBody.of(use(body.to_rule(), lambda: time.monotonic() > until)))
+    return Reply(200, SegmentPreviewBody.of(use(body.to_rule(), body.as_of, lambda: time.monotonic() > until)))
 
 
 def with_members(api: HttpApi, use: ListMembers) -> HttpApi:

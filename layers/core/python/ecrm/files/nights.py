@@ -7,10 +7,12 @@ Counters and moves follow from that and are the same whoever writes them.
 import gzip
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields
 from datetime import date
 from decimal import Decimal
 from io import BytesIO
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -54,6 +56,9 @@ _MARK = json.dumps(_DECIMAL)
 _FASTEST = 1
 """zlib's level: half the time of the usual one, for a tenth more bytes that are gone in a month."""
 
+_READ_AHEAD = 8
+"""Files that are asked for at once: S3 takes longer to answer than to send a small one."""
+
 
 class S3NightFiles:
     def __init__(self, client: "S3Client", bucket: str) -> None:
@@ -70,6 +75,11 @@ class S3NightFiles:
     def snapshot(self, place: Place, shard: int) -> Iterator[StoredRow] | None:
         lines = self._lines(place, f"snapshot/{shard:03}.ndjson.gz")
         return (StoredRow(*line) for line in lines) if lines is not None else None
+
+    def snapshots(self, place: Place, shards: Iterable[int]) -> Iterator[Iterator[StoredRow] | None]:
+        with ThreadPoolExecutor(_READ_AHEAD) as pool:
+            for some in batched(shards, _READ_AHEAD, strict=False):
+                yield from pool.map(lambda shard: self.snapshot(place, shard), some)
 
     def write_snapshot(self, place: Place, shard: int, rows: Iterable[StoredRow]) -> None:
         self._put(place, f"snapshot/{shard:03}.ndjson.gz", rows, once=True)

@@ -2,40 +2,51 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from itertools import batched
+from itertools import batched, groupby, islice
+from operator import attrgetter
 
 from ecrm.domain.nights import Membership
 
 from . import keys
+from .behaviour import MOST_ACTIONS
+from .standing import unerased
 from .table import Item, Put, Refused, Table
 
 MOST_WAITING = 256
-"""Memberships that are handed to those who write them before the first of them is done."""
+"""Customers whose memberships are handed to those who write them before the first of them is done."""
 
 
 class DynamoMemberships:
-    """`at_once` are written beside each other: one waits for the table four times as long as it works."""
+    """Those of `at_once` customers are written beside each other: one waits for the table four times as long as it works."""
 
     def __init__(self, table: Table, at_once: int = 1) -> None:
         self._table = table
         self._at_once = at_once
 
     def write(self, memberships: Iterable[Membership]) -> None:
+        by_customer = ((customer_id, tuple(some)) for customer_id, some in groupby(memberships, attrgetter("customer_id")))
         if self._at_once == 1:
-            for membership in memberships:
-                self._put(membership)
+            for customer_id, some in by_customer:
+                self._write(customer_id, some)
             return
         with ThreadPoolExecutor(self._at_once) as pool:
-            for some in batched(memberships, MOST_WAITING, strict=False):
-                for _ in pool.map(self._put, some):
+            for waiting in batched(by_customer, MOST_WAITING, strict=False):
+                for _ in pool.map(lambda each: self._write(*each), waiting):
                     pass
 
-    def _put(self, membership: Membership) -> None:
-        condition = "attribute_not_exists(PK) OR written_by <= :ours"
-        ours = {":ours": membership.written_by}
-        with suppress(Refused):
-            self._table.put(Put(_item(membership), condition, "no later night has written it", ours))
+    def _write(self, customer_id: str, memberships: Iterable[Membership]) -> None:
+        """Write what is said of one customer, unless they are erased: whoever erased them may have looked before."""
+        pending = {f"no later night has written {each.segment}": each for each in memberships}
+        held = unerased(customer_id)
+        while pending:
+            now = dict(islice(pending.items(), MOST_ACTIONS - 1))
+            try:
+                self._table.write([held, *(_put(membership, why) for why, membership in now.items())])
+            except Refused as refused:
+                if held.why in refused.found:
+                    return
+                now = {why: pending[why] for why in refused.found}
+            pending = {why: membership for why, membership in pending.items() if why not in now}
 
     def of(self, customer_id: str, segments: Collection[str]) -> Mapping[str, Membership]:
         found = self._table.get_many(keys.membership(segment, customer_id) for segment in segments)
@@ -46,6 +57,11 @@ class DynamoMemberships:
 
     def remove(self, customer_ids: Iterable[str], segments: Collection[str]) -> None:
         self._table.remove_many(keys.membership(segment, customer_id) for customer_id in customer_ids for segment in segments)
+
+
+def _put(membership: Membership, why: str) -> Put:
+    condition = "attribute_not_exists(PK) OR written_by <= :ours"
+    return Put(_item(membership), condition, why, {":ours": membership.written_by})
 
 
 def _item(membership: Membership) -> Item:
