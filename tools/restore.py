@@ -88,6 +88,12 @@ RULES: Mapping[str, Rule] = {
     "pace": Rule.NEVER,
     "breaker": Rule.NEVER,
     "limit": Rule.NEVER,
+    "segment": Rule.NEWER,
+    "segment_version": Rule.ADDED,
+    "traits": Rule.NEWER,
+    "membership": Rule.LATER,  # a night writes what changed since the one before, and misses none that was lost
+    "night": Rule.LATER,
+    "pointer": Rule.NEWER,
     "import": Rule.NEVER,  # as a job; the same file, dropped again, changes nothing that it has changed
     "import_progress": Rule.NEVER,
     "import_chunk": Rule.NEVER,
@@ -307,7 +313,7 @@ def _people_of(kind: str, item: Item) -> list[Item]:
         customer_ids = [customer_id["S"] for customer_id in named]
     elif kind in ("identity", "order_pointer", "order_listing"):
         customer_ids = [item["customer_id"]["S"]] if "customer_id" in item else []
-    elif kind == "send":
+    elif kind in ("send", "membership"):
         customer_ids = [item["SK"]["S"]]
     elif item["PK"]["S"].startswith(keys.customer_partition("")):
         customer_ids = [keys.customer_id_of(item["PK"]["S"])]

@@ -188,7 +188,7 @@ def hidden_for_a_moment(stack: Stack) -> Iterator[None]:
     usual = {url: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"] for url in urls}
     assert len(usual) == 2
     for url in urls:
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "3"})
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "10"})
     yield
     for url, attributes in usual.items():
         sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)

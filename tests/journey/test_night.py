@@ -86,9 +86,16 @@ def timeline(staff: Api, customer_id: str) -> list[tuple[str, str]]:
     return sorted((event["type"], event["data"].get("segment") or event["data"]["to"]) for event in told)
 
 
-def test_a_night_goes_through_however_its_workers_die_and_a_second_one_on_that_day_does_nothing(
-    stack: Stack, staff: Api, people: dict[str, str]
+def test_two_nights_go_through_however_workers_die_and_tell_who_is_where_who_moved_and_what_is_expected(
+    stack: Stack, facts: dict[str, Any], api: Api, staff: Api, people: dict[str, str]
 ) -> None:
+    goes_through(stack, staff, people)
+    explains_an_order_and_tells_of_it(stack, api, staff, people)
+    is_reported(facts, staff)
+
+
+def goes_through(stack: Stack, staff: Api, people: dict[str, str]) -> None:
+    """In spite of killed workers; and once more on that day it does nothing."""
     at = the_next(staff)
     night = first_night(stack, staff, people, at)
     assert members(staff, people) == {"night-people": ["buyer", "later", "never"], "night-buyers": ["buyer"], "night-jazz": []}
@@ -126,9 +133,8 @@ def kill_one(stack: Stack, folder: str) -> None:
     kill(busy[0])
 
 
-def test_a_customer_is_explained_right_after_an_order_and_the_next_night_tells_who_moved(
-    stack: Stack, api: Api, staff: Api, people: dict[str, str]
-) -> None:
+def explains_an_order_and_tells_of_it(stack: Stack, api: Api, staff: Api, people: dict[str, str]) -> None:
+    """A customer is explained right after an order; the next night says who moved."""
     before = members(staff, people)
     buy(api, "later", "NIGHT-JAZZ")
     now = staff.get(f"/v1/customers/{people['later']}/segments")
@@ -157,12 +163,11 @@ def test_a_customer_is_explained_right_after_an_order_and_the_next_night_tells_w
     assert staff.get(f"/v1/nights/{planned['night']}")["moves"]["prospect"]["new"] >= 1
 
 
-@pytest.mark.usefixtures("people")
-def test_a_nights_report_is_read_as_data_and_by_its_link_in_every_language(
-    stack: Stack, facts: dict[str, Any], staff: Api
-) -> None:
-    night = nightly.nightly(stack, the_next(staff))["night"]
-    assert staff.get("/v1/reports?limit=1")["data"] == [{"night": night}]
+def is_reported(facts: dict[str, Any], staff: Api) -> None:
+    """The last night has a report, as data and, by its link, in every language."""
+    (last,) = staff.get("/v1/reports?limit=1")["data"]
+    night = last["night"]
+    assert night == staff.get("/v1/nights?limit=1")["data"][0]["night"]
     told, found = staff.get(f"/v1/reports/{night}"), staff.get(f"/v1/nights/{night}")
     assert (told["customers"], told["stages"], told["moves"]) == (found["customers"], found["stages"], found["moves"])
     buyers = sum(cohort["customers"] for cohort in told["currencies"]["EUR"]["cohorts"])

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,18 @@ from botocore.awsrequest import AWSResponse
 
 from customers_api.handler import handler as customers
 from ecrm import bootstrap
+from ecrm.application.segment_ports import Night, Pointer
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.instants import to_answer
+from ecrm.domain.nights import Generations, Membership, NightState
+from ecrm.store import keys
 from ecrm.store.keys import SHAPES
+from ecrm.store.memberships import DynamoMemberships
+from ecrm.store.nights import DynamoNights
+from ecrm.store.table import Table
 from messages_api.handler import handler as messages
 from orders_api.handler import handler as orders
+from segments_api.handler import handler as segments
 from sites_api.handler import handler as sites
 from tests.builders import a_consent, a_proof, a_site, a_topic, an_event, an_order
 from tests.cloud import Cloud
@@ -313,6 +320,36 @@ def test_every_kind_of_item_but_jobs_and_counts_comes_back_as_it_was(cloud: Clou
     assert of(side, *OF_A_PERSON, *TOLD) == of(cloud.items(), *OF_A_PERSON, *TOLD)
     assert [{"N": "1"}] == [item["version"] for item in stand(cloud, "consents")]
     assert {} == counted(command()[1], "written")
+
+
+def test_segments_nights_and_memberships_come_back_but_of_nobody_who_was_erased_since(cloud: Cloud, command: Run) -> None:
+    rule = {"stats": {"field": "orders", "op": ">=", "value": 1}}
+    body = {"name": "Buyers", "description": "Who has bought.", "rule": rule}
+    assert cloud.call(segments, "PUT", "/v1/segments/buyers", body, key=cloud.key(KeyKind.STAFF)).status == 201
+    table, at = Table(cloud.dynamodb, "table", lambda _: None), datetime(2026, 11, 22, 4, tzinfo=UTC)
+    pointer = Pointer(generations=Generations(1, 1), version=1)
+    night = Night(night=at.date(), state=NightState.PUBLISHED, scheduled_at=at, started_at=at, version=1, generation=1)
+    assert DynamoNights(table).write(night, pointer=pointer)
+    DynamoMemberships(table).write(Membership("buyers", name, 1) for name in ("anna", "bela"))
+    side = set_aside(cloud)
+    lose(cloud)
+    put(cloud, a_tombstone(_profile_of("bela"), "2"))
+    kinds = ("segment", "segment_version", "night", "pointer", "membership")
+    assert {"site": 1, **dict.fromkeys(kinds, 1)} == counted(command()[1], "written")
+    assert [item for item in stand(cloud, "membership") if item["SK"] == {"S": "bela"}] == []
+    kept = {key: item for key, item in of(side, *kinds).items() if key[1] != "bela"}
+    assert kept == of(cloud.items(), *kinds)
+
+
+def _profile_of(customer_id: str) -> Item:
+    key = keys.profile(customer_id)
+    return {
+        "PK": {"S": key.pk},
+        "SK": {"S": key.sk},
+        "type": {"S": "profile"},
+        "v": {"N": "1"},
+        "created_at": {"S": "2026-11-20T00:00:00.000000Z"},
+    }
 
 
 def test_a_suppression_comes_back_without_what_was_written_about_it(cloud: Cloud, command: Run) -> None:

@@ -75,6 +75,7 @@ def test_each_kind_of_key_may_do_its_own() -> None:
         Scope.MESSAGES_WRITE,
         Scope.IMPORTS_READ,
         Scope.IMPORTS_WRITE,
+        Scope.SEGMENTS_READ,
     }
     assert {
         KeyKind.WRITE: {Scope.EVENTS_WRITE},
@@ -87,5 +88,7 @@ def test_each_kind_of_key_may_do_its_own() -> None:
             Scope.TEMPLATES_WRITE,
             Scope.SENDING_READ,
             Scope.SENDING_WRITE,
+            Scope.SEGMENTS_WRITE,
+            Scope.REPORTS_READ,
         },
     } == ALLOWED
