@@ -138,7 +138,7 @@ def request_message(
         customer, standing = _addressee(command, attempt, customers=customers, now=now, ids=ids)
         _refuse_unreachable(customer, suppressions, now)
         _refuse_others_order(command, customer, orders)
-        send, requested = _message(ids.message_id(now), command, customer.customer_id, now)
+        send, requested = new_message(ids.message_id(now), command, customer.customer_id, now)
         try:
             if sends.add(send, requested, standing, request):
                 return MessageRequested(send)
@@ -203,7 +203,8 @@ def _refuse_others_order(command: RequestMessage, customer: Customer, orders: Or
         raise Invalid.at("/order_id", "not_their_order", "the order is somebody else's")
 
 
-def _message(message_id: str, command: RequestMessage, customer_id: str, now: datetime) -> tuple[Send, Event]:
+def new_message(message_id: str, command: RequestMessage, customer_id: str, now: datetime) -> tuple[Send, Event]:
+    """Make the entry of a transactional message, and the event that asks for it."""
     send = Send(
         run_id=message_id,
         shard=MESSAGE_SHARD,
@@ -221,7 +222,7 @@ def _message(message_id: str, command: RequestMessage, customer_id: str, now: da
     if command.order_id is not None:
         said["order_id"] = command.order_id
     requested = Event(
-        id=_requested_id(message_id),
+        id=requested_id(message_id),
         type=REQUESTED,
         occurred_at=now,
         received_at=now,
@@ -233,7 +234,7 @@ def _message(message_id: str, command: RequestMessage, customer_id: str, now: da
     return send, requested
 
 
-def _requested_id(message_id: str) -> str:
+def requested_id(message_id: str) -> str:
     return f"message:{message_id}:requested"
 
 
@@ -271,7 +272,7 @@ def plan_order_mail(happened: OrderEvent, *, sends: Sends, customers: Customers,
     named = f"order mail\0{happened.site}\0{happened.order_id}\0{happened.id}\0{template}"
     message_id = hashlib.sha256(named.encode()).hexdigest()[:32]
     # The entry keeps the id under which the order stands, or a merger between two tries would make it two entries.
-    send, requested = _message(message_id, command, happened.customer_id, now)
+    send, requested = new_message(message_id, command, happened.customer_id, now)
     return send if sends.add(send, requested, Standing(customer.customer_id, found=customer), None) else None
 
 
@@ -313,7 +314,7 @@ def send_order_link(
         source="public:orders/find",
         order_id=asked.order_id,
     )
-    send, requested = _message(ids.message_id(now), command, customer.customer_id, now)
+    send, requested = new_message(ids.message_id(now), command, customer.customer_id, now)
     return send if sends.add(send, requested, Standing(customer.customer_id, found=customer), None) else None
 
 
@@ -382,7 +383,7 @@ class Composer:
     def _said(self, send: Send) -> Mapping[str, Any]:
         if send.requested_at is None:
             return {}
-        said = self.timeline.said(send.customer_id, send.requested_at, _requested_id(send.run_id))
+        said = self.timeline.said(send.customer_id, send.requested_at, requested_id(send.run_id))
         if not said:
             raise NotFound("what was asked for is gone", code="request_gone")
         return said
