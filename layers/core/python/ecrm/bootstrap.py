@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from ecrm.application.segments import Explained, LastNight, Members, Preview
     from ecrm.application.sending import Sender, Settled
     from ecrm.application.statistics import TimeZones, Touched
+    from ecrm.application.subscriptions import Confirmations
     from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
     from ecrm.application.traits import CopiedTraits
     from ecrm.domain.customers import Identifier
@@ -578,6 +579,24 @@ def send_order_link(asked: "FindOrder") -> "Send | None":
 
     return messages.send_order_link(
         asked, limits=limits(), orders=orders(), sends=sends(), customers=customers(), sites=sites(), clock=clock, ids=ids
+    )
+
+
+@cache
+def confirmations() -> "Confirmations":
+    from ecrm.application.subscriptions import Confirmations  # noqa: PLC0415 (each function imports its own use cases)
+
+    return Confirmations(
+        limits=limits(),
+        customers=customers(),
+        consents=consents(),
+        suppressions=suppressions(),
+        topics=topics(),
+        requests=requests(),
+        sites=sites(),
+        sends=sends(),
+        clock=clock,
+        ids=ids,
     )
 
 
