@@ -14,11 +14,11 @@ from ecrm import bootstrap
 from ecrm.application.mail_ports import AlreadyRecorded, Blocked, Breaker, Pace, Pause, Permission, Sending, Waiting
 from ecrm.application.ports import AlreadyAnswered, Claim, Contended, Outcome, Request, Standing
 from ecrm.domain.consent import Channel, Consent, ConsentFact, Method, State, Subject
+from ecrm.domain.contact_policy import Cap
 from ecrm.domain.customers import Customer, Identifier, Kind
 from ecrm.domain.events import Event
 from ecrm.domain.messages import (
     Budget,
-    Cap,
     Policy,
     Run,
     RunState,

@@ -17,6 +17,7 @@ import pytest
 from ecrm.application.sending import arm, pause, resume
 from ecrm.application.suppressions import SuppressAddress, suppress_address
 from ecrm.domain.consent import Channel, State
+from ecrm.domain.contact_policy import Cap
 from ecrm.domain.delivery import What
 from ecrm.domain.messages import (
     DOUBTED_FOR,
@@ -24,7 +25,6 @@ from ecrm.domain.messages import (
     NEVER_SENT,
     OPEN,
     Ambiguous,
-    Cap,
     NotSent,
     Policy,
     Refused,

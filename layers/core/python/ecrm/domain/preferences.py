@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from .messages import Cap
+from .contact_policy import Cap
 
 PAUSE = timedelta(days=30)
 _NEVER = datetime.min.replace(tzinfo=UTC)
