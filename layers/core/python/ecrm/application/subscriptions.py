@@ -148,11 +148,12 @@ class Confirmations:
         is_meant = is_allowed and bool(address.address and wanted) and not is_suppressed
         # Who gets no mail is counted as somebody whom nobody knows.
         counted = comparable(address) if is_meant else message_id
-        is_due = (
-            self.limits.allow("opt-in-day", counted, MAILS_A_DAY, DAY, now),
-            self.limits.allow("opt-in", f"{counted}\0{_confirmed_at(book)}", MAILS_IN_ALL, FOR_EVER if is_meant else DAY, now),
+        is_due = self.limits.allow("opt-in-day", counted, MAILS_A_DAY, DAY, now)
+        counted = counted if is_due else message_id
+        is_left = self.limits.allow(
+            "opt-in", f"{counted}\0{_confirmed_at(book)}", MAILS_IN_ALL, DAY if counted == message_id else FOR_EVER, now
         )
-        if not is_meant or not all(is_due):
+        if not (is_meant and is_due and is_left):
             return None
         words = {topic.topic: asked.text_version or topic.text_version for topic in wanted}
         names = [topic.names[choose(topic.names, asked.language, site.languages)] for topic in wanted]
