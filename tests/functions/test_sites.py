@@ -10,6 +10,12 @@ from tests.cloud import Answer
 from tests.faults import tapped
 from tests.functions.api import Shop, code_of
 
+LOOK = {
+    "logo_url": "https://example.com/logo.png",
+    "accent": "#7A1F3D",
+    "test_recipients": ["mira@example.com", "jo@example.com"],
+}
+
 
 def put(shop: Shop, name: str, body: dict[str, Any] | None = None, **headers: str) -> Answer:
     given = {header.replace("_", "-"): value for header, value in headers.items()}
@@ -17,7 +23,8 @@ def put(shop: Shop, name: str, body: dict[str, Any] | None = None, **headers: st
 
 
 def test_a_site_is_created_then_replaced_whole(shop: Shop) -> None:
-    made = put(shop, "whole", a_site(sender="hello@example.com", postal_address="Ringstraße 1"))
+    made = put(shop, "whole", a_site(sender="hello@example.com", postal_address="Ringstraße 1", **LOOK))
+    assert LOOK == {name: made.json[name] for name in LOOK}
     assert (201, '"1"', 1) == (made.status, made.headers["etag"], made.json["version"])
     replaced = put(shop, "whole", a_site(brand="Red Note"))
     assert (200, '"2"', 2) == (replaced.status, replaced.headers["etag"], replaced.json["version"])
@@ -30,6 +37,9 @@ def test_a_site_is_created_then_replaced_whole(shop: Shop) -> None:
         "sender": None,
         "reply_to": None,
         "postal_address": None,
+        "logo_url": None,
+        "accent": None,
+        "test_recipients": [],
         "mails": {},
         "version": 2,
         "updated_at": replaced.json["updated_at"],
@@ -129,6 +139,10 @@ BAD_SITES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a currency that is none": ({"currency": "EURO"}, "/currency", "unknown_currency"),
     "a sender that is none": ({"sender": "Sara"}, "/sender", "email_syntax"),
     "a header in an address": ({"reply_to": "a@example.com\r\nBcc: b@example.com"}, "/reply_to", "email_syntax"),
+    "a logo that is not secure": ({"logo_url": "http://example.com/logo.png"}, "/logo_url", "bad_syntax"),
+    "a colour by name": ({"accent": "red"}, "/accent", "bad_syntax"),
+    "a colour that says more": ({"accent": "#fff000;x"}, "/accent", "too_long"),
+    "a test recipient that is none": ({"test_recipients": ["a@b, c@d"]}, "/test_recipients/0", "email_syntax"),
     "a postal address of 2,001": ({"postal_address": "x" * 2_001}, "/postal_address", "too_long"),
     "mails of nobody": ({"mails": {"order.placed": "order-confirmed"}}, "/sender", "no_sender"),
     "a mail that there is not": (

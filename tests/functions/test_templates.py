@@ -44,6 +44,7 @@ def test_every_version_of_a_template_stays_as_it_was_written(shop: Shop) -> None
         "version": 1,
         "updated_at": made.json["updated_at"],
         "variants": {"fa": {"direction": "rtl", "subject": "خبر", "preheader": "", "html": "<p>سلام</p>", "text": "سلام"}},
+        "partials": {},
     }
     assert expected | {"warnings": []} == made.json
     assert expected == get(shop, "/stays/versions/1").json
@@ -77,6 +78,25 @@ def test_a_ready_made_template_is_there_until_the_company_writes_its_own(shop: S
     assert before.json == get(shop, "/order-link/versions/0").json
 
 
+def test_a_template_keeps_the_partial_that_it_was_saved_with(shop: Shop) -> None:
+    def a_partial(html: str) -> dict[str, Any]:
+        return {"purpose": "partial", "variants": {"en": {"html": html}}}
+
+    def shown(**body: Any) -> str:
+        text: str = preview(shop, **body).json["text"]
+        return text
+
+    including = a_template('<p>Hello</p>{% include "wishes" %}')
+    assert ["unknown_partial"] == [flaw["code"] for flaw in put(shop, "letter", including).json["errors"]]
+    assert 201 == put(shop, "wishes", a_partial("<p>Old wishes</p>")).status
+    saved = put(shop, "letter", including)
+    assert (201, {"wishes": 1}, []) == (saved.status, saved.json["partials"], saved.json["warnings"])
+    assert 200 == put(shop, "wishes", a_partial("<p>New wishes</p>")).status
+    assert ("Hello\n\nOld wishes\n", "Hello\n\nNew wishes\n") == (shown(name="letter"), shown(template=including))
+    assert {"wishes": 2} == put(shop, "letter", including).json["partials"]
+    assert ("Hello\n\nOld wishes\n", "Hello\n\nNew wishes\n") == (shown(name="letter", version=1), shown(name="letter"))
+
+
 def test_templates_are_listed_by_name_without_what_they_say(shop: Shop) -> None:
     put(shop, "a-first")
     page = get(shop, "").json
@@ -93,6 +113,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "a subject of 501": ({"variants": {"en": {"subject": "x" * 501, "html": "x"}}}, "/variants/en/subject", "too_long"),
     "no html": ({"variants": {"en": {"subject": "x", "html": ""}}}, "/variants/en/html", "blank"),
     "a language by name": ({"variants": {"English": {"subject": "x", "html": "x"}}}, "/variants/English", "bad_syntax"),
+    "a partial with a subject": ({"purpose": "partial"}, "/variants/en/subject", "subject_unused"),
     "a purpose that is none": ({"purpose": "spam"}, "/purpose", "unknown_value"),
     "marketing without a topic": ({"purpose": "marketing"}, "/topic", "missing"),
     "marketing about nothing": ({"purpose": "marketing", "topic": "weather"}, "/topic", "unknown_topic"),

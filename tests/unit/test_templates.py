@@ -120,7 +120,8 @@ WRONG: dict[str, tuple[str, int]] = {
     "{{ x | default }}": ("filter_arguments", 1),
     "{{ x is callable }}": ("unknown_test", 1),
     "{% set x = 1 %}": ("unknown_statement", 1),
-    "{% include 'x' %}": ("unknown_statement", 1),
+    "\n{% include 'x' %}": ("unknown_partial", 2),
+    "{% include x %}": ("syntax", 1),
     "{% macro x() %}{% endmacro %}": ("unknown_statement", 1),
     "{% autoescape false %}{% endautoescape %}": ("unknown_statement", 1),
     "{{ ''.__class__ }}": ("syntax", 1),
@@ -229,6 +230,73 @@ def test_a_preview_says_which_values_were_missing_and_have_no_default() -> None:
     assert [(1, "nothing stands in customer.a"), (2, "nothing stands in data.d.e")] == [
         (each.line, each.detail) for each in preview.warnings
     ]
+
+
+def with_partial(html: str, partial: Variant, *, purpose: str = "transactional", **said: Any) -> Template:
+    footer = Template(template="footer", purpose=Purpose.PARTIAL, variants={"en": partial}, version=3)
+    return replace(a_template(html, purpose=purpose, **said), pinned={"footer": 3}, partials={"footer": footer})
+
+
+def test_a_partial_stands_where_it_is_included_in_html_and_in_text() -> None:
+    footer = Variant(subject="", html="<p>Best\nwishes,</p><p>{{ site.brand }}</p>")
+    html = '<p>Hello</p>{% include "footer" %}<p>End</p>'
+    derived = made(with_partial(html, footer))
+    assert "<p>Hello</p><p>Best wishes,</p><p>Blue Note</p><p>End</p>" in derived.html
+    assert "Hello\n\nBest wishes,\n\nBlue Note\n\nEnd\n" == derived.text
+    text = "Hello\n{% include 'footer' %}\nEnd"
+    assert "Hello\nBest wishes,\n\nBlue Note\n\n\nEnd" == made(with_partial(html, footer, text=text)).text
+    written_out = replace(footer, text='"{{ site.brand }}"\n{ {{ order.order_id }}')
+    assert 'Hello\n"Blue Note"\n{ A-1001\nEnd' == made(with_partial(html, written_out, text=text)).text
+
+
+def test_what_is_wrong_with_an_include_is_told_where_it_stands() -> None:
+    footer = Variant(subject="", html="<p>\n\n\n</p>{{ site.brand }}")
+    html = "<p>\n{% include 'footer' %}\n{% include 'absent' %}{{ x | nosuch }}</p>"
+    assert [
+        ("/variants/en/html", "unknown_partial", "line 3"),
+        ("/variants/en/html", "unknown_filter", "line 3"),
+    ] == flaws_of(with_partial(html, footer))
+    persian = replace(with_partial(html, footer), variants={"fa": Variant(subject="x", html='{% include "footer" %}')})
+    assert [("/variants/fa/html", "partial_language", "line 1")] == flaws_of(persian)
+    nested = replace(a_template("\n{% include 'footer' %}"), purpose=Purpose.PARTIAL)
+    assert [("/variants/en/html", "include_in_partial", "line 2")] == flaws_of(nested)
+    odd = with_partial('{% include "footer" %}\n<a href="/x">x</a>', footer)
+    assert [("/variants/en/html", "bad_link", "line 2")] == flaws_of(odd)
+
+
+def test_many_includes_of_much_are_refused_before_they_are_put_together() -> None:
+    footer = Variant(subject="", html="x" * 200_000)
+    started = time.process_time()
+    flaws = flaws_of(with_partial("{% include 'footer' %}" * 1_000, footer))
+    assert {("/variants/en/html", "template_too_large", "line 1")} == set(flaws)
+    assert time.process_time() - started < 1
+
+
+def test_a_partial_may_say_for_a_marketing_mail_what_it_must_say() -> None:
+    footer = Variant(subject="", html=UNSUBSCRIBE + ADDRESS)
+    assert [] == MAILS.check(with_partial('{% include "footer" %}', footer, purpose="marketing"))
+    hidden = with_partial('{% if customer.x %}{% include "footer" %}{% endif %}', footer, purpose="marketing")
+    assert [
+        ("/variants/en/html", "missing_unsubscribe", "line 1"),
+        ("/variants/en/html", "missing_postal_address", "line 1"),
+    ] == flaws_of(hidden)
+
+
+def test_a_template_says_what_it_speaks_of_and_includes() -> None:
+    template = with_partial(
+        '{% include "footer" %}{% include "absent" %}',
+        Variant(subject="", html="{% for each in cart %}{{ each.name }}{% endfor %}"),
+    )
+    assert frozenset({"footer", "absent"}) == MAILS.includes(template)
+    assert frozenset({"cart"}) == MAILS.asks_for(
+        replace(template, variants={"en": Variant(subject="x", html="{% include 'footer' %}")}), "en"
+    )
+
+
+def test_a_segment_decides_what_is_said_within_one_template() -> None:
+    template = a_template('{% if "vip" in segments %}For you{% else %}For all{% endif %}')
+    said = [MAILS.render(template, "en", Material(site=SITE, segments=segments)).text for segments in ((), ("new", "vip"))]
+    assert (["For all\n", "For you\n"], []) == (said, MAILS.check(template))
 
 
 R, E = "{% for a in range(1000) %}{% for b in range(1000) %}{% for c in range(1000) %}", "{% endfor %}" * 3

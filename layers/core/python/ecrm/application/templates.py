@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from ecrm.domain.attributes import known
 from ecrm.domain.errors import Invalid, NotFound
+from ecrm.domain.products import Product
 from ecrm.domain.sites import Site
 from ecrm.domain.templates import Purpose, Template, TemplateHead, choose
 
@@ -15,12 +16,24 @@ from .ports import Topics
 from .profiles import Profile
 
 
+@dataclass(frozen=True, slots=True)
+class CartItem:
+    product: Product
+    quantity: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """What a mail is made from beside its template. `attributes` are the customer's, by name; `data` is the caller's own."""
+    """What a mail is made from beside its template. `attributes` are the customer's, by name; `data` is the caller's own.
+
+    `segments` are the names of those that the customer is in; `products` and `cart` are as the catalogue tells them.
+    """
 
     site: Site
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    segments: Sequence[str] = ()
+    products: Sequence[Product] = ()
+    cart: Sequence[CartItem] = ()
     order: OrderView | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
@@ -57,6 +70,14 @@ class Preview:
 
 
 class Renderer(Protocol):
+    def includes(self, template: Template, /) -> frozenset[str]:
+        """Name the partials that a template includes, whether they are there or not."""
+        ...
+
+    def asks_for(self, template: Template, language: str, /) -> frozenset[str]:
+        """Name what a variant speaks of, such as `cart` and `segments`, so that nobody reads what it does not."""
+        ...
+
     def check(self, template: Template) -> Sequence[Warned]:
         """Give what an author should know. Raises Invalid, with the line of each thing that can never be right."""
         ...
@@ -89,16 +110,26 @@ type ReadyMade = Callable[[], Mapping[str, Template]]
 
 
 def put_template(
-    template: Template, *, expected_version: int | None, templates: Templates, topics: Topics, renderer: Renderer
+    template: Template,
+    *,
+    expected_version: int | None,
+    templates: Templates,
+    ready_made: ReadyMade,
+    topics: Topics,
+    renderer: Renderer,
 ) -> tuple[Template, bool, Sequence[Warned]]:
-    """Write a version of a template, as `put_definition` does. Raises Invalid where it cannot be rendered or must not be sent."""
+    """Write a version of a template, as `put_definition` does, with the partials that it includes as they are now.
+
+    Raises Invalid where it cannot be rendered or must not be sent.
+    """
     if template.purpose is Purpose.MARKETING:
         if template.topic is None:
             raise Invalid.at("/topic", "missing", "a marketing template names the topic that it needs consent to")
         if topics.find(template.topic) is None:
             raise Invalid.at("/topic", "unknown_topic", "no such topic")
     elif template.topic is not None:
-        raise Invalid.at("/topic", "topic_unused", "a transactional template needs no consent, and names no topic")
+        raise Invalid.at("/topic", "topic_unused", "only a marketing template needs consent, and names a topic")
+    template = pinned(template, templates=templates, ready_made=ready_made, renderer=renderer)
     warnings = renderer.check(template)
     stored, is_new = put_definition(
         template.template,
@@ -114,7 +145,7 @@ def read_template(name: str, *, templates: Templates, ready_made: ReadyMade) -> 
     found = templates.find(name) or ready_made().get(name)
     if found is None:
         raise NotFound("no such template", code="template_not_found")
-    return found
+    return _completed(found, templates, ready_made)
 
 
 def read_template_version(name: str, version: int, *, templates: Templates, ready_made: ReadyMade) -> Template:
@@ -122,7 +153,27 @@ def read_template_version(name: str, version: int, *, templates: Templates, read
     found = templates.version(name, version) if version else ready_made().get(name)
     if found is None:
         raise NotFound("no such version of a template", code="template_not_found")
-    return found
+    return _completed(found, templates, ready_made)
+
+
+def pinned(template: Template, *, templates: Templates, ready_made: ReadyMade, renderer: Renderer) -> Template:
+    """Give a template with the newest of each partial that it includes; those that are not there are left out."""
+    if template.purpose is Purpose.PARTIAL:
+        return template
+    found = {name: templates.find(name) or ready_made().get(name) for name in sorted(renderer.includes(template))}
+    partials = {name: partial for name, partial in found.items() if partial and partial.purpose is Purpose.PARTIAL}
+    return replace(template, pinned={name: partial.version for name, partial in partials.items()}, partials=partials)
+
+
+def _completed(template: Template, templates: Templates, ready_made: ReadyMade) -> Template:
+    """Give a template with its partials as they were when it was saved; versions are never taken away."""
+    if template.pinned.keys() <= template.partials.keys():
+        return template
+    partials = {
+        name: read_template_version(name, version, templates=templates, ready_made=ready_made)
+        for name, version in template.pinned.items()
+    }
+    return replace(template, partials=partials)
 
 
 def list_templates(*, templates: Templates, ready_made: ReadyMade) -> tuple[TemplateHead, ...]:

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from ecrm.domain import instants
 from ecrm.domain.errors import Invalid
@@ -12,6 +12,8 @@ from ecrm.domain.sites import Site
 
 from .fields import SITE_ID, Answer, Body, Currency, Email, Language, Name, SiteId, TemplateName, Text, TimeZone
 
+Colour = Annotated[str, StringConstraints(max_length=7, pattern=r"^#[0-9a-fA-F]{6}$")]
+SecureUrl = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^https://[^\s<>\"'`\\]+$")]
 OrderEvent = Literal[
     "order.placed",
     "order.paid",
@@ -36,6 +38,9 @@ class PutSiteBody(Body):
     sender: Email | None = None
     reply_to: Email | None = None
     postal_address: Text | None = None
+    logo_url: SecureUrl | None = None
+    accent: Colour | None = None
+    test_recipients: Annotated[list[Email], Field(max_length=20)] = Field(default_factory=list)
     mails: dict[OrderEvent, TemplateName] = Field(default_factory=dict)
 
     def to_site(self, site: str, now: datetime) -> Site:
@@ -50,6 +55,9 @@ class PutSiteBody(Body):
             sender=self.sender,
             reply_to=self.reply_to,
             postal_address=self.postal_address,
+            logo_url=self.logo_url,
+            accent=self.accent,
+            test_recipients=tuple(dict.fromkeys(self.test_recipients)),
             mails={str(event): template for event, template in self.mails.items()},
             updated_at=now,
         )
@@ -64,6 +72,9 @@ class SiteBody(Answer):
     sender: str | None
     reply_to: str | None
     postal_address: str | None
+    logo_url: str | None
+    accent: str | None
+    test_recipients: list[str]
     mails: dict[str, str]
     updated_at: str
     version: int
@@ -79,6 +90,9 @@ class SiteBody(Answer):
             sender=site.sender,
             reply_to=site.reply_to,
             postal_address=site.postal_address,
+            logo_url=site.logo_url,
+            accent=site.accent,
+            test_recipients=list(site.test_recipients),
             mails=dict(site.mails),
             updated_at=instants.to_answer(site.updated_at),
             version=site.version,

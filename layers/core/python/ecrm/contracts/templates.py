@@ -15,19 +15,19 @@ from ecrm.domain.templates import Purpose, Template, TemplateHead, Variant, dire
 from .fields import TEMPLATE_ID, Answer, Body, CustomerId, Language, OrderId, SiteId, TemplateName, TopicId, not_blank
 
 Line = Annotated[str, StringConstraints(max_length=500)]
-PurposeName = Literal["transactional", "marketing"]
+PurposeName = Literal["transactional", "marketing", "partial"]
 
 
 class VariantBody(Body):
-    """A template in one language. The plain text is derived from the HTML where none is given."""
+    """A template in one language. The plain text is derived from the HTML where none is given; a partial has no subject."""
 
-    subject: Annotated[Line, AfterValidator(not_blank)]
+    subject: Annotated[Line, AfterValidator(not_blank)] | None = None
     preheader: Line = ""
     html: Annotated[str, AfterValidator(not_blank)]
     text: str | None = None
 
     def to_variant(self) -> Variant:
-        return Variant(subject=self.subject, preheader=self.preheader, html=self.html, text=self.text)
+        return Variant(subject=self.subject or "", preheader=self.preheader, html=self.html, text=self.text)
 
 
 class PutTemplateBody(Body):
@@ -41,6 +41,8 @@ class PutTemplateBody(Body):
         if not re.fullmatch(TEMPLATE_ID, template):
             detail = "a template is named by lower-case letters, digits, hyphens and underscores, 40 at most"
             raise Invalid(detail, code="bad_template")
+        for language, said in self.variants.items():
+            self._refuse_subject(said, f"/variants/{language}/subject")
         return Template(
             template=template,
             purpose=Purpose(self.purpose),
@@ -48,6 +50,13 @@ class PutTemplateBody(Body):
             variants={language: said.to_variant() for language, said in self.variants.items()},
             updated_at=now,
         )
+
+    def _refuse_subject(self, said: VariantBody, pointer: str) -> None:
+        """Let every mail have a subject, and no piece of one."""
+        if self.purpose != "partial" and said.subject is None:
+            raise Invalid.at(pointer, "missing", "a mail has a subject")
+        if self.purpose == "partial" and (said.subject is not None or said.preheader):
+            raise Invalid.at(pointer, "subject_unused", "a partial has neither subject nor preheader")
 
 
 class PreviewTemplateBody(Body):
@@ -112,13 +121,16 @@ class TemplatesPage(Answer):
 
 
 class TemplateBody(TemplateHeadBody):
+    """`partials` are the versions of those that it includes, as they were when it was saved."""
+
     variants: dict[str, VariantAnswerBody]
+    partials: dict[str, int]
 
     @classmethod
     def of_template(cls, template: Template) -> Self:
         head = TemplateHeadBody.of(template.head)
         variants = {language: VariantAnswerBody.of(language, said) for language, said in sorted(template.variants.items())}
-        return cls(**dict(head), variants=variants)
+        return cls(**dict(head), variants=variants, partials=dict(template.pinned))
 
 
 class TemplateWarningBody(Answer):

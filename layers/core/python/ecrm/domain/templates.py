@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -10,8 +10,6 @@ from typing import Literal
 LARGEST = 300_000
 """Bytes of UTF-8 over all languages: a version is one item of the table, which holds 400 KB."""
 
-READY_MADE = ("confirm-address", "order-confirmed", "order-delivered", "order-link", "order-refunded", "order-shipped")
-"""The templates that are there before a company has written one."""
 
 type Direction = Literal["ltr", "rtl"]
 
@@ -21,15 +19,32 @@ _SCRIPT = re.compile(r"-([A-Z][a-z]{3})(?:-|$)", re.ASCII)
 
 
 class Purpose(StrEnum):
-    """A transactional mail is owed to its receiver; a marketing mail needs their consent to its topic."""
+    """A transactional mail is owed to its receiver; a marketing mail needs their consent to its topic; a partial is no mail.
+
+    A partial is a piece that templates share: they include it by name.
+    """
 
     TRANSACTIONAL = "transactional"
     MARKETING = "marketing"
+    PARTIAL = "partial"
+
+
+READY_MADE = {
+    "confirm-address": Purpose.TRANSACTIONAL,
+    "order-confirmed": Purpose.TRANSACTIONAL,
+    "order-delivered": Purpose.TRANSACTIONAL,
+    "order-link": Purpose.TRANSACTIONAL,
+    "order-refunded": Purpose.TRANSACTIONAL,
+    "order-shipped": Purpose.TRANSACTIONAL,
+}
+"""The templates that are there before a company has written one, and what each is for."""
+READY_MADE_TOPIC = "newsletter"
+"""The topic of the ready-made marketing mails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """A template in one language; the plain text is derived from the HTML where `text` is None."""
+    """A template in one language; the plain text is derived from the HTML where `text` is None. A partial has no subject."""
 
     subject: str
     html: str
@@ -55,12 +70,18 @@ class TemplateHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """`variants` are by language, a BCP 47 tag; a marketing template names the topic that it needs consent to."""
+    """`variants` are by language, a BCP 47 tag; a marketing template names the topic that it needs consent to.
+
+    `pinned` are the versions of the partials that it includes, as they were when it was saved, by name; `partials` are these
+    themselves, for whoever renders.
+    """
 
     template: str
     purpose: Purpose
     topic: str | None = None
     variants: Mapping[str, Variant]
+    pinned: Mapping[str, int] = field(default_factory=dict)
+    partials: Mapping[str, "Template"] = field(default_factory=dict)
     updated_at: datetime | None = None
     version: int = 0
 
@@ -91,13 +112,15 @@ def choose(languages: Iterable[str], wanted: str | None, site_languages: Iterabl
     """
     there = sorted(languages)
     for asked in ((wanted,) if wanted else ()) + tuple(site_languages):
-        found = _looked_up(asked, there)
+        found = looked_up(asked, there)
         if found is not None:
             return found
     return there[0]
 
 
-def _looked_up(asked: str, there: list[str]) -> str | None:
+def looked_up(asked: str, languages: Iterable[str]) -> str | None:
+    """Give the nearest to a language that there is, as RFC 4647 says, else another variant of the same language."""
+    there = sorted(languages)
     tag = asked
     while tag:
         if tag in there:

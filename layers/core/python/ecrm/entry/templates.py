@@ -15,6 +15,7 @@ from ecrm.application.templates import (
     Templates,
     TryOut,
     list_templates,
+    pinned,
     preview,
     put_template,
     read_template,
@@ -61,12 +62,13 @@ def _template(found: Template) -> Reply:
     return Reply(200, TemplateBody.of_template(found), {"etag": f'"{found.version}"'})
 
 
-def put(call: Call, *, templates: Templates, topics: Topics, renderer: Renderer) -> Reply:
+def put(call: Call, *, templates: Templates, ready_made: ReadyMade, topics: Topics, renderer: Renderer) -> Reply:
     body: PutTemplateBody = call.body
     stored, is_new, warnings = put_template(
         body.to_template(call.path["template"], call.now),
         expected_version=expected_version(call),
         templates=templates,
+        ready_made=ready_made,
         topics=topics,
         renderer=renderer,
     )
@@ -91,7 +93,7 @@ def previewed(
         if asked is not None and call.key is not None:
             authorize(call.key, scope)
     wanted = TryOut(
-        template=_asked(body, templates=templates, ready_made=ready_made),
+        template=_asked(body, templates=templates, ready_made=ready_made, renderer=renderer),
         site=site,
         language=body.language,
         profile=None if body.customer_id is None else read_profile(body.customer_id),
@@ -102,11 +104,12 @@ def previewed(
     return Reply(200, PreviewBody.of(preview(wanted, renderer=renderer)))
 
 
-def _asked(body: PreviewTemplateBody, *, templates: Templates, ready_made: ReadyMade) -> Template:
+def _asked(body: PreviewTemplateBody, *, templates: Templates, ready_made: ReadyMade, renderer: Renderer) -> Template:
     if (body.template is None) == (body.name is None):
         raise Invalid.at("/template", "missing", "either give a template or name one")
     if body.template is not None:
-        return body.template.to_template("preview")
+        given = body.template.to_template("preview")
+        return pinned(given, templates=templates, ready_made=ready_made, renderer=renderer)
     name = body.name or ""
     if body.version is None:
         return read_template(name, templates=templates, ready_made=ready_made)

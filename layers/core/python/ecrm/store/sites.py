@@ -27,7 +27,7 @@ class DynamoSites:
         return None
 
 
-_OPTIONAL = ("sender", "reply_to", "postal_address")
+_OPTIONAL = ("sender", "reply_to", "postal_address", "logo_url", "accent")
 
 
 def _item(site: Site) -> Item:
@@ -44,6 +44,8 @@ def _item(site: Site) -> Item:
         "currency": site.currency,
         "updated_at": to_text(site.updated_at),
     }
+    if site.test_recipients:
+        item["test_recipients"] = site.test_recipients
     if site.mails:
         item["mails"] = site.mails
     return item | {name: getattr(site, name) for name in _OPTIONAL if getattr(site, name) is not None}
@@ -58,6 +60,7 @@ def _site_of(item: Item) -> Site:
         currency=item["currency"],
         updated_at=from_text(item["updated_at"]),
         version=item["version"],
+        test_recipients=tuple(item.get("test_recipients", ())),
         mails=item.get("mails", {}),
         **{name: item.get(name) for name in _OPTIONAL},
     )

@@ -69,7 +69,8 @@ def _item(template: Template) -> Item:
         for language, said in template.variants.items()
     }
     item: Item = {"PK": key.pk, "SK": key.sk, "type": "template_version", "v": 1, "variants": variants}
-    return item | _shared(template)
+    pinned = {"pinned": template.pinned} if template.pinned else {}
+    return item | _shared(template) | pinned
 
 
 def _shared(template: Template) -> Item:
@@ -85,7 +86,7 @@ def _head_of(item: Item) -> TemplateHead:
 
 def _template_of(item: Item, name: str) -> Template:
     variants = {language: Variant(**said) for language, said in item["variants"].items()}
-    return Template(template=name, variants=variants, **_shared_of(item))
+    return Template(template=name, variants=variants, pinned=item.get("pinned", {}), **_shared_of(item))
 
 
 def _shared_of(item: Item) -> dict[str, Any]:
