@@ -1,4 +1,7 @@
-"""Woken by whoever follows a link under /public, mail scanners too; shows the page behind it and leaves nothing behind."""
+"""Woken by whoever follows a link under /public, mail scanners too; shows the page behind it.
+
+Only a form that is posted there leaves something behind: what its reader chose.
+"""
 
 from ecrm import bootstrap as wired
 from ecrm.application.links import read_public_order
@@ -18,3 +21,6 @@ def show_order(visit: Visit) -> str:
 def show_report(visit: Visit) -> Shown:
     """Show a night's report to whoever in the company has its link."""
     return wired.show_report(visit)
+
+
+handler.form("/public/u/{token}", wired.show_unsubscribing, wired.unsubscribe, takes_anything=True)

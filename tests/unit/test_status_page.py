@@ -177,16 +177,22 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-COLOURS = dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", STYLE))
+THEMES = [dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", theme)) for theme in STYLE.split("prefers-color-scheme: dark")]
 
 
+@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
 @pytest.mark.parametrize(("ink", "paper"), [*product(["ink", "muted", "link", "good"], ["paper", "ground"])])
-def test_every_ink_on_every_ground_has_the_contrast_of_level_aa(ink: str, paper: str) -> None:
-    dark, light = sorted(luminance(COLOURS[name]) for name in (ink, paper))
+def test_every_ink_on_every_ground_has_the_contrast_of_level_aa(ink: str, paper: str, theme: dict[str, str]) -> None:
+    dark, light = sorted(luminance(theme[name]) for name in (ink, paper))
     assert 4.5 <= (light + 0.05) / (dark + 0.05)
 
 
 def test_every_colour_of_the_style_is_one_of_those() -> None:
+    """A button's words have the paper's colour, on the links'."""
     used = {name for name, _ in re.findall(r"(?<![-\w])color: var\(--(\w+)\)()", STYLE)}
-    assert used <= {"ink", "muted", "link", "good"}
-    assert set(re.findall(r"#[0-9a-fA-F]{3,8}\b", STYLE)) == set(COLOURS.values())
+    assert used == {"ink", "muted", "link", "good", "paper"}
+    assert [*re.findall(r"(?<![-\w])color: var\(--paper\)", STYLE)] == ["color: var(--paper)"]
+    assert re.search(r"^button {.* background: var\(--link\); color: var\(--paper\);", STYLE, re.MULTILINE)
+    colours = {colour for theme in THEMES for colour in theme.values()}
+    assert [*THEMES[0]] == [*THEMES[1]]
+    assert set(re.findall(r"#[0-9a-fA-F]{3,8}\b", STYLE)) == colours

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from ecrm.application.subscriptions import Confirmations
     from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
     from ecrm.application.traits import CopiedTraits
+    from ecrm.application.unsubscribes import UnsubscribeRoom
     from ecrm.domain.customers import Identifier
     from ecrm.domain.delivery import Notice
     from ecrm.domain.imports import Drop, Import, RowOutcome, Tally
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from ecrm.domain.statistics import CustomerStatistics
     from ecrm.domain.templates import Template
     from ecrm.entry.http import HttpApi
-    from ecrm.entry.public import PublicPages, Shown, Visit
+    from ecrm.entry.public import Posted, PublicPages, Shown, Visit
     from ecrm.files.exports import S3ExportFiles
     from ecrm.files.imports import S3ImportFiles
     from ecrm.files.nights import S3NightFiles
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from ecrm.messaging.jobs import SqsJobQueue
     from ecrm.messaging.mails import Mails
     from ecrm.messaging.messages import SqsMessageQueue
+    from ecrm.messaging.person_pages import PersonPages
     from ecrm.messaging.rendering import Pages
     from ecrm.store.api_keys import DynamoKeys
     from ecrm.store.behaviour import DynamoBehaviour
@@ -1099,6 +1101,45 @@ def pages() -> "Pages":
     from ecrm.messaging.rendering import Pages  # noqa: PLC0415 (only public_api carries templates)
 
     return Pages()
+
+
+@cache
+def person_pages() -> "PersonPages":
+    from ecrm.messaging.person_pages import PersonPages  # noqa: PLC0415 (an order's page does without)
+
+    return PersonPages(pages())
+
+
+@cache
+def unsubscribe_room() -> "UnsubscribeRoom":
+    from ecrm.application.unsubscribes import UnsubscribeRoom  # noqa: PLC0415 (the same)
+
+    return UnsubscribeRoom(
+        keys=link_keys(),
+        sites=sites(),
+        topics=topics(),
+        consents=consents(),
+        customers=customers(),
+        requests=requests(),
+        clock=clock,
+        public_url=public_url(),
+    )
+
+
+def show_unsubscribing(visit: "Visit") -> str:
+    from ecrm.application.unsubscribes import read_unsubscribing  # noqa: PLC0415 (the same)
+
+    page = read_unsubscribing(visit.token, room=unsubscribe_room())
+    return person_pages().unsubscribe(page, visit.spoken(page.language, page.site.languages))
+
+
+def unsubscribe(posted: "Posted") -> str:
+    from ecrm.application.unsubscribes import unsubscribe as deny  # noqa: PLC0415 (the same)
+
+    page = deny(posted.token, is_everything=posted.one("scope") == "all", room=unsubscribe_room())
+    if page is None:
+        return pages().notice("unsubscribed", posted.language())
+    return person_pages().unsubscribe(page, posted.spoken(page.language, page.site.languages))
 
 
 def public_pages() -> "PublicPages":

@@ -18,6 +18,7 @@ CATALOGUE: dict[str, str] = {
     "segment.left": "A night did not find the customer any more in a segment in which the night before had.",
     "contact.recorded": "Something was said or written between the customer and the company elsewhere; carries the words.",
     "consent.changed": "Somebody consented, refused or was asked, on a channel and about a topic; carries what was said.",
+    "preferences.changed": "Somebody chose how often they are written to, or paused that or went on; carries what holds now.",
     "order.placed": "An order was placed; carries its lines and totals.",
     "order.paid": "The order was paid.",
     "order.packed": "The order was packed.",

@@ -1,7 +1,7 @@
 """Links for people: a token says which page it opens, and is worth nothing once a bit of it is changed.
 
-A token is base64url without padding of a truncated HMAC-SHA-256 and the fields that it covers: version, key id, purpose, what says
-what is opened, and language. An order's are site and order; a report's are its night and when the link ends, in seconds since
+A token is base64url without padding of a truncated HMAC-SHA-256 and the fields that it covers: version, key id, purpose, what it
+opens, and language. An order's are site and order; a report's are its night and when the link ends, in seconds since
 1970; a person's are those of `PersonLink`, in its order. It is written in one way only, and holds nothing personal.
 """
 
