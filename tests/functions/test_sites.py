@@ -40,12 +40,42 @@ def test_a_site_is_created_then_replaced_whole(shop: Shop) -> None:
         "logo_url": None,
         "accent": None,
         "test_recipients": [],
+        "quiet_hours": {"start": "21:00", "end": "08:00"},
+        "frequency_cap": {"most": 4, "days": 7},
         "mails": {},
         "version": 2,
         "updated_at": replaced.json["updated_at"],
     }
     read = shop.call("GET", "/v1/sites/whole")
     assert (expected, expected, '"2"') == (replaced.json, read.json, read.headers["etag"])
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"quiet_hours": {"start": "22:30", "end": "06:15"}, "frequency_cap": {"most": 1, "days": 2}},
+        {"quiet_hours": None, "frequency_cap": None},
+    ],
+    ids=["their own", "none"],
+)
+def test_a_site_says_when_marketing_may_reach_people_and_how_often(shop: Shop, policy: dict[str, Any]) -> None:
+    assert put(shop, "policy", a_site(**policy)).status in (200, 201)
+    read = shop.call("GET", "/v1/sites/policy").json
+    assert policy == {name: read[name] for name in policy}
+
+
+@pytest.mark.parametrize(
+    ("said", "pointer", "code"),
+    [
+        ({"quiet_hours": {"start": "21:00", "end": "21:00"}}, "/quiet_hours/end", "range"),
+        ({"quiet_hours": {"start": "24:00", "end": "08:00"}}, "/quiet_hours/start", "bad_syntax"),
+        ({"frequency_cap": {"most": 0, "days": 7}}, "/frequency_cap/most", "too_small"),
+        ({"frequency_cap": {"most": 1, "days": 8}}, "/frequency_cap/days", "too_large"),
+    ],
+)
+def test_a_contact_policy_that_nobody_can_follow_is_refused(shop: Shop, said: dict[str, Any], pointer: str, code: str) -> None:
+    refused = put(shop, "policy", a_site(**said))
+    assert (422, [(pointer, code)]) == (refused.status, [(flaw["pointer"], flaw["code"]) for flaw in refused.json["errors"]])
 
 
 def test_only_the_version_that_was_seen_is_replaced(shop: Shop) -> None:

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from .contact_policy import FREQUENCY_CAP, QUIET_HOURS, Cap, QuietHours
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """`mails` names, for each type of an order's event, the template of the mail that goes out after it; others bring none.
+    """`mails` names, for a type of event, the template of the mail that goes out after it; others bring none.
 
     `logo_url` and `accent`, #rrggbb, are how its mails look. Mails that try a template out go to `test_recipients` alone.
+    Marketing reaches nobody in `quiet_hours`, by the clock where they are, and with `frequency_cap` no more than so often.
     """
 
     site: str
@@ -23,6 +26,8 @@ class Site:
     logo_url: str | None = None
     accent: str | None = None
     test_recipients: tuple[str, ...] = ()
+    quiet_hours: QuietHours | None = QUIET_HOURS
+    frequency_cap: Cap | None = FREQUENCY_CAP
     mails: Mapping[str, str] = field(default_factory=dict)
     updated_at: datetime
     version: int = 1
