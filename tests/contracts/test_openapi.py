@@ -244,8 +244,9 @@ def test_the_page_runs_no_script_and_loads_nothing() -> None:
     assert set() == tags & {"script", "link", "img", "iframe", "object", "embed", "form", "video", "base"}
     names = {name for _, attributes in reader.tags for name in attributes}
     assert names <= {"id", "class", "href", "lang", "charset", "name", "content"}
+    shown = PAGE.replace("<code>^https://", "<code>")  # the pattern of an address is none
     assert not re.search(
-        r"@import|url\(|expression|javascript:|https?://(?!(tracking|orders|shop|exports|imports)\.example\.com)", PAGE
+        r"@import|url\(|expression|javascript:|https?://(?!(tracking|orders|shop|exports|imports)\.example\.com)", shown
     )
 
 

@@ -190,7 +190,7 @@ def test_guesses_fill_no_memory_and_shut_nobody_out(shop: Shop) -> None:
 
 NAMING_A_SITE = [
     *("place_order", "record_event", "read_order", "list_orders", "find_orders", "make_link", "record_contact"),
-    *("put_customer", "update_customer", "find_customers", "request_message", "preview_template", "request_import"),
+    *("put_customer", "update_customer", "find_customers", "request_message", "preview_template", "request_import", "subscribe"),
 ]
 
 
