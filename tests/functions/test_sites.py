@@ -11,6 +11,7 @@ from tests.faults import tapped
 from tests.functions.api import Shop, code_of
 
 LOOK = {
+    "url": "https://example.com",
     "logo_url": "https://example.com/logo.png",
     "accent": "#7A1F3D",
     "test_recipients": ["mira@example.com", "jo@example.com"],
@@ -37,6 +38,7 @@ def test_a_site_is_created_then_replaced_whole(shop: Shop) -> None:
         "sender": None,
         "reply_to": None,
         "postal_address": None,
+        "url": None,
         "logo_url": None,
         "accent": None,
         "test_recipients": [],

@@ -72,6 +72,7 @@ class PutSiteBody(Body):
     sender: Email | None = None
     reply_to: Email | None = None
     postal_address: Text | None = None
+    url: SecureUrl | None = None
     logo_url: SecureUrl | None = None
     accent: Colour | None = None
     test_recipients: Annotated[list[Email], Field(max_length=20)] = Field(default_factory=list)
@@ -91,6 +92,7 @@ class PutSiteBody(Body):
             sender=self.sender,
             reply_to=self.reply_to,
             postal_address=self.postal_address,
+            url=self.url,
             logo_url=self.logo_url,
             accent=self.accent,
             test_recipients=tuple(dict.fromkeys(self.test_recipients)),
@@ -110,6 +112,7 @@ class SiteBody(Answer):
     sender: str | None
     reply_to: str | None
     postal_address: str | None
+    url: str | None
     logo_url: str | None
     accent: str | None
     test_recipients: list[str]
@@ -130,6 +133,7 @@ class SiteBody(Answer):
             sender=site.sender,
             reply_to=site.reply_to,
             postal_address=site.postal_address,
+            url=site.url,
             logo_url=site.logo_url,
             accent=site.accent,
             test_recipients=list(site.test_recipients),

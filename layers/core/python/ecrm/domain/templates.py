@@ -30,16 +30,27 @@ class Purpose(StrEnum):
 
 
 READY_MADE = {
+    "back-to-cart": Purpose.MARKETING,
+    "birthday": Purpose.MARKETING,
+    "cart": Purpose.PARTIAL,
     "confirm-address": Purpose.TRANSACTIONAL,
+    "data-request": Purpose.TRANSACTIONAL,
+    "newsletter": Purpose.MARKETING,
     "order-confirmed": Purpose.TRANSACTIONAL,
     "order-delivered": Purpose.TRANSACTIONAL,
+    "order-lines": Purpose.PARTIAL,
     "order-link": Purpose.TRANSACTIONAL,
     "order-refunded": Purpose.TRANSACTIONAL,
     "order-shipped": Purpose.TRANSACTIONAL,
+    "product-grid": Purpose.PARTIAL,
+    "second-purchase": Purpose.MARKETING,
+    "we-miss-you": Purpose.MARKETING,
+    "welcome": Purpose.MARKETING,
 }
-"""The templates that are there before a company has written one, and what each is for."""
-READY_MADE_TOPIC = "newsletter"
-"""The topic of the ready-made marketing mails."""
+"""The templates that are there before a company has written one, and what each is for.
+
+The marketing ones name no topic: whoever sends one does.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from ecrm.application.links import PublicOrder
 from ecrm.application.orders import OrderView
-from ecrm.application.templates import Material
+from ecrm.application.templates import CartItem, Material
 from ecrm.domain.attributes import IDENTIFIERS
 from ecrm.domain.orders import Refunded
 from ecrm.domain.products import Product
@@ -30,10 +30,11 @@ def values_of(material: Material, language: str) -> Values:
         "customer": {name: plain(value) for name, value in material.attributes.items() if name not in IDENTIFIERS},
         "segments": list(material.segments),
         "products": [_product(each, language, site) for each in material.products],
-        "cart": [_product(each.product, language, site) | {"quantity": each.quantity} for each in material.cart],
+        "cart": [_cart_item(each, language, site) for each in material.cart],
         "site": {
             "name": site.site,
             "brand": site.brand,
+            "url": site.url,
             "logo_url": site.logo_url,
             **colours(site.accent),
             "postal_address": site.postal_address,
@@ -66,6 +67,14 @@ def _product(product: Product, language: str, site: Site) -> Values:
         "price_minor": price["amount_minor"] if price else None,
         "currency": price["currency"] if price else site.currency,
     }
+
+
+def _cart_item(item: CartItem, language: str, site: Site) -> Values:
+    """The same of something in a cart, with the amount for all of it."""
+    told = _product(item.product, language, site)
+    minor = None if told["price_minor"] is None else told["price_minor"] * item.quantity
+    written = None if minor is None else amount(minor, told["currency"], page_language(language))
+    return told | {"quantity": item.quantity, "amount": written, "amount_minor": minor}
 
 
 def _order(view: OrderView, site: Site, language: str, data: Mapping[str, Any]) -> Values:

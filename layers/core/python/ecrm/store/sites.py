@@ -30,7 +30,7 @@ class DynamoSites:
         return None
 
 
-_OPTIONAL = ("sender", "reply_to", "postal_address", "logo_url", "accent")
+_OPTIONAL = ("sender", "reply_to", "postal_address", "url", "logo_url", "accent")
 
 
 def _item(site: Site) -> Item:
