@@ -53,7 +53,12 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
         "ImportsBucket/chunks/*": {"s3:GetObject", "s3:PutObject"},
     },
-    "public_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}, **READS_REPORTS},
+    "public_api": {
+        "Table": {*WRITER, "dynamodb:Query"},
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},  # a consent is one for an address, known by its digest
+        "LinkSecret": {"secretsmanager:GetSecretValue"},
+        **READS_REPORTS,
+    },
     "templates_api": {"Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
     "messages_api": {
         # whether sending is armed is a matter of the table's own id

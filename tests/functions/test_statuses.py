@@ -34,7 +34,7 @@ def without_a_key(shop: Shop, operation: Operation) -> Answer:
 
 def with_a_lesser_key(shop: Shop, operation: Operation) -> Answer:
     path = operation.at(**shop.there)
-    lesser = KeyKind.STAFF if operation.tracks else KeyKind.WRITE
+    lesser = KeyKind.STAFF if operation.scope is Scope.EVENTS_WRITE else KeyKind.WRITE
     return shop.call(operation.method, path, operation.example, key=shop.cloud.key(lesser))
 
 
