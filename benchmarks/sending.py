@@ -29,7 +29,7 @@ from benchmarks.ingestion import Client
 from benchmarks.machine import machine
 from ecrm import bootstrap
 from ecrm.application.mail_ports import Mail, Mailer
-from ecrm.application.messages import Composer
+from ecrm.application.mails import Composer
 from ecrm.application.orders import PlaceOrder
 from ecrm.application.ports import Standing
 from ecrm.application.sending import Sender, arm
@@ -128,6 +128,7 @@ def a_sender(mailer: Mailer) -> Sender:
         templates=bootstrap.templates(),
         ready_made=bootstrap.ready_made,
         renderer=bootstrap.mails(),
+        consents=bootstrap.consents(),
         link_keys=bootstrap.link_keys(),
         clock=bootstrap.clock,
         public_url="https://api.example.com",

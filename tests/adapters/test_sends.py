@@ -106,10 +106,20 @@ def test_an_entry_comes_back_as_it_was_written() -> None:
         bounce="hard",
         accepted={1: "ses-1", 2: "ses-2"},
         version=7,
+        template_version=3,
         expires_at=LATER,
         **dict.fromkeys(
             (
-                *("claimed_at", "doubted_at", "resent_at", "settled_at", "delivered_at", "delayed_at", "bounced_at"),
+                *(
+                    "put_off_until",
+                    "claimed_at",
+                    "doubted_at",
+                    "resent_at",
+                    "settled_at",
+                    "delivered_at",
+                    "delayed_at",
+                    "bounced_at",
+                ),
                 *("complained_at", "rejected_at", "opened_at", "clicked_at", "closed_at"),
             ),
             LATER,

@@ -76,15 +76,11 @@ def test_somebody_whom_nobody_knows_comes_into_being_with_their_message(shop: Sh
     assert asked.json["customer_id"] == ask_for(shop, a_message(customer={"email": "new@example.com"})).json["customer_id"]
 
 
-def marketing(shop: Shop) -> Body:
-    said = {"purpose": "marketing", "topic": "news", "variants": {"en": {"subject": "News", "html": MARKETING}}}
-    staff = shop.cloud.key(KeyKind.STAFF)
-    saved = shop.call("PUT", "/v1/templates/autumn", said, key=staff)
+def a_partial(shop: Shop) -> Body:
+    said = {"purpose": "partial", "variants": {"en": {"html": "<p>Blue Note</p>"}}}
+    saved = shop.call("PUT", "/v1/templates/footer", said, key=shop.cloud.key(KeyKind.STAFF))
     assert saved.status in (200, 201), saved.text
-    return a_message(template="autumn")
-
-
-MARKETING = '<p>News</p><p>{{ site.postal_address }}</p><a href="{{ links.unsubscribe }}">No more</a>'
+    return a_message(template="footer")
 
 
 def without_a_sender(shop: Shop) -> Body:
@@ -95,7 +91,7 @@ def without_a_sender(shop: Shop) -> Body:
 REFUSED: dict[str, tuple[Callable[[Shop], Body] | Body, str, str]] = {
     "an unknown template": (a_message(template="unheard-of"), "/template", "unknown_template"),
     "a template of no name": (a_message(template="../x"), "/template", "bad_syntax"),
-    "a marketing template": (marketing, "/template", "template_is_marketing"),
+    "a piece of templates": (a_partial, "/template", "template_is_partial"),
     "a site without a sender": (without_a_sender, "/site", "no_sender"),
     "nobody": (a_message(customer={}), "/customer", "no_identifier"),
     "somebody twice": (a_message(customer={"customer_id": "0" * 32, "user_id": "u-77"}), "/customer", "named_twice"),

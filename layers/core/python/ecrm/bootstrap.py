@@ -36,11 +36,13 @@ if TYPE_CHECKING:
     from ecrm.application.imports import Requested as ImportRequested
     from ecrm.application.imports import RequestImport
     from ecrm.application.jobs import Requested
+    from ecrm.application.mails import Composer
     from ecrm.application.messages import FindOrder, MessageRequested, OrderEvent, RequestMessage
     from ecrm.application.night_ports import Group, NightSettings, Place
     from ecrm.application.nights import Planned, Worked
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
     from ecrm.application.ports import Request, Unreadable
+    from ecrm.application.preferences import PreferenceRoom
     from ecrm.application.profiles import ApplyTraits, Joining, Kept, Profile, PutCustomer, UpdateCustomer
     from ecrm.application.reports import MadeLink
     from ecrm.application.segment_ports import Night
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
     from ecrm.store.messages import DynamoSends
     from ecrm.store.nights import DynamoMoveEvents, DynamoNights
     from ecrm.store.orders import DynamoOrders
+    from ecrm.store.preferences import DynamoPreferences
     from ecrm.store.products import DynamoProducts
     from ecrm.store.profiles import DynamoProfiles
     from ecrm.store.replays import DynamoRequests
@@ -370,10 +373,28 @@ def limits() -> "DynamoLimits":
 
 
 @cache
+def composer() -> "Composer":
+    from ecrm.application.mails import Composer  # noqa: PLC0415 (only who sends mails, or shows them again, makes them)
+
+    return Composer(
+        timeline=timeline(),
+        profiles=profiles(),
+        orders=orders(),
+        sites=sites(),
+        templates=templates(),
+        ready_made=ready_made,
+        renderer=mails(),
+        consents=consents(),
+        link_keys=link_keys(),
+        clock=clock,
+        public_url=public_url(),
+    )
+
+
+@cache
 def sender() -> "Sender":
     """One worker a container: it keeps what it was allowed for a second, and the slots that it has leased."""
-    from ecrm.application.messages import Composer  # noqa: PLC0415 (only send_messages sends)
-    from ecrm.application.sending import Sender  # noqa: PLC0415
+    from ecrm.application.sending import Sender  # noqa: PLC0415 (only send_messages sends)
     from ecrm.domain.messages import Policy  # noqa: PLC0415
     from ecrm.messaging.quota import SesQuota  # noqa: PLC0415
     from ecrm.messaging.ses import ONE_ATTEMPT, SesMailer  # noqa: PLC0415
@@ -385,18 +406,6 @@ def sender() -> "Sender":
         Policy.TRANSACTIONAL: os.environ["TRANSACTIONAL_CONFIGURATION_SET"],
         Policy.MARKETING: os.environ["MARKETING_CONFIGURATION_SET"],
     }
-    composer = Composer(
-        timeline=timeline(),
-        profiles=profiles(),
-        orders=orders(),
-        sites=sites(),
-        templates=templates(),
-        ready_made=ready_made,
-        renderer=mails(),
-        link_keys=link_keys(),
-        clock=clock,
-        public_url=public_url(),
-    )
     return Sender(
         sends=sends(),
         control=sending_control(),
@@ -404,7 +413,7 @@ def sender() -> "Sender":
         mailer=SesMailer(ses(ONE_ATTEMPT), configuration_sets, time.monotonic),
         queue=message_queue(),
         customers=customers(),
-        compose=composer.compose,
+        compose=composer().compose,
         clock=clock,
         wait=time.sleep,
     )
@@ -1140,6 +1149,53 @@ def unsubscribe(posted: "Posted") -> str:
     if page is None:
         return pages().notice("unsubscribed", posted.language())
     return person_pages().unsubscribe(page, posted.spoken(page.language, page.site.languages))
+
+
+@cache
+def preference_books() -> "DynamoPreferences":
+    from ecrm.store.preferences import DynamoPreferences  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoPreferences(table())
+
+
+@cache
+def preference_room() -> "PreferenceRoom":
+    from ecrm.application.preferences import PreferenceRoom  # noqa: PLC0415 (an order's page does without)
+
+    return PreferenceRoom(
+        keys=link_keys(),
+        sites=sites(),
+        topics=topics(),
+        consents=consents(),
+        customers=customers(),
+        requests=requests(),
+        clock=clock,
+        public_url=public_url(),
+        books=preference_books(),
+        profiles=profiles(),
+        suppressions=suppressions(),
+        ids=ids,
+        ask=confirmations().ask_to_confirm,
+    )
+
+
+def show_preferences(visit: "Visit") -> str:
+    from ecrm.application.preferences import read_preferences  # noqa: PLC0415 (the same)
+
+    page = read_preferences(visit.token, room=preference_room())
+    return person_pages().preferences(page, visit.spoken(page.link_language, page.site.languages))
+
+
+def choose_preferences(posted: "Posted") -> str:
+    from ecrm.application import preferences as use_preferences  # noqa: PLC0415 (the same)
+    from ecrm.entry.preferences import chosen  # noqa: PLC0415
+
+    room = preference_room()
+    if posted.one("do") == "stop":
+        page = use_preferences.stop_everything(posted.token, room=room)
+    else:
+        page = use_preferences.choose(posted.token, chosen(posted), room=room)
+    return person_pages().preferences(page, posted.spoken(page.link_language, page.site.languages))
 
 
 def public_pages() -> "PublicPages":

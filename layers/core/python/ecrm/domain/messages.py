@@ -15,6 +15,7 @@ from .contact_policy import Cap
 from .customers import Customer, Kind
 from .events import Event
 from .instants import to_text
+from .preferences import Preferences
 
 
 class Policy(StrEnum):
@@ -355,12 +356,25 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The marketing mails to a person of late, by send id, at a version (0: none yet); `inherited` are of those they absorbed."""
+    """The marketing mails to a person of late, by send id, at a version (0: none yet); `inherited` are of those they absorbed.
+
+    `wishes` are what the person said of such mails.
+    """
 
     customer_id: str
     version: int = 0
     sends: Mapping[str, Reserved] = field(default_factory=dict)
     inherited: Mapping[str, Reserved] = field(default_factory=dict)
+    wishes: Preferences = field(default_factory=Preferences)
+
+
+def refusal(budget: Budget, cap: Cap | None, send: Send, now: datetime) -> str | None:
+    """Say why a person gets no more for now, None where they may: a pause of theirs, the company's cap, or their own."""
+    if budget.wishes.is_paused(now):
+        return "paused"
+    if not has_room(budget, cap, send, now):
+        return "cap"
+    return None if has_room(budget, budget.wishes.cap, send, now) else "frequency"
 
 
 def has_room(budget: Budget, cap: Cap | None, send: Send, now: datetime) -> bool:
@@ -369,9 +383,9 @@ def has_room(budget: Budget, cap: Cap | None, send: Send, now: datetime) -> bool
     return cap is None or sum(reserved.at > now - cap.within for reserved in others.values()) < cap.most
 
 
-def reserve(budget: Budget, send: Send, now: datetime, kept: timedelta = BUDGET_KEPT) -> Budget:
-    """Give a send its place, and forget those of long ago: of more than BUDGET_KEPT, and of more than `kept`."""
-    since = now - max(BUDGET_KEPT, kept)
+def reserve(budget: Budget, send: Send, now: datetime) -> Budget:
+    """Give a send its place, and forget those of longer ago than BUDGET_KEPT, and than the person's own cap looks back."""
+    since = now - max(BUDGET_KEPT, budget.wishes.cap.within if budget.wishes.cap else BUDGET_KEPT)
     places = {name: reserved for name, reserved in budget.sends.items() if reserved.at > since}
     places[send.send_id] = Reserved(now, send.run_id, send.shard, send.customer_id)
     return replace(budget, sends=places, version=budget.version + 1)

@@ -12,11 +12,13 @@ from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.messages import Budget, Policy, Reserved, Run, RunState, Send, Status
+from ecrm.domain.preferences import Preferences, joined
 from ecrm.domain.suppressions import Address
 
 from . import keys, replays
 from .customers import DynamoCustomers
 from .events import put_event
+from .preferences import preferences_of
 from .standing import present, unerased
 from .table import Action, Check, Item, Put, Refused, Table, put_as_seen
 
@@ -61,14 +63,17 @@ class DynamoSends:
         return (send_of(item) for item in items if item["SK"] != keys.PAGE)
 
     def budget(self, customer: Customer) -> Budget:
-        items = self._table.get_many((keys.budget(partition) for partition in customer.partitions), consistent=True)
+        wanted = [*map(keys.budget, customer.partitions), *map(keys.preferences, customer.partitions)]
         budget, inherited = Budget(customer.customer_id), dict[str, Reserved]()
-        for item in items:
-            if keys.customer_id_of(item["PK"]) == customer.customer_id:
+        wishes: list[Preferences] = []
+        for item in self._table.get_many(wanted, consistent=True):
+            if item["SK"] == keys.PREFERENCES:
+                wishes.append(preferences_of(item))
+            elif keys.customer_id_of(item["PK"]) == customer.customer_id:
                 budget = budget_of(item)
             else:
                 inherited |= budget_of(item).sends
-        return replace(budget, inherited=inherited)
+        return replace(budget, inherited=inherited, wishes=joined(wishes))
 
     def claim(self, claimed: Send, customer: Customer, to: str, budget: Budget | None, now: datetime) -> None:
         address = Address(Channel.EMAIL, to)
