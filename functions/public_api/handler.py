@@ -24,3 +24,4 @@ def show_report(visit: Visit) -> Shown:
 
 
 handler.form("/public/u/{token}", wired.show_unsubscribing, wired.unsubscribe, takes_anything=True)
+handler.form("/public/preferences/{token}", wired.show_preferences, wired.choose_preferences)

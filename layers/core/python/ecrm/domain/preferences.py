@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from .consent import Consent, Method, State
 from .contact_policy import Cap
 
 PAUSE = timedelta(days=30)
@@ -40,6 +41,15 @@ class Preferences:
 
 
 _WITHIN = {Frequency.WEEKLY: timedelta(days=7), Frequency.MONTHLY: timedelta(days=30)}
+
+
+_OWN_WORDS = frozenset({Method.UNSUBSCRIBE, Method.PREFERENCE_CENTRE, Method.DOUBLE_OPT_IN, Method.FORM, Method.CHECKOUT})
+"""Ways in which a person says no by themselves, and may say yes again by themselves."""
+
+
+def is_hard_no(consent: Consent | None) -> bool:
+    """Say whether only the mailbox itself can raise this: it complained, or somebody else said no, such as our service."""
+    return consent is not None and consent.state is State.DENIED and consent.decisive.method not in _OWN_WORDS
 
 
 def joined(books: Iterable[Preferences]) -> Preferences:

@@ -1,16 +1,21 @@
 """A person's own pages: what they show is plain data, their words are beside them."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from ecrm.application.preferences import PreferencePage
 from ecrm.application.unsubscribes import Unsubscribing
+from ecrm.domain.instants import to_answer
 from ecrm.domain.links import Language
+from ecrm.domain.preferences import Frequency
 from ecrm.domain.sites import Site
 from ecrm.domain.templates import choose
 from ecrm.domain.topics import Topic
 
+from . import formats
 from .person_words import WORDS
 from .rendering import Pages
-from .words import DIRECTIONS, NAMES, TAGS
+from .words import DIRECTIONS, GREGORIAN_MONTHS, NAMES, TAGS
 
 
 class PersonPages:
@@ -31,6 +36,38 @@ class PersonPages:
             preferences_url=page.preferences_url,
         )
 
+    def preferences(self, page: PreferencePage, language: Language) -> str:
+        until = page.paused_until
+        zone = ZoneInfo(page.site.time_zone)
+        spoken = (page.language or "").partition("-")[0]
+        return self._render(
+            "preferences",
+            page.site,
+            language,
+            title="preferences_title",
+            saved=page.is_saved,
+            blocked=page.is_blocked,
+            asked=[name_of(topic, language, page.site) for topic in page.asked],
+            topics=[
+                {
+                    "id": each.topic.topic,
+                    "name": name_of(each.topic, language, page.site),
+                    "about": _about(each.topic, language, page.site),
+                    "on": each.is_on,
+                }
+                for each in page.topics
+            ],
+            frequencies=[
+                {"id": each.value, "name": WORDS[language][each.value], "on": each is page.frequency} for each in Frequency
+            ],
+            paused_until={"iso": to_answer(until), "text": formats.moment(until.astimezone(zone), language)} if until else None,
+            languages=[_choice(each, language) | {"on": each.value == spoken} for each in Language],
+            has_birthday=page.has_birthday,
+            months=GREGORIAN_MONTHS[language],
+            days=[formats.number(day, language) for day in range(1, 32)],
+            my_data_url=page.my_data_url,
+        )
+
     def _render(self, name: str, site: Site, language: Language, *, title: str, **values: Any) -> str:
         words = WORDS[language]
         return self._pages.render(
@@ -48,6 +85,11 @@ class PersonPages:
 def name_of(topic: Topic, language: Language, site: Site) -> str:
     """Name a topic in the reader's language, else in the site's first that it has a name in."""
     return topic.names[choose(topic.names, language, site.languages)]
+
+
+def _about(topic: Topic, language: Language, site: Site) -> str | None:
+    told = topic.descriptions
+    return told[choose(told, language, site.languages)] if told else None
 
 
 def _choice(each: Language, current: Language) -> dict[str, Any]:
