@@ -25,3 +25,4 @@ def show_report(visit: Visit) -> Shown:
 
 handler.form("/public/u/{token}", wired.show_unsubscribing, wired.unsubscribe, takes_anything=True)
 handler.form("/public/preferences/{token}", wired.show_preferences, wired.choose_preferences)
+handler.form("/public/confirm/{token}", wired.show_opt_in, wired.confirm_opt_in)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ecrm.application.behaviour import Result, Said
     from ecrm.application.consent import ChangeConsents, Changed, ConsentsView
     from ecrm.application.contacts import ContactRecorded, RecordContact
+    from ecrm.application.decisions import Decisions
     from ecrm.application.delivery import Outcome as Noted
     from ecrm.application.facts import FactsOf
     from ecrm.application.identity import Authority
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from ecrm.application.messages import FindOrder, MessageRequested, OrderEvent, RequestMessage
     from ecrm.application.night_ports import Group, NightSettings, Place
     from ecrm.application.nights import Planned, Worked
+    from ecrm.application.opt_ins import OptInRoom
+    from ecrm.application.particulars import Particulars
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
     from ecrm.application.ports import Request, Unreadable
     from ecrm.application.preferences import PreferenceRoom
@@ -785,6 +788,13 @@ def nights() -> "DynamoNights":
     return DynamoNights(table())
 
 
+@cache
+def particulars() -> "Particulars":
+    from ecrm.application.particulars import Particulars  # noqa: PLC0415 (only who makes marketing mails needs them)
+
+    return Particulars(timeline=timeline(), products=products(), nights=nights(), memberships=memberships())
+
+
 def move_events() -> "DynamoMoveEvents":
     from ecrm.store.nights import DynamoMoveEvents  # noqa: PLC0415 (only who tells of a night)
 
@@ -1028,6 +1038,20 @@ def read_consents(customer_id: str) -> "ConsentsView":
     )
 
 
+def read_decisions(customer_id: str, after: str | None, limit: int) -> "Decisions":
+    from ecrm.application import decisions  # noqa: PLC0415 (the same)
+
+    return decisions.read_decisions(
+        customer_id,
+        after=after,
+        limit=limit,
+        customers=customers(),
+        timeline=timeline(),
+        control=sending_control(),
+        now=clock.now(),
+    )
+
+
 def read_profile(customer_id: str) -> "Profile":
     from ecrm.application import profiles as profiles_use  # noqa: PLC0415 (each function imports its own)
 
@@ -1196,6 +1220,37 @@ def choose_preferences(posted: "Posted") -> str:
     else:
         page = use_preferences.choose(posted.token, chosen(posted), room=room)
     return person_pages().preferences(page, posted.spoken(page.link_language, page.site.languages))
+
+
+@cache
+def opt_in_room() -> "OptInRoom":
+    from ecrm.application.opt_ins import OptInRoom  # noqa: PLC0415 (an order's page does without)
+
+    return OptInRoom(
+        keys=link_keys(),
+        sites=sites(),
+        topics=topics(),
+        consents=consents(),
+        customers=customers(),
+        requests=requests(),
+        sends=sends(),
+        timeline=timeline(),
+        clock=clock,
+    )
+
+
+def show_opt_in(visit: "Visit") -> str:
+    from ecrm.application.opt_ins import read_opt_in  # noqa: PLC0415 (the same)
+
+    page = read_opt_in(visit.token, room=opt_in_room())
+    return person_pages().opt_in(page, visit.spoken(page.language, page.site.languages))
+
+
+def confirm_opt_in(posted: "Posted") -> str:
+    from ecrm.application.opt_ins import confirm_opt_in as confirm  # noqa: PLC0415 (the same)
+
+    page = confirm(posted.token, ip=posted.ip, room=opt_in_room())
+    return person_pages().opt_in(page, posted.spoken(page.language, page.site.languages))
 
 
 def public_pages() -> "PublicPages":

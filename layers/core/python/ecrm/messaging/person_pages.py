@@ -3,6 +3,7 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ecrm.application.opt_ins import OptIn
 from ecrm.application.preferences import PreferencePage
 from ecrm.application.unsubscribes import Unsubscribing
 from ecrm.domain.instants import to_answer
@@ -34,6 +35,16 @@ class PersonPages:
             done=page.is_done,
             everything=page.is_everything,
             preferences_url=page.preferences_url,
+        )
+
+    def opt_in(self, page: OptIn, language: Language) -> str:
+        return self._render(
+            "opt-in",
+            page.site,
+            language,
+            title="confirmed" if page.is_done else "confirm_title",
+            topics=[name_of(topic, language, page.site) for topic in page.topics],
+            done=page.is_done,
         )
 
     def preferences(self, page: PreferencePage, language: Language) -> str:
