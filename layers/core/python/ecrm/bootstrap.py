@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from ecrm.application.night_ports import Group, NightSettings, Place
     from ecrm.application.nights import Planned, Worked
     from ecrm.application.opt_ins import OptInRoom
-    from ecrm.application.particulars import Particulars
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
+    from ecrm.application.particulars import Particulars
     from ecrm.application.ports import Request, Unreadable
     from ecrm.application.preferences import PreferenceRoom
     from ecrm.application.profiles import ApplyTraits, Joining, Kept, Profile, PutCustomer, UpdateCustomer
