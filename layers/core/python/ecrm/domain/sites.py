@@ -11,7 +11,8 @@ from .contact_policy import FREQUENCY_CAP, QUIET_HOURS, Cap, QuietHours
 class Site:
     """`mails` names, for a type of event, the template of the mail that goes out after it; others bring none.
 
-    `url` is its own page; `logo_url` and `accent`, #rrggbb, are how its mails look. Mails that try a template out go to `test_recipients` alone.
+    `url` is its own page; `logo_url` and `accent`, #rrggbb, are how its mails look. Mails that try a template out go to
+    `test_recipients` alone.
     Marketing reaches nobody in `quiet_hours`, by the clock where they are, and with `frequency_cap` no more than so often.
     """
 
