@@ -24,7 +24,14 @@ def list_templates(_call: Call) -> Reply:
 @write("/v1/templates/{template}", body=wire.PutTemplateBody, answer=wire.TemplateSavedBody)
 def put_template(call: Call) -> Reply:
     """Write a version of a template. With If-Match, only upon the version named; with If-None-Match: *, only a first one."""
-    return door.put(call, templates=wired.templates(), ready_made=wired.ready_made, topics=wired.topics(), renderer=wired.mails())
+    return door.put(
+        call,
+        templates=wired.templates(),
+        ready_made=wired.ready_made,
+        topics=wired.topics(),
+        sites=wired.sites(),
+        renderer=wired.mails(),
+    )
 
 
 @read("/v1/templates/{template}", answer=wire.TemplateBody)

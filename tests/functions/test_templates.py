@@ -31,6 +31,11 @@ def preview(shop: Shop, **body: Any) -> Answer:
     return shop.call("POST", "/v1/templates/preview", body, key=shop.cloud.key(KeyKind.STAFF, sites="*"))
 
 
+def warned(answer: Answer) -> list[str]:
+    """What an author is told, but for languages: which the sites speak is not a template's doing."""
+    return [each["code"] for each in answer.json["warnings"] if each["code"] != "missing_language"]
+
+
 def test_every_version_of_a_template_stays_as_it_was_written(shop: Shop) -> None:
     made = put(shop, "stays", a_template(variants={"fa": {"subject": "خبر", "html": "<p>سلام</p>", "text": "سلام"}}))
     replaced = put(shop, "stays", a_template())
@@ -46,7 +51,7 @@ def test_every_version_of_a_template_stays_as_it_was_written(shop: Shop) -> None
         "variants": {"fa": {"direction": "rtl", "subject": "خبر", "preheader": "", "html": "<p>سلام</p>", "text": "سلام"}},
         "partials": {},
     }
-    assert expected | {"warnings": []} == made.json
+    assert expected | {"warnings": made.json["warnings"]} == made.json
     assert expected == get(shop, "/stays/versions/1").json
     newest = get(shop, "/stays")
     assert ('"2"', ["en"], None) == (newest.headers["etag"], newest.json["languages"], newest.json["variants"]["en"]["text"])
@@ -73,7 +78,7 @@ def test_a_ready_made_template_is_there_until_the_company_writes_its_own(shop: S
         for language, said in before.json["variants"].items()
     }
     own = put(shop, "order-link", a_template(variants=again), if_match=before.headers["etag"])
-    assert (201, 1, []) == (own.status, own.json["version"], own.json["warnings"])
+    assert (201, 1, []) == (own.status, own.json["version"], warned(own))
     assert False is get(shop, "/order-link").json["ready_made"]
     assert before.json == get(shop, "/order-link/versions/0").json
 
@@ -90,11 +95,24 @@ def test_a_template_keeps_the_partial_that_it_was_saved_with(shop: Shop) -> None
     assert ["unknown_partial"] == [flaw["code"] for flaw in put(shop, "letter", including).json["errors"]]
     assert 201 == put(shop, "wishes", a_partial("<p>Old wishes</p>")).status
     saved = put(shop, "letter", including)
-    assert (201, {"wishes": 1}, []) == (saved.status, saved.json["partials"], saved.json["warnings"])
+    assert (201, {"wishes": 1}, []) == (saved.status, saved.json["partials"], warned(saved))
     assert 200 == put(shop, "wishes", a_partial("<p>New wishes</p>")).status
     assert ("Hello\n\nOld wishes\n", "Hello\n\nNew wishes\n") == (shown(name="letter"), shown(template=including))
     assert {"wishes": 2} == put(shop, "letter", including).json["partials"]
     assert ("Hello\n\nOld wishes\n", "Hello\n\nNew wishes\n") == (shown(name="letter", version=1), shown(name="letter"))
+
+
+def test_a_language_of_a_site_that_a_template_does_not_speak_is_told(shop: Shop) -> None:
+    def missing(*languages: str) -> set[str]:
+        said = {language: {"subject": "x", "html": "<p>x</p>"} for language in languages}
+        told = put(shop, "spoken", a_template(variants=said)).json["warnings"]
+        assert {"/variants"} >= {each["pointer"] for each in told}
+        return {each["detail"] for each in told}
+
+    german, french = (f"the site {site} speaks {site}, and there is no variant in it" for site in ("de", "fr"))
+    assert {german, french} <= missing("en")
+    assert {french} == missing("de-AT", "en") & {german, french}
+    assert set() == missing("de", "fr", "en") & {german, french}
 
 
 def test_templates_are_listed_by_name_without_what_they_say(shop: Shop) -> None:

@@ -223,6 +223,14 @@ def test_what_is_only_odd_is_a_warning() -> None:
     ] == warned
 
 
+def test_what_a_careful_author_would_not_write_is_a_warning() -> None:
+    html = """<p>
+<img src="https://example.com/a.png"><img alt="" src="https://example.com/b.png">
+<a href="HTTP://example.com">x</a> <img alt="x" src="{{ data.picture }}"></p>"""
+    warned = [(each.line, each.code) for each in MAILS.check(a_template(html))]
+    assert [(2, "no_alt"), (3, "insecure_link")] == warned
+
+
 def test_a_preview_says_which_values_were_missing_and_have_no_default() -> None:
     html = "{{ customer.a }}\n{{ customer.b | default: 'x' }}{% if customer.c %}{% endif %}{{ data.d.e }}{{ customer.there }}"
     material = Material(site=SITE, attributes={"there": "yes"})

@@ -1,6 +1,6 @@
 """Writing templates, reading every version of them, and trying them out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -8,11 +8,11 @@ from ecrm.domain.attributes import known
 from ecrm.domain.errors import Invalid, NotFound
 from ecrm.domain.products import Product
 from ecrm.domain.sites import Site
-from ecrm.domain.templates import Purpose, Template, TemplateHead, choose
+from ecrm.domain.templates import Purpose, Template, TemplateHead, choose, looked_up
 
 from .definitions import put_definition
 from .orders import OrderView
-from .ports import Topics
+from .ports import Sites, Topics
 from .profiles import Profile
 
 
@@ -116,6 +116,7 @@ def put_template(
     templates: Templates,
     ready_made: ReadyMade,
     topics: Topics,
+    sites: Sites,
     renderer: Renderer,
 ) -> tuple[Template, bool, Sequence[Warned]]:
     """Write a version of a template, as `put_definition` does, with the partials that it includes as they are now.
@@ -130,7 +131,7 @@ def put_template(
     elif template.topic is not None:
         raise Invalid.at("/topic", "topic_unused", "only a marketing template needs consent, and names a topic")
     template = pinned(template, templates=templates, ready_made=ready_made, renderer=renderer)
-    warnings = renderer.check(template)
+    warnings = [*renderer.check(template), *_unspoken(template, sites)]
     stored, is_new = put_definition(
         template.template,
         lambda version: replace(template, version=version),
@@ -138,6 +139,18 @@ def put_template(
         definitions=templates,
     )
     return stored, is_new, warnings
+
+
+def _unspoken(template: Template, sites: Sites) -> Iterator[Warned]:
+    """Tell of each language of a site that a template has no variant of: who reads it gets another one."""
+    spoken: dict[str, str] = {}
+    for site in sites.all():
+        for language in site.languages:
+            spoken.setdefault(language, site.site)
+    for language, site_name in sorted(spoken.items()):
+        if looked_up(language, template.variants) is None:
+            detail = f"the site {site_name} speaks {language}, and there is no variant in it"
+            yield Warned("/variants", 1, "missing_language", detail)
 
 
 def read_template(name: str, *, templates: Templates, ready_made: ReadyMade) -> Template:

@@ -62,7 +62,7 @@ def _template(found: Template) -> Reply:
     return Reply(200, TemplateBody.of_template(found), {"etag": f'"{found.version}"'})
 
 
-def put(call: Call, *, templates: Templates, ready_made: ReadyMade, topics: Topics, renderer: Renderer) -> Reply:
+def put(call: Call, *, templates: Templates, ready_made: ReadyMade, topics: Topics, sites: Sites, renderer: Renderer) -> Reply:
     body: PutTemplateBody = call.body
     stored, is_new, warnings = put_template(
         body.to_template(call.path["template"], call.now),
@@ -70,6 +70,7 @@ def put(call: Call, *, templates: Templates, ready_made: ReadyMade, topics: Topi
         templates=templates,
         ready_made=ready_made,
         topics=topics,
+        sites=sites,
         renderer=renderer,
     )
     saved = TemplateSavedBody.of_saved(stored, warnings)

@@ -49,6 +49,7 @@ class _Part:
     has_page: bool = True
     has_direction: bool = True
     linked: frozenset[str] = frozenset()
+    oddities: Sequence[Mark] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ def _html_part(source: str, partials: _Partials = ()) -> _Part:
         markup.has_page,
         markup.has_direction,
         frozenset(_written_in(reading.pieces, markup.linked)),
+        markup.oddities,
     )
 
 
@@ -323,6 +325,7 @@ def _oddities(template: Template, language: str, material: Material, size: int) 
     if not page.has_direction and direction_of(language) == "rtl":
         detail = 'this language is written from the right: <html lang="{{ language.tag }}" dir="{{ language.direction }}">'
         yield "html", Mark(1, "no_direction", detail)
+    yield from (("html", mark) for mark in page.oddities)
     if size > CLIPPED:
         yield "html", Mark(1, "clipped", f"Gmail clips a mail of more than {CLIPPED} bytes, and this one has {size}")
 

@@ -31,7 +31,7 @@ _RULE = "–" * 20
 class Markup:
     """`addresses` are the places, among the pieces, of values that a link begins with; `linked`, of all in a link of text.
 
-    `text` are the pieces of the plain text.
+    `text` are the pieces of the plain text; `oddities` are what hinders nothing.
     """
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
@@ -48,6 +48,7 @@ class Markup:
         for found in re.finditer(r"</?\x02", marked):
             reader.flaw("value_in_tag", "a value cannot name a tag", marked.count("\n", 0, found.start()) + 1)
         self.flaws: tuple[Mark, ...] = tuple(reader.flaws)
+        self.oddities: tuple[Mark, ...] = tuple(reader.oddities)
         self.addresses = frozenset(reader.addresses)
         self.linked = frozenset(reader.linked)
         self.has_page = reader.has_page
@@ -79,6 +80,7 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self._pieces = pieces
         self.flaws: list[Mark] = []
+        self.oddities: list[Mark] = []
         self.addresses: set[int] = set()
         self.linked: set[int] = set()
         self.has_page = self.has_direction = False
@@ -86,6 +88,9 @@ class _Reader(HTMLParser):
 
     def flaw(self, code: str, detail: str, line: int | None = None) -> None:
         self.flaws.append(Mark(line or self.getpos()[0], code, detail))
+
+    def _odd(self, code: str, detail: str) -> None:
+        self.oddities.append(Mark(self.getpos()[0], code, detail))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         said = {_MARK.sub("", name): value for name, value in attrs}
@@ -96,6 +101,8 @@ class _Reader(HTMLParser):
             self.flaw("script", f"<{tag}> has no place in a mail")
         if tag == "meta" and (said.get("http-equiv") or "").lower() == "refresh":
             self.flaw("script", "a mail does not lead on by itself")
+        if tag == "img" and "alt" not in said:
+            self._odd("no_alt", 'who sees no pictures is told nothing: alt="…", empty where a picture only adorns')
         if "\x02" in tag or any(self._has_value(name) for name, _ in attrs):
             self.flaw("value_in_tag", "a value stands in a tag; it belongs between the quotation marks of an attribute")
         if _UNQUOTED.search(re.sub(r"\"[^\"]*\"|'[^']*'", '""', self.get_starttag_text() or "")):
@@ -126,6 +133,8 @@ class _Reader(HTMLParser):
             self.linked.update(places)
         rest = value.lstrip()
         if _STATIC_ADDRESS.match(rest):
+            if rest[: len("http:")].lower() == "http:":
+                self._odd("insecure_link", "anybody on the way can read or change what http:// leads to; https:// exists")
             return
         leading = _leading_values(rest, self._pieces)
         if leading:
