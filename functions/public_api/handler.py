@@ -26,3 +26,6 @@ def show_report(visit: Visit) -> Shown:
 handler.form("/public/u/{token}", wired.show_unsubscribing, wired.unsubscribe, takes_anything=True)
 handler.form("/public/preferences/{token}", wired.show_preferences, wired.choose_preferences)
 handler.form("/public/confirm/{token}", wired.show_opt_in, wired.confirm_opt_in)
+handler.form("/public/my-data/{token}", wired.show_my_data, wired.ask_for_data)
+handler.form("/public/data-requests/{token}", wired.show_data_request, wired.confirm_data_request)
+handler.page("/public/data/{token}")(wired.show_data_files)

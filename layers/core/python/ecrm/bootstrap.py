@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ecrm.application.behaviour import Result, Said
     from ecrm.application.consent import ChangeConsents, Changed, ConsentsView
     from ecrm.application.contacts import ContactRecorded, RecordContact
+    from ecrm.application.data_requests import DataRoom
     from ecrm.application.decisions import Decisions
     from ecrm.application.delivery import Outcome as Noted
     from ecrm.application.facts import FactsOf
@@ -1251,6 +1252,60 @@ def confirm_opt_in(posted: "Posted") -> str:
 
     page = confirm(posted.token, ip=posted.ip, room=opt_in_room())
     return person_pages().opt_in(page, posted.spoken(page.language, page.site.languages))
+
+
+@cache
+def data_room() -> "DataRoom":
+    from ecrm.application.data_requests import DataRoom  # noqa: PLC0415 (an order's page does without)
+
+    return DataRoom(
+        keys=link_keys(),
+        sites=sites(),
+        customers=customers(),
+        consents=consents(),
+        limits=limits(),
+        sends=sends(),
+        jobs=jobs(),
+        files=export_files(),
+        clock=clock,
+        ids=ids,
+        public_url=public_url(),
+    )
+
+
+def show_my_data(visit: "Visit") -> str:
+    from ecrm.application.data_requests import read_my_data  # noqa: PLC0415 (the same)
+
+    page = read_my_data(visit.token, room=data_room())
+    return person_pages().my_data(page, visit.spoken(page.language, page.site.languages))
+
+
+def ask_for_data(posted: "Posted") -> str:
+    from ecrm.application import data_requests  # noqa: PLC0415 (the same)
+
+    page = data_requests.ask_for_data(posted.token, data_requests.kind_of(posted.one("kind")), room=data_room())
+    return person_pages().my_data(page, posted.spoken(page.language, page.site.languages))
+
+
+def show_data_request(visit: "Visit") -> str:
+    from ecrm.application.data_requests import read_data_request  # noqa: PLC0415 (the same)
+
+    page = read_data_request(visit.token, room=data_room())
+    return person_pages().data_request(page, visit.spoken(page.language, page.site.languages))
+
+
+def confirm_data_request(posted: "Posted") -> str:
+    from ecrm.application.data_requests import confirm_data_request as confirm  # noqa: PLC0415 (the same)
+
+    page = confirm(posted.token, room=data_room())
+    return person_pages().data_request(page, posted.spoken(page.language, page.site.languages))
+
+
+def show_data_files(visit: "Visit") -> str:
+    from ecrm.application.data_requests import read_data_files  # noqa: PLC0415 (the same)
+
+    page = read_data_files(visit.token, room=data_room())
+    return person_pages().data_files(page, visit.spoken(page.language, page.site.languages))
 
 
 def public_pages() -> "PublicPages":

@@ -3,10 +3,12 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ecrm.application.data_requests import DataFiles, DataKind, DataRequest, MyData
 from ecrm.application.opt_ins import OptIn
 from ecrm.application.preferences import PreferencePage
 from ecrm.application.unsubscribes import Unsubscribing
 from ecrm.domain.instants import to_answer
+from ecrm.domain.jobs import JobState
 from ecrm.domain.links import Language
 from ecrm.domain.preferences import Frequency
 from ecrm.domain.sites import Site
@@ -45,6 +47,31 @@ class PersonPages:
             title="confirmed" if page.is_done else "confirm_title",
             topics=[name_of(topic, language, page.site) for topic in page.topics],
             done=page.is_done,
+        )
+
+    def my_data(self, page: MyData, language: Language) -> str:
+        return self._render("my-data", page.site, language, title="my_data_title", asked=page.is_asked)
+
+    def data_request(self, page: DataRequest, language: Language) -> str:
+        erases = page.kind is DataKind.ERASURE
+        return self._render(
+            "data-request",
+            page.site,
+            language,
+            title="erase_request_title" if erases else "copy_request_title",
+            erases=erases,
+            done=page.is_done,
+            files_url=page.files_url,
+        )
+
+    def data_files(self, page: DataFiles, language: Language) -> str:
+        return self._render(
+            "data-files",
+            page.site,
+            language,
+            title="files_title",
+            failed=page.state is JobState.FAILED,
+            files=[{"name": name, "url": url} for name, url in page.files],
         )
 
     def preferences(self, page: PreferencePage, language: Language) -> str:
