@@ -111,7 +111,7 @@ def test_an_entry_comes_back_as_it_was_written() -> None:
         **dict.fromkeys(
             (
                 *(
-                    "put_off_until",
+                    "postponed_until",
                     "claimed_at",
                     "doubted_at",
                     "resent_at",

@@ -32,8 +32,8 @@ from ecrm.domain.messages import (
     has_room,
     lost,
     mailbox_of,
+    postpone,
     proven,
-    put_off,
     reserve,
     resolve,
     send_id,
@@ -149,20 +149,20 @@ def test_each_decision_not_to_send_is_told_but_that_a_run_was_cancelled() -> Non
     assert () == told(PLANNED, replace(dropped(PLANNED, Status.SUPPRESSED, None, NOON), closed_at=NOON), NOON)
 
 
-def test_what_is_put_off_is_told_once_for_each_time_and_is_due_then() -> None:
+def test_what_is_postponed_is_told_once_for_each_time_and_is_due_then() -> None:
     until = NOON + timedelta(hours=9)
-    waits = put_off(PLANNED, until, "quiet_hours")
+    waits = postpone(PLANNED, until, "quiet_hours")
     (event,) = told(PLANNED, waits, NOON)
-    assert ("message.put_off", "quiet_hours", "2026-11-20T21:00:00.000000Z") == (
+    assert ("message.postponed", "quiet_hours", "2026-11-20T21:00:00.000000Z") == (
         event.type,
         event.data["reason"],
         event.data["until"],
     )
-    assert () == told(waits, put_off(waits, until, "quiet_hours"), NOON)
-    later = put_off(waits, until + timedelta(days=1), "quiet_hours")
+    assert () == told(waits, postpone(waits, until, "quiet_hours"), NOON)
+    later = postpone(waits, until + timedelta(days=1), "quiet_hours")
     assert event.id != told(waits, later, NOON)[0].id
     assert (until, until + timedelta(days=1)) == (due_at(waits, NOON), due_at(waits, until + timedelta(days=1)))
-    assert (None, None, 3) == ((mine := claim(waits, until, 3)).put_off_until, mine.reason, mine.template_version)
+    assert (None, None, 3) == ((mine := claim(waits, until, 3)).postponed_until, mine.reason, mine.template_version)
 
 
 def test_mail_goes_to_the_newest_address_that_a_voucher_has_named() -> None:

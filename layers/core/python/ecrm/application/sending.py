@@ -30,7 +30,7 @@ from ecrm.domain.messages import (
     due_at,
     free,
     lost,
-    put_off,
+    postpone,
     refusal,
     reserve,
     resolve,
@@ -234,7 +234,7 @@ class Sender:
             except Never as never:
                 return self._dropped(send, never)
             except NotYet as not_yet:
-                return self._put_off(send, not_yet)
+                return self._postponed(send, not_yet)
             except Contended:
                 send, is_fresh = self._again(send), True
                 if send.status is not Status.PLANNED:
@@ -321,11 +321,11 @@ class Sender:
 
         return changed(send, drop, sends=self._sends, customers=self._customers, now=self._clock.now())
 
-    def _put_off(self, send: Send, not_yet: NotYet) -> Send:
+    def _postponed(self, send: Send, not_yet: NotYet) -> Send:
         """Let a planned send wait, unless somebody has taken it meanwhile."""
 
         def wait(seen: Send, _at: datetime) -> Send:
-            return put_off(seen, not_yet.until, not_yet.reason) if seen.status is Status.PLANNED else seen
+            return postpone(seen, not_yet.until, not_yet.reason) if seen.status is Status.PLANNED else seen
 
         return changed(send, wait, sends=self._sends, customers=self._customers, now=self._clock.now())
 
@@ -399,7 +399,7 @@ def _freed(after: Send, sends: Sends, customers: Customers) -> Budget | None:
 
 
 def _may_be_sent(send: Send, now: datetime) -> bool:
-    return send.status is Status.PLANNED and (send.put_off_until is None or send.put_off_until <= now)
+    return send.status is Status.PLANNED and (send.postponed_until is None or send.postponed_until <= now)
 
 
 def _ends_at(send: Send, permission: Permission) -> datetime | None:

@@ -32,6 +32,7 @@ CATALOGUE: dict[str, str] = {
     "message.requested": "A message to the customer was asked for; carries its template, language and data.",
     "message.accepted": "The mail provider took the message, on the attempt that `data.attempt` names.",
     "message.failed": "The message cannot be sent and never will be; `data.code` says why.",
+    "message.postponed": "The message waits until `data.until`; `data.reason` says why: quiet hours.",
     "message.dropped": "The message was not sent: suppressed, no consent, capped, expired or cancelled, as `data.status` says.",
     "message.unresolved": "Nobody can tell whether the provider took the message, and no notice of it has come in time.",
     "message.delivered": "The customer's mail server took the message.",

@@ -116,7 +116,7 @@ class Send:
 
     `attempt` counts claims; `accepted` has the provider's message id of each attempt that it took. `resent_at` is when a
     transactional mail was planned anew because nobody could tell what became of the first. `requested_at` is the time of the
-    event that asked for it, None in a run of many. Until `put_off_until` it waits, though it is planned. The mail of the last
+    event that asked for it, None in a run of many. Until `postponed_until` it waits, though it is planned. The mail of the last
     claim was made of `template_version`. After `closed_at` its person is erased: nothing is told of them any more.
     """
 
@@ -133,7 +133,7 @@ class Send:
     status: Status = Status.PLANNED
     attempt: int = 0
     reason: str | None = None
-    put_off_until: datetime | None = None
+    postponed_until: datetime | None = None
     template_version: int | None = None
     claimed_at: datetime | None = None
     doubted_at: datetime | None = None
@@ -201,15 +201,15 @@ def claim(send: Send, now: datetime, template_version: int | None = None) -> Sen
         attempt=send.attempt + 1,
         claimed_at=now,
         reason=None,
-        put_off_until=None,
+        postponed_until=None,
         template_version=template_version,
         version=send.version + 1,
     )
 
 
-def put_off(send: Send, until: datetime, reason: str) -> Send:
+def postpone(send: Send, until: datetime, reason: str) -> Send:
     """Let a planned send wait."""
-    return replace(send, put_off_until=until, reason=reason, version=send.version + 1)
+    return replace(send, postponed_until=until, reason=reason, version=send.version + 1)
 
 
 def resolve(send: Send, attempt: int, reply: Reply, now: datetime) -> Send:
@@ -277,10 +277,10 @@ def told(before: Send, after: Send, now: datetime) -> tuple[Event, ...]:
     if after.status is Status.ACCEPTED:
         news = [attempt for attempt in after.accepted if attempt not in before.accepted]
         return tuple(_event(after, attempt, "accepted", now, {"message_id": after.accepted[attempt]}) for attempt in sorted(news))
-    until = after.put_off_until
-    if after.status is Status.PLANNED and until is not None and until != before.put_off_until:
+    until = after.postponed_until
+    if after.status is Status.PLANNED and until is not None and until != before.postponed_until:
         return (
-            _event(after, after.attempt, f"put_off:{to_text(until)}", now, {"reason": after.reason, "until": to_text(until)}),
+            _event(after, after.attempt, f"postponed:{to_text(until)}", now, {"reason": after.reason, "until": to_text(until)}),
         )
     is_decided = after.status is not before.status and not after.is_open
     return _ended(after, now) if is_decided else ()
@@ -327,7 +327,7 @@ def due_at(send: Send, now: datetime) -> datetime | None:
     """Say when somebody has to come back to a send, None where never."""
     match send.status:
         case Status.PLANNED:
-            return max(now, send.put_off_until or now)
+            return max(now, send.postponed_until or now)
         case Status.CLAIMED:
             return (send.claimed_at or now) + LOST_AFTER
         case Status.UNKNOWN:

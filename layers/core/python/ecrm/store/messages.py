@@ -187,7 +187,7 @@ _TIMES = (
     *(
         "planned_at",
         "requested_at",
-        "put_off_until",
+        "postponed_until",
         "claimed_at",
         "doubted_at",
         "resent_at",

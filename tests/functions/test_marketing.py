@@ -1,0 +1,126 @@
+"""Marketing to one person: who gets it, when, how often, and how each decision not to send is told."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ecrm.domain.api_keys import KeyKind
+from tests.builders import a_site
+from tests.functions.api import Shop, in_hours, open_shop
+from tests.functions.mail import send
+
+HTML = (
+    '<p>News</p><p>{{ site.postal_address }}</p><a href="{{ links.unsubscribe }}">No more</a> <a href="https://example.com">x</a>'
+)
+NEWS = {"purpose": "marketing", "topic": "news", "variants": {"en": {"subject": "News", "html": HTML}}}
+
+
+@pytest.fixture
+def shop(cloud: Any) -> Shop:
+    opened = open_shop(cloud)
+    put(opened, "/v1/templates/autumn", NEWS)
+    policy(opened)
+    consents(opened, "granted")
+    cloud.arm()
+    return opened
+
+
+def put(shop: Shop, path: str, body: dict[str, Any]) -> None:
+    saved = shop.call("PUT", path, body, key=shop.cloud.key(KeyKind.STAFF))
+    assert saved.status in (200, 201), saved.text
+
+
+def policy(shop: Shop, **changes: Any) -> None:
+    """What the site keeps to: nothing, but for what is said."""
+    anything = {"quiet_hours": None, "frequency_cap": None}
+    put(shop, "/v1/sites/de", a_site(sender="hello@example.com", postal_address="Ringstraße 1", **anything | changes))
+
+
+def consents(shop: Shop, state: str) -> None:
+    at = in_hours(-2) if state == "granted" else in_hours(-1)
+    proof = {"proof": {"kind": "signature", "confirmed_at": at}} if state == "granted" else {}
+    said = {"channel": "email", "topic": "news", "state": state, "method": "service", "at": at} | proof
+    changed = shop.call("POST", f"/v1/customers/{shop.customer_id}/consents", {"consents": [said]})
+    assert changed.status in (200, 201), changed.text
+
+
+def ask_for(shop: Shop, **changes: Any) -> str:
+    asked = shop.call("POST", "/v1/messages", {"template": "autumn", "customer": {"customer_id": shop.customer_id}} | changes)
+    assert 202 == asked.status, asked.text
+    return str(asked.json["message_id"])
+
+
+def decisions(shop: Shop, query: str = "") -> Any:
+    return shop.call("GET", f"/v1/customers/{shop.customer_id}/decisions", query=query).json
+
+
+def decided(shop: Shop) -> list[tuple[str, str, str | None]]:
+    return [(each["message_id"], each["status"], each["reason"]) for each in decisions(shop)["data"]]
+
+
+def test_marketing_to_who_consented_goes_out_with_its_way_out(shop: Shop) -> None:
+    message_id = ask_for(shop)
+    (mail,) = send(shop)
+    headers = {header["Name"]: header["Value"] for header in mail["Content"]["Simple"]["Headers"]}
+    html = mail["Content"]["Simple"]["Body"]["Html"]["Data"]
+    url = headers["List-Unsubscribe"].strip("<>")
+    assert {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} == headers
+    assert url.startswith("https://shop.example.com/public/u/")
+    assert f'<a ses:no-track href="{url}">' in html
+    assert '<a href="https://example.com">' in html
+    assert "marketing" == mail["ConfigurationSetName"]
+    assert "accepted" == shop.call("GET", f"/v1/messages/{message_id}").json["status"]
+    assert {"data": [], "held": [], "next_cursor": None} == decisions(shop)
+
+
+def test_who_said_no_gets_nothing_and_it_is_told_why(shop: Shop) -> None:
+    consents(shop, "denied")
+    message_id = ask_for(shop)
+    assert [] == send(shop)
+    (decision,) = decisions(shop)["data"]
+    expected = {
+        "status": "no_consent",
+        "reason": None,
+        "until": None,
+        "message_id": message_id,
+        "template": "autumn",
+        "site": "de",
+    }
+    assert expected | {"decided_at": decision["decided_at"]} == decision
+
+
+def test_a_site_s_cap_is_kept_to_and_told(shop: Shop) -> None:
+    policy(shop, frequency_cap={"most": 1, "days": 1})
+    ask_for(shop)
+    assert 1 == len(send(shop))
+    second = ask_for(shop)
+    assert ([], [(second, "capped", "cap")]) == (send(shop), decided(shop))
+
+
+def test_marketing_waits_while_its_receiver_sleeps_where_they_are(shop: Shop) -> None:
+    zone = ZoneInfo("Pacific/Auckland")
+    moved = shop.call("PATCH", f"/v1/customers/{shop.customer_id}", {"time_zone": zone.key})
+    assert 200 == moved.status, moved.text
+    there = datetime.now(zone)
+    start, end = ((there + timedelta(hours=hours)).strftime("%H:%M") for hours in (-1, 2))
+    policy(shop, quiet_hours={"start": start, "end": end})
+    message_id = ask_for(shop)
+    assert ([], [(message_id, "postponed", "quiet_hours")]) == (send(shop), decided(shop))
+    until = datetime.fromisoformat(decisions(shop)["data"][0]["until"]).astimezone(zone)
+    assert (end, False) == (until.strftime("%H:%M"), until < there)
+    ask_for(shop, template="order-confirmed")
+    assert 1 == len(send(shop))
+
+
+def test_decisions_are_read_page_by_page_and_say_what_is_held(shop: Shop) -> None:
+    consents(shop, "denied")
+    asked = [ask_for(shop) for _ in range(3)]
+    assert [] == send(shop)
+    first = decisions(shop, "limit=2")
+    rest = decisions(shop, f"limit=2&cursor={first['next_cursor']}")
+    assert set(asked) == {each["message_id"] for page in (first, rest) for each in page["data"]}
+    shop.call("PUT", "/v1/sending", {"marketing": {"paused": True, "reason": "wrong price"}}, key=shop.cloud.key(KeyKind.STAFF))
+    (held,) = decisions(shop)["held"]
+    assert {"policy": "marketing", "reason": "wrong price", "since": held["since"]} == held
