@@ -57,6 +57,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "Table": {*WRITER, "dynamodb:Query"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},  # a consent is one for an address, known by its digest
         "LinkSecret": {"secretsmanager:GetSecretValue"},
+        "ExportsBucket/customers/*": {"s3:GetObject"},  # a signed link to one's own data may do what its signer may
         **READS_REPORTS,
     },
     "templates_api": {"Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
@@ -158,7 +159,7 @@ def named(resource: str | dict[str, Any]) -> str:
             return text.replace("${Table.Arn}", "Table")
         case {"Fn::Sub": str(text)} if text.endswith(":identity/*"):
             return "identity/*"
-        case {"Fn::Sub": str(text)} if text.startswith(("${ImportsBucket.Arn}/", "${NightsBucket.Arn}/")):
+        case {"Fn::Sub": str(text)} if text.startswith(("${ImportsBucket.Arn}/", "${NightsBucket.Arn}/", "${ExportsBucket.Arn}/customers/")):
             return text.replace("${", "").replace(".Arn}", "")
     (name,) = {name for name in references(resource) if not name.startswith("AWS::")}
     return name
