@@ -1308,6 +1308,17 @@ def show_data_files(visit: "Visit") -> str:
     return person_pages().data_files(page, visit.spoken(page.language, page.site.languages))
 
 
+def show_mail(visit: "Visit") -> "Shown":
+    """A mail has its style in itself, piece by piece, and shows what its author has put on the web."""
+    from ecrm.application.mail_views import read_mail_view  # noqa: PLC0415 (an order's page does without)
+    from ecrm.entry.public import Shown  # noqa: PLC0415
+
+    mail = read_mail_view(
+        visit.token, keys=link_keys(), customers=customers(), sends=sends(), again=composer().again, clock=clock
+    )
+    return Shown(mail.html, style_source="'unsafe-inline'", image_source="https:")
+
+
 def public_pages() -> "PublicPages":
     from ecrm.entry.public import PublicPages  # noqa: PLC0415 (each function imports its own door)
 

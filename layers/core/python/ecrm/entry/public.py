@@ -46,10 +46,14 @@ class Notices(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A page whose style is not that of the notices, but the one that this source of a Content-Security-Policy names."""
+    """A page whose style is not that of the notices, but the one that this source of a Content-Security-Policy names.
+
+    `image_source` is one, too; of itself a page has no images.
+    """
 
     text: str
     style_source: str
+    image_source: str = "'none'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +151,10 @@ class PublicPages:
             status, text = 500, self._say("failed", visit)
         if found and status in (204, 405):
             more = {"allow": found[0].allowed}
-        source = text.style_source if isinstance(text, Shown) else self._notices().style_source
-        text = text.text if isinstance(text, Shown) else text
-        body = "" if method == "HEAD" else text
+        page = text if isinstance(text, Shown) else Shown(text, self._notices().style_source)
+        body = "" if method == "HEAD" else page.text
         has_form = status == OK and found is not None and found[0].takes is not None
-        headers = _headers(source, has_form=has_form) | more | {"x-correlation-id": correlation_id}
+        headers = _headers(page, has_form=has_form) | more | {"x-correlation-id": correlation_id}
         return {"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": False}
 
     def _found(self, path: str) -> tuple[PublicRoute, str] | None:
@@ -182,14 +185,19 @@ class PublicPages:
         return self._notices().notice(name, visit.language())
 
 
-def _headers(style_source: str, *, has_form: bool) -> dict[str, str]:
+def _headers(page: Shown, *, has_form: bool) -> dict[str, str]:
     """Give the headers of a page. With `no-referrer` a browser would not say where a form comes from."""
-    closed = ("default-src", "img-src", "base-uri", *(() if has_form else ("form-action",)), "frame-ancestors")
-    nothing = "; ".join(f"{what} 'none'" for what in closed)
-    policy = f"{nothing}; form-action 'self'" if has_form else nothing
+    allowed = {
+        "default-src": "'none'",
+        "img-src": page.image_source,
+        "base-uri": "'none'",
+        "form-action": "'self'" if has_form else "'none'",
+        "frame-ancestors": "'none'",
+        "style-src": page.style_source,
+    }
     return {
         "content-type": "text/html; charset=utf-8",
-        "content-security-policy": f"{policy}; style-src {style_source}",
+        "content-security-policy": "; ".join(f"{what} {source}" for what, source in allowed.items()),
         "strict-transport-security": "max-age=63072000",
         "x-content-type-options": "nosniff",
         "x-frame-options": "DENY",
