@@ -1,18 +1,21 @@
 """C4: the unconfirmed get no marketing, and confirmation mails come once a day and thrice in all at most, whoever asks."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ecrm.application.consent import ChangeConsents, ConsentChange, change_consents, read_consents
+from ecrm.application.opt_ins import OptInRoom, confirm_opt_in, read_opt_in
 from ecrm.application.subscriptions import Confirmations, SignUp, Subscribe, read_sign_up
 from ecrm.application.suppressions import SuppressAddress, suppress_address
-from ecrm.domain.consent import Channel, Method, Proof, ProofKind, State
+from ecrm.domain.consent import Channel, Method, State
 from ecrm.domain.customers import Identifier, Kind
+from ecrm.domain.errors import NotFound
+from ecrm.domain.links import Keyring, PersonLink, Purpose, ends_at, mark_of, seal_person
 from ecrm.domain.sites import Site
 from ecrm.domain.suppressions import Address, Reason
 from ecrm.domain.topics import Topic
@@ -28,6 +31,14 @@ DAY = timedelta(days=1)
 LASTS = timedelta(hours=72)
 
 address = st.sampled_from(ADDRESSES)
+
+
+class Keys:
+    """One key of links."""
+
+    def ring(self, *, fresh: bool = False) -> Keyring:
+        del fresh
+        return Keyring("1", {"1": b"for tests only"})
 
 
 class Ids(Counted):
@@ -114,8 +125,10 @@ class SigningUp(RuleBasedStateMachine):
         if reader.mails:
             self.now += timedelta(seconds=1)
             at, found = reader.mails[which % len(reader.mails)]
-            if self.now < at + LASTS:
-                self._say(found.customer_id, State.GRANTED, found.topics, reference=found.message_id)
+            if self.now >= at + LASTS:
+                with pytest.raises(NotFound):
+                    self._confirm(found)
+            elif self._confirm(found):
                 reader.agreed |= set(found.topics)
                 reader.since_confirmed = 0
 
@@ -124,7 +137,7 @@ class SigningUp(RuleBasedStateMachine):
         customer_id = self._customer_id(email)
         if customer_id:
             self.now += timedelta(seconds=1)
-            self._say(customer_id, State.DENIED, dict.fromkeys(TOPICS, "left"))
+            self._leave(customer_id)
             self.readers[email].agreed = set()
 
     @rule(email=address)
@@ -155,23 +168,54 @@ class SigningUp(RuleBasedStateMachine):
         held = self.company.customers.held([Identifier(Kind.EMAIL, email)], consistent=True)
         return next((each.customer_id for each in held.values()), None)
 
-    def _say(self, customer_id: str, state: State, words: Mapping[str, str], *, reference: str | None = None) -> None:
-        proof = Proof(kind=ProofKind.DOUBLE_OPT_IN, confirmed_at=self.now, reference=reference) if reference else None
+    def _confirm(self, sign_up: SignUp) -> bool:
+        """Press the button behind a mail's link; says whether that was the first time."""
+        digest = self.company.consents.digest(Channel.EMAIL, self._address_of(sign_up.customer_id))
+        link = PersonLink(
+            purpose=Purpose.CONFIRM,
+            site=SITE,
+            customer_id=sign_up.customer_id,
+            sent_to=mark_of(digest),
+            reference=sign_up.message_id,
+            expires_at=ends_at(Purpose.CONFIRM, sign_up.asked_at),
+        )
+        room = OptInRoom(
+            keys=Keys(),
+            sites=self.sites,
+            topics=self.company.topics,
+            consents=self.company.consents,
+            customers=self.company.customers,
+            requests=self.company.requests,
+            sends=self.company.sends,
+            timeline=self.company.timeline,
+            clock=Stopped(self.now),
+        )
+        token = seal_person(link, Keys().ring())
+        was_done = read_opt_in(token, room=room).is_done
+        assert confirm_opt_in(token, ip="192.0.2.1", room=room).is_done
+        return not was_done
+
+    def _address_of(self, customer_id: str) -> str:
+        customer = self.company.customers.find(customer_id)
+        assert customer is not None
+        return customer.identifiers[-1].value
+
+    def _leave(self, customer_id: str) -> None:
         changes = tuple(
             ConsentChange(
                 channel=Channel.EMAIL,
                 topic=topic,
-                state=state,
+                state=State.DENIED,
                 at=self.now,
                 source=None,
-                method=Method.DOUBLE_OPT_IN if proof else Method.API,
-                text_version=version,
-                proof=proof,
+                method=Method.API,
+                text_version=None,
+                proof=None,
             )
-            for topic, version in words.items()
+            for topic in TOPICS
         )
         change_consents(
-            ChangeConsents(customer_id=customer_id, changes=changes, site=SITE, source="public:confirm"),
+            ChangeConsents(customer_id=customer_id, changes=changes, site=SITE, source="api"),
             None,
             consents=self.company.consents,
             customers=self.company.customers,
