@@ -129,6 +129,7 @@ def a_sender(mailer: Mailer) -> Sender:
         ready_made=bootstrap.ready_made,
         renderer=bootstrap.mails(),
         consents=bootstrap.consents(),
+        particulars=bootstrap.particulars(),
         link_keys=bootstrap.link_keys(),
         clock=bootstrap.clock,
         public_url="https://api.example.com",

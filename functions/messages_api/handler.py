@@ -20,7 +20,7 @@ handler = wired.http_api()
     creates="MessagesRequested",
 )
 def request_message(call: Call) -> Reply:
-    """Ask for a message that belongs to something the customer does. It is sent after the answer, which names it."""
+    """Ask for a message to one customer. It is sent after the answer, which names it; marketing only to who consented."""
     return door.requested(call, wired.request_message)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from ecrm.domain.api_keys import KeyKind
 from tests.builders import a_site
-from tests.functions.api import Shop, in_hours, open_shop
+from tests.functions.api import Shop, code_of, in_hours, open_shop
 from tests.functions.mail import send
 
 HTML = (
@@ -73,6 +73,16 @@ def test_marketing_to_who_consented_goes_out_with_its_way_out(shop: Shop) -> Non
     assert "marketing" == mail["ConfigurationSetName"]
     assert "accepted" == shop.call("GET", f"/v1/messages/{message_id}").json["status"]
     assert {"data": [], "held": [], "next_cursor": None} == decisions(shop)
+
+
+def test_a_ready_made_mail_is_about_the_topic_that_its_caller_names(shop: Shop) -> None:
+    message_id = ask_for(shop, template="newsletter", topic="news", data={"title": "Autumn", "opening": "Leaves fall."})
+    assert 1 == len(send(shop))
+    told = shop.call("GET", f"/v1/messages/{message_id}").json
+    assert ("accepted", "news", "newsletter") == (told["status"], told["topic"], told["template"])
+    body = {"template": "autumn", "customer": {"customer_id": shop.customer_id}, "topic": "other"}
+    assert (422, "other_topic") == code_of(other := shop.call("POST", "/v1/messages", body))
+    assert [("/topic", "other_topic")] == [(flaw["pointer"], flaw["code"]) for flaw in other.json["errors"]]
 
 
 def test_who_said_no_gets_nothing_and_it_is_told_why(shop: Shop) -> None:

@@ -36,9 +36,11 @@ def test_a_message_is_asked_for_and_waits(shop: Shop) -> None:
         "reason": None,
         "customer_id": shop.customer_id,
         "template": "order-confirmed",
+        "topic": None,
         "site": "de",
         "attempts": 0,
         "requested_at": asked.json["requested_at"],
+        "postponed_until": None,
         "expires_at": asked.json["expires_at"],
         "settled_at": None,
         **dict.fromkeys(("delivered_at", "delayed_at", "bounced_at", "bounce", "complained_at", "rejected_at")),
@@ -108,6 +110,9 @@ REFUSED: dict[str, tuple[Callable[[Shop], Body] | Body, str, str]] = {
         "not_their_order",
     ),
     "a language by name": (a_message(language="Persian"), "/language", "bad_syntax"),
+    "a topic without marketing": (a_message(topic="news"), "/topic", "topic_unused"),
+    "marketing about nothing": (a_message(template="welcome"), "/topic", "missing"),
+    "an unknown topic": (a_message(template="welcome", topic="weather"), "/topic", "unknown_topic"),
     "an unknown field": (a_message(urgent=True), "/urgent", "unknown_field"),
 }
 

@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from ecrm.application.statistics import TimeZones, Touched
     from ecrm.application.subscriptions import Confirmations
     from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
+    from ecrm.application.templates import Preview as TemplatePreview
+    from ecrm.application.templates import TestSent, TryOut
     from ecrm.application.traits import CopiedTraits
     from ecrm.application.unsubscribes import UnsubscribeRoom
     from ecrm.domain.customers import Identifier
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from ecrm.messaging.messages import SqsMessageQueue
     from ecrm.messaging.person_pages import PersonPages
     from ecrm.messaging.rendering import Pages
+    from ecrm.messaging.ses import SesMailer
     from ecrm.store.api_keys import DynamoKeys
     from ecrm.store.behaviour import DynamoBehaviour
     from ecrm.store.consent import DynamoConsents
@@ -389,9 +392,38 @@ def composer() -> "Composer":
         ready_made=ready_made,
         renderer=mails(),
         consents=consents(),
+        particulars=particulars(),
         link_keys=link_keys(),
         clock=clock,
         public_url=public_url(),
+    )
+
+
+def _ses(config: Config) -> "SESV2Client":
+    return cast("SESV2Client", _session().create_client("sesv2", config=config))
+
+
+@cache
+def _test_mailer() -> "SesMailer":
+    from ecrm.domain.messages import Policy  # noqa: PLC0415 (only who sends a test needs any of it)
+    from ecrm.messaging.ses import ONE_ATTEMPT, SesMailer  # noqa: PLC0415
+
+    configuration_sets = {Policy.TRANSACTIONAL: os.environ["TRANSACTIONAL_CONFIGURATION_SET"]}
+    return SesMailer(_ses(ONE_ATTEMPT), configuration_sets, time.monotonic)
+
+
+def send_test(wanted: "TryOut", to: "Sequence[str]") -> "tuple[TemplatePreview, Sequence[TestSent]]":
+    from ecrm.application import test_sends  # noqa: PLC0415 (the same)
+
+    return test_sends.send_test(
+        wanted,
+        to,
+        renderer=mails(),
+        suppressions=suppressions(),
+        control=sending_control(),
+        limits=limits(),
+        mailer=_test_mailer(),
+        clock=clock,
     )
 
 
@@ -403,9 +435,6 @@ def sender() -> "Sender":
     from ecrm.messaging.quota import SesQuota  # noqa: PLC0415
     from ecrm.messaging.ses import ONE_ATTEMPT, SesMailer  # noqa: PLC0415
 
-    def ses(config: Config) -> "SESV2Client":
-        return cast("SESV2Client", _session().create_client("sesv2", config=config))
-
     configuration_sets = {
         Policy.TRANSACTIONAL: os.environ["TRANSACTIONAL_CONFIGURATION_SET"],
         Policy.MARKETING: os.environ["MARKETING_CONFIGURATION_SET"],
@@ -413,8 +442,8 @@ def sender() -> "Sender":
     return Sender(
         sends=sends(),
         control=sending_control(),
-        quota=SesQuota(ses(_PATIENCE)),
-        mailer=SesMailer(ses(ONE_ATTEMPT), configuration_sets, time.monotonic),
+        quota=SesQuota(_ses(_PATIENCE)),
+        mailer=SesMailer(_ses(ONE_ATTEMPT), configuration_sets, time.monotonic),
         queue=message_queue(),
         customers=customers(),
         compose=composer().compose,
@@ -582,6 +611,7 @@ def request_message(command: "RequestMessage", request: "Request | None") -> "Me
         sites=sites(),
         templates=templates(),
         ready_made=ready_made,
+        topics=topics(),
         suppressions=suppressions(),
         orders=orders(),
         clock=clock,

@@ -19,6 +19,7 @@ from ecrm.domain.templates import Template, choose
 from .mail_ports import Composed, Mail
 from .messages import requested_id
 from .orders import OrderView, read_order
+from .particulars import Particulars
 from .person_links import links_of_mail
 from .ports import Clock, Consents, LinkKeys, Orders, Profiles, Sites, Timeline
 from .templates import Material, ReadyMade, Rendered, Renderer, Templates, read_template, read_template_version
@@ -28,7 +29,7 @@ TEMPLATE_KEPT = timedelta(seconds=10)
 """Both change by hand, and thousands of mails may need them."""
 CONFIRMATION, DATA_REQUEST = "confirm-address", "data-request"
 """Templates whose mails carry a link by which their person agrees to something, and by their names only these do."""
-_TRANSACTIONAL_HEADERS = {
+TRANSACTIONAL_HEADERS = {
     # RFC 3834, section 5; and what Exchange looks at instead: no holiday note comes back.
     "Auto-Submitted": "auto-generated",
     "X-Auto-Response-Suppress": "OOF, AutoReply",
@@ -54,6 +55,7 @@ class Composer:
     ready_made: ReadyMade
     renderer: Renderer
     consents: Consents
+    particulars: Particulars
     link_keys: LinkKeys
     clock: Clock
     public_url: str
@@ -63,7 +65,7 @@ class Composer:
     def compose(self, send: Send, customer: Customer, *, is_fresh: bool) -> Composed:
         """Write a mail. Raises Invalid, NotFound: what no time heals, with the code that the books keep.
 
-        1 read unit in a container that knows site and template, unless `is_fresh`; an order is read beside.
+        1 read unit in a container that knows site and template, unless `is_fresh`; an order and particulars are read beside.
         """
         site = self._site(send.site, is_fresh=is_fresh)
         mailbox = mailbox_of(customer)
@@ -107,7 +109,18 @@ class Composer:
         links = self._links(send, mailbox, language, data) | (
             {"order_status": self._status_url(order, language)} if order else {}
         )
-        material = Material(site=site, attributes=attributes, order=order, data=data, links=links)
+        asked = self.renderer.asks_for(template, language)
+        told = self.particulars.of(customer, send.site, data, asked, self.clock.now())
+        material = Material(
+            site=site,
+            attributes=attributes,
+            segments=told.segments,
+            products=told.products,
+            cart=told.cart,
+            order=order,
+            data=data,
+            links=links,
+        )
         return _Made(self.renderer.render(template, language, material), links, attributes)
 
     def _links(self, send: Send, mailbox: str, language: str, data: Mapping[str, Any]) -> dict[str, str]:
@@ -163,7 +176,7 @@ class Composer:
 def _headers(policy: Policy, links: Mapping[str, str]) -> Mapping[str, str]:
     """Name the one-click address (RFC 8058, RFC 2369) in every marketing mail, and in no other."""
     if policy is Policy.TRANSACTIONAL:
-        return _TRANSACTIONAL_HEADERS
+        return TRANSACTIONAL_HEADERS
     return {"List-Unsubscribe": f"<{links['unsubscribe']}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 

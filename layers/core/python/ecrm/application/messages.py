@@ -28,6 +28,7 @@ from .ports import (
     Sites,
     Standing,
     Suppressions,
+    Topics,
 )
 from .templates import ReadyMade, Templates, read_template
 
@@ -49,7 +50,10 @@ class AllIds(Ids, MessageIds, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestMessage:
-    """The customer by our id, or by identifiers, which make one where nobody has them. `language` None is the customer's own."""
+    """The customer by our id, or by identifiers, which make one where nobody has them. `language` None is the customer's own.
+
+    `topic` is what marketing is about, where its template does not say.
+    """
 
     template: str
     site: str
@@ -59,6 +63,7 @@ class RequestMessage:
     language: str | None
     source: str
     order_id: str | None = None
+    topic: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,7 @@ def request_message(
     sites: Sites,
     templates: Templates,
     ready_made: ReadyMade,
+    topics: Topics,
     suppressions: Suppressions,
     orders: Orders,
     clock: Clock,
@@ -121,10 +127,11 @@ def request_message(
         if run_id := sends.answered(request, now):
             return MessageRequested(read_message(run_id, sends=sends), replayed=True)
         template = _checked(command, sites=sites, templates=templates, ready_made=ready_made)
+        topic = _topic(command, template, topics)
         customer, standing = _addressee(command, attempt, customers=customers, now=now, ids=ids)
         _refuse_unreachable(customer, suppressions, now)
         _refuse_others_order(command, customer, orders)
-        send, requested = new_message(ids.message_id(now), command, customer.customer_id, now, topic=template.topic)
+        send, requested = new_message(ids.message_id(now), command, customer.customer_id, now, topic=topic)
         try:
             if sends.add(send, requested, standing, request):
                 return MessageRequested(send)
@@ -149,6 +156,22 @@ def _checked(command: RequestMessage, *, sites: Sites, templates: Templates, rea
     if template.purpose is Purpose.PARTIAL:
         raise Invalid.at("/template", "template_is_partial", "a partial is a piece of other templates, and no mail")
     return template
+
+
+def _topic(command: RequestMessage, template: Template, topics: Topics) -> str | None:
+    """Give the topic that a message needs consent to; None where it needs none."""
+    if template.purpose is not Purpose.MARKETING:
+        if command.topic is not None:
+            raise Invalid.at("/topic", "topic_unused", "only marketing needs consent, and names a topic")
+        return None
+    if template.topic is not None and command.topic not in (None, template.topic):
+        raise Invalid.at("/topic", "other_topic", "the template is about another topic")
+    topic = template.topic or command.topic
+    if topic is None:
+        raise Invalid.at("/topic", "missing", "the template names no topic: say which the message is about")
+    if template.topic is None and topics.find(topic) is None:
+        raise Invalid.at("/topic", "unknown_topic", "no such topic")
+    return topic
 
 
 def _addressee(
