@@ -30,8 +30,10 @@ from ecrm.domain import orders as domain
 from ecrm.domain.links import Language
 from ecrm.domain.sites import Site
 from ecrm.entry.public import PublicPages, Shown
+from ecrm.messaging.person_pages import PersonPages
 from ecrm.messaging.rendering import Pages, style_of
 from ecrm.messaging.reports import ReportPages
+from tools.sample_person_pages import person_pages
 from tools.sample_report import report
 
 WIDTHS = (390, 1200)
@@ -149,7 +151,8 @@ def every_page() -> dict[str, str]:
     pages = Pages()
     made = {f"order-{language}": pages.order(sample(language), language) for language in Language}
     made |= {f"placed-{language}": pages.order(sample(language, happened=0), language) for language in Language}
-    return made | {f"not-found-{language}": pages.notice("not_found", language) for language in Language}
+    made |= {f"not-found-{language}": pages.notice("not_found", language) for language in Language}
+    return made | person_pages(PersonPages(pages))
 
 
 def report_pages() -> dict[str, str]:
