@@ -2,10 +2,10 @@
 
 from ecrm import bootstrap as wired
 from ecrm.contracts import messages as wire
-from ecrm.contracts import subscriptions as forms
+from ecrm.contracts.subscriptions import SubscribeBody, SubscribedBody
 from ecrm.domain.api_keys import Scope
 from ecrm.entry import messages as door
-from ecrm.entry import subscriptions as forms_door
+from ecrm.entry import subscriptions as sign_up_door
 from ecrm.entry.http import Call, Reply
 
 handler = wired.http_api()
@@ -48,14 +48,7 @@ def find_order(call: Call) -> Reply:
     return door.sought(call, wired.send_order_link, wired.pages)
 
 
-@handler.route(
-    "POST",
-    "/public/subscribe",
-    scope=Scope.EVENTS_WRITE,
-    body=forms.SubscribeBody,
-    answer=forms.SubscribedBody,
-    takes_forms=True,
-)
+@handler.route("POST", "/public/subscribe", scope=Scope.EVENTS_WRITE, body=SubscribeBody, answer=SubscribedBody, takes_forms=True)
 def subscribe(call: Call) -> Reply:
     """Ask the reader of an address by mail whether they want a site's mail. The answer is the same whoever is known there."""
-    return forms_door.subscribe(call, wired.confirmations().subscribe, wired.pages)
+    return sign_up_door.subscribe(call, wired.confirmations().subscribe, wired.pages)
