@@ -55,6 +55,30 @@ def preview_template(call: Call) -> Reply:
         ready_made=wired.ready_made,
         sites=wired.sites(),
         renderer=wired.mails(),
-        read_profile=wired.read_profile,
-        read_order=partial(read_order, orders=wired.orders()),
+        reader=reader(),
+    )
+
+
+@handler.route(
+    "POST",
+    "/v1/templates/{template}/test-sends",
+    scope=Scope.TEMPLATES_WRITE,
+    body=wire.SendTestBody,
+    answer=wire.TestSendBody,
+)
+def send_test(call: Call) -> Reply:
+    """Send a template to test recipients of the site, marked as a test: in no customer's history, and never to a customer."""
+    return door.tested(
+        call,
+        templates=wired.templates(),
+        ready_made=wired.ready_made,
+        sites=wired.sites(),
+        reader=reader(),
+        send_test=wired.send_test,
+    )
+
+
+def reader() -> door.Reader:
+    return door.Reader(
+        profile=wired.read_profile, order=partial(read_order, orders=wired.orders()), particulars=wired.particulars()
     )

@@ -44,7 +44,7 @@ class Particulars:
         wanted = frozenset(asked)
         return Told(
             segments=self._segments(customer) if "segments" in wanted else (),
-            products=self._named(data.get("skus")) if "products" in wanted else (),
+            products=self.named(data) if "products" in wanted else (),
             cart=self._cart(customer, site, now) if "cart" in wanted else (),
         )
 
@@ -53,8 +53,9 @@ class Particulars:
         held = (held_segments(each, nights=self.nights, memberships=self.memberships) for each in customer.partitions)
         return tuple(sorted({segment for segments in held for segment in segments}))
 
-    def _named(self, skus: object) -> tuple[Product, ...]:
-        """Products in the order in which they were named, those left out that are not in the catalogue or not to be had."""
+    def named(self, data: Mapping[str, Any]) -> tuple[Product, ...]:
+        """Give what `data.skus` names, in that order, without what is not in the catalogue or not to be had."""
+        skus = data.get("skus")
         named = [sku for sku in skus if isinstance(sku, str)] if isinstance(skus, list) else []
         found = (self.products.find(sku) for sku in list(dict.fromkeys(named))[:MOST_PRODUCTS])
         return tuple(product for product in found if product is not None and product.value("available") is not False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ecrm.domain.attributes import known
 from ecrm.domain.errors import Invalid, NotFound
@@ -207,6 +207,24 @@ class TryOut:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     order: OrderView | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    segments: Sequence[str] = ()
+    products: Sequence[Product] = ()
+    cart: Sequence[CartItem] = ()
+
+
+TEST_MARK = "[Test] "
+
+
+"""What the subject of a test begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestSent:
+    """What the provider said of one test mail; `reason` is its own word where it has not taken it."""
+
+    to: str
+    outcome: Literal["accepted", "refused", "not_sent", "unknown"]
+    reason: str | None = None
 
 
 def preview(wanted: TryOut, *, renderer: Renderer) -> Preview:
@@ -219,6 +237,14 @@ def preview(wanted: TryOut, *, renderer: Renderer) -> Preview:
         raise Invalid.at("/language", "unknown_language", "the template has no variant in this language")
     shown = replace(wanted.template, variants={language: wanted.template.variants[language]})
     warnings = renderer.check(shown)
-    material = Material(site=wanted.site, attributes=attributes, order=wanted.order, data=wanted.data)
+    material = Material(
+        site=wanted.site,
+        attributes=attributes,
+        order=wanted.order,
+        data=wanted.data,
+        segments=wanted.segments,
+        products=wanted.products,
+        cart=wanted.cart,
+    )
     made = renderer.preview(shown, language, material)
     return replace(made, warnings=[*warnings, *made.warnings])

@@ -7,14 +7,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from ecrm.application.templates import Preview, Warned
+from ecrm.application.templates import TEST_MARK, Preview, TestSent, Warned
 from ecrm.domain import instants
 from ecrm.domain.errors import Invalid
 from ecrm.domain.templates import Purpose, Template, TemplateHead, Variant, direction_of
 
-from .fields import TEMPLATE_ID, Answer, Body, CustomerId, Language, OrderId, SiteId, TemplateName, TopicId, not_blank
+from .fields import TEMPLATE_ID, Answer, Body, CustomerId, Email, Language, OrderId, SiteId, TemplateName, TopicId, not_blank
 
 Line = Annotated[str, StringConstraints(max_length=500)]
+SegmentName = Annotated[str, StringConstraints(pattern=TEMPLATE_ID)]
+"""Segments are named as templates are."""
 PurposeName = Literal["transactional", "marketing", "partial"]
 
 
@@ -59,18 +61,30 @@ class PutTemplateBody(Body):
             raise Invalid.at(pointer, "subject_unused", "a partial has neither subject nor preheader")
 
 
-class PreviewTemplateBody(Body):
-    """A template, given or named, and what it is to be tried with: a customer or sample attributes, an order or a sample one."""
+class TriedBody(Body):
+    """What a template is tried with: a customer or sample attributes, an order or a sample one."""
 
-    template: PutTemplateBody | None = None
-    name: TemplateName | None = None
     version: Annotated[int, Field(ge=0, le=999_999)] | None = None
     language: Language | None = None
     site: SiteId | None = None
     customer_id: CustomerId | None = None
     customer: dict[str, Any] | None = None
+    segments: Annotated[list[SegmentName], Field(max_length=100)] | None = None
     order_id: OrderId | None = None
     data: dict[str, Any] | None = None
+
+
+class PreviewTemplateBody(TriedBody):
+    """A template, given or named, and what it is to be tried with: a customer or sample attributes, an order or a sample one."""
+
+    template: PutTemplateBody | None = None
+    name: TemplateName | None = None
+
+
+class SendTestBody(TriedBody):
+    """Who is to get a template as a test, of the site's test recipients, and what it is tried with, as in a preview."""
+
+    to: Annotated[list[Email], Field(min_length=1, max_length=5)]
 
 
 class VariantAnswerBody(Answer):
@@ -178,4 +192,32 @@ class PreviewBody(Answer):
             text=mail.text,
             size_bytes=mail.size_bytes,
             warnings=TemplateWarningBody.all_of(made.warnings),
+        )
+
+
+class TestSentBody(Answer):
+    """What the provider said of one mail: `accepted`, `refused`, `not_sent`, or `unknown`; `reason` is its own word."""
+
+    to: str
+    outcome: Literal["accepted", "refused", "not_sent", "unknown"]
+    reason: str | None
+
+
+class TestSendBody(Answer):
+    """What was sent to whom; nothing of it is in any customer's history."""
+
+    language: str
+    subject: str
+    size_bytes: int
+    warnings: list[TemplateWarningBody]
+    sent: list[TestSentBody]
+
+    @classmethod
+    def of(cls, made: Preview, sent: Sequence[TestSent]) -> Self:
+        return cls(
+            language=made.language,
+            subject=TEST_MARK + made.mail.subject,
+            size_bytes=made.mail.size_bytes,
+            warnings=TemplateWarningBody.all_of(made.warnings),
+            sent=[TestSentBody(to=each.to, outcome=each.outcome, reason=each.reason) for each in sent],
         )

@@ -1,18 +1,22 @@
 """Templates at the door."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ecrm.application.api_keys import authorize
 from ecrm.application.orders import OrderView
+from ecrm.application.particulars import Particulars, Told
 from ecrm.application.ports import Sites, Topics
 from ecrm.application.profiles import Profile
 from ecrm.application.sites import read_site
 from ecrm.application.templates import (
+    Preview,
     ReadyMade,
     Renderer,
     Templates,
+    TestSent,
     TryOut,
     list_templates,
     pinned,
@@ -25,10 +29,13 @@ from ecrm.contracts.templates import (
     PreviewBody,
     PreviewTemplateBody,
     PutTemplateBody,
+    SendTestBody,
     TemplateBody,
     TemplateHeadBody,
     TemplateSavedBody,
     TemplatesPage,
+    TestSendBody,
+    TriedBody,
 )
 from ecrm.domain.api_keys import Scope
 from ecrm.domain.attributes import stated
@@ -40,6 +47,15 @@ from .http import Call, Reply
 
 LARGEST_TEMPLATE = 2 * 1024 * 1024
 """Bytes of a body: more than a template may have, so that one of a megabyte is told what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Reads what a template may be tried with."""
+
+    profile: Callable[[str], Profile]
+    order: Callable[[str, str], OrderView]
+    particulars: Particulars
 
 
 def listed(*, templates: Templates, ready_made: ReadyMade) -> Reply:
@@ -84,25 +100,53 @@ def previewed(
     ready_made: ReadyMade,
     sites: Sites,
     renderer: Renderer,
-    read_profile: Callable[[str], Profile],
-    read_order: Callable[[str, str], OrderView],
+    reader: Reader,
 ) -> Reply:
     """Try a template out; who has it tried with a real customer or order needs to be allowed to read those."""
-    body: PreviewTemplateBody = call.body
+    template = _asked(call.body, templates=templates, ready_made=ready_made, renderer=renderer)
+    return Reply(200, PreviewBody.of(preview(_tried(call, template, sites, reader), renderer=renderer)))
+
+
+def tested(
+    call: Call,
+    *,
+    templates: Templates,
+    ready_made: ReadyMade,
+    sites: Sites,
+    reader: Reader,
+    send_test: Callable[[TryOut, Sequence[str]], tuple[Preview, Sequence[TestSent]]],
+) -> Reply:
+    """Send a stored template to colleagues, as a preview shows it."""
+    body: SendTestBody = call.body
+    template = _stored(call.path["template"], body.version, templates=templates, ready_made=ready_made)
+    made, sent = send_test(_tried(call, template, sites, reader), list(dict.fromkeys(body.to)))
+    return Reply(200, TestSendBody.of(made, sent))
+
+
+def _tried(call: Call, template: Template, sites: Sites, reader: Reader) -> TryOut:
+    body: TriedBody = call.body
     site = read_site(call.site(body.site), sites=sites)
     for asked, scope in ((body.customer_id, Scope.CUSTOMERS_READ), (body.order_id, Scope.ORDERS_READ)):
         if asked is not None and call.key is not None:
             authorize(call.key, scope)
-    wanted = TryOut(
-        template=_asked(body, templates=templates, ready_made=ready_made, renderer=renderer),
+    data = body.data or {}
+    profile = None if body.customer_id is None else reader.profile(body.customer_id)
+    if profile is None:
+        told = Told(products=reader.particulars.named(data))
+    else:
+        told = reader.particulars.of(profile.customer, site.site, data, ("segments", "products", "cart"), call.now)
+    return TryOut(
+        template=template,
         site=site,
         language=body.language,
-        profile=None if body.customer_id is None else read_profile(body.customer_id),
+        profile=profile,
         attributes=_attributes(body.customer),
-        order=None if body.order_id is None else read_order(site.site, body.order_id),
-        data=body.data or {},
+        order=None if body.order_id is None else reader.order(site.site, body.order_id),
+        data=data,
+        segments=told.segments if body.segments is None else body.segments,
+        products=told.products,
+        cart=told.cart,
     )
-    return Reply(200, PreviewBody.of(preview(wanted, renderer=renderer)))
 
 
 def _asked(body: PreviewTemplateBody, *, templates: Templates, ready_made: ReadyMade, renderer: Renderer) -> Template:
@@ -111,10 +155,13 @@ def _asked(body: PreviewTemplateBody, *, templates: Templates, ready_made: Ready
     if body.template is not None:
         given = body.template.to_template("preview")
         return pinned(given, templates=templates, ready_made=ready_made, renderer=renderer)
-    name = body.name or ""
-    if body.version is None:
+    return _stored(body.name or "", body.version, templates=templates, ready_made=ready_made)
+
+
+def _stored(name: str, version: int | None, *, templates: Templates, ready_made: ReadyMade) -> Template:
+    if version is None:
         return read_template(name, templates=templates, ready_made=ready_made)
-    return read_template_version(name, body.version, templates=templates, ready_made=ready_made)
+    return read_template_version(name, version, templates=templates, ready_made=ready_made)
 
 
 def _attributes(said: Mapping[str, Any] | None) -> Mapping[str, Any]:
