@@ -107,8 +107,8 @@ def put(asked: argparse.Namespace) -> None:
     print(SiteBody.of(site).model_dump_json())
 
 
-def rotate(_asked: argparse.Namespace) -> None:
-    """Make a new key the current one. Links made with the old ones go on working.
+def rotate(asked: argparse.Namespace) -> None:
+    """Make a new key the current one. Links made with the old ones go on working; with `retire` only for unsubscribing.
 
     PutSecretValue compares nothing and would take away the key of a rotation beside this one. So the new text is written as
     pending, and becomes the current one only if the text that it was made from is still that.
@@ -117,7 +117,7 @@ def rotate(_asked: argparse.Namespace) -> None:
     secret_id = os.environ["LINK_SECRET_ID"]
     for _ in range(ROTATIONS):
         seen = client.get_secret_value(SecretId=secret_id)
-        text, key_id = rotated(seen["SecretString"], wired.ids.key_secret())
+        text, key_id = rotated(seen["SecretString"], wired.ids.key_secret(), retire=asked.retire)
         pending = client.put_secret_value(SecretId=secret_id, SecretString=text, VersionStages=["AWSPENDING"])
         try:
             client.update_secret_version_stage(
@@ -128,7 +128,8 @@ def rotate(_asked: argparse.Namespace) -> None:
             )
         except client.exceptions.InvalidParameterException:
             continue
-        print(f"links are made with key {key_id} from now on; old links keep working")
+        old = "old links are good for unsubscribing alone" if asked.retire else "old links keep working"
+        print(f"links are made with key {key_id} from now on; {old}")
         return
     raise Contended("others rotate at the same time; nothing was rotated, try again")
 
@@ -255,6 +256,7 @@ def _is_handed_on(event: Key) -> bool:
                 send_job=wired.job_queue().send,
                 send_page=wired.message_queue().send,
                 plan=wired.plan_order_mail,
+                welcome=wired.plan_welcome,
             )
     except Exception as error:  # noqa: BLE001 (poison, or a busy queue: the others are handed on all the same)
         print(f"{event.pk} {event.sk} cannot be handed on: {type(error).__name__}", file=sys.stderr)
@@ -300,7 +302,8 @@ def _parser() -> argparse.ArgumentParser:
     site.add_argument("--mails", help="mails of orders, divided by commas: order.placed=order-confirmed,…")
 
     links = nouns.add_parser("links", help="links to public pages").add_subparsers(required=True)
-    verb(links, "rotate", rotate, "make a new key the current one; old links keep working")
+    turned = verb(links, "rotate", rotate, "make a new key the current one; old links keep working")
+    turned.add_argument("--retire", action="store_true", help="old links open nothing any more, but for unsubscribing")
 
     sending = nouns.add_parser("sending", help="whether mail is sent").add_subparsers(required=True)
     verb(sending, "status", status, "say whether mail is sent, and why not")

@@ -478,6 +478,16 @@ def test_after_a_rotation_new_links_have_a_new_key_and_old_ones_go_on_working(cl
     assert [200] * 3 == opened(*made)
 
 
+def test_links_of_keys_that_are_retired_open_nothing_but_the_newest_does(cloud: Cloud, run: Run) -> None:
+    assert 201 == cloud.call(orders, "POST", "/v1/orders", an_order()).status
+    before = [link(cloud)]
+    assert 0 == run("links", "rotate")[0]
+    before.append(link(cloud))
+    words = "links are made with key 3 from now on; old links are good for unsubscribing alone"
+    assert (0, [words], []) == run("links", "rotate", "--retire")
+    assert [404, 404, 200] == opened(*before, link(cloud))
+
+
 @pytest.mark.parametrize("moment", ["PutSecretValue", "UpdateSecretVersionStage"])
 def test_of_two_rotations_at_once_neither_loses_the_key_of_the_other(cloud: Cloud, run: Run, moment: str) -> None:
     """The second rotation happens as a whole between two calls of the first, and a link is made with its key."""
@@ -487,7 +497,7 @@ def test_of_two_rotations_at_once_neither_loses_the_key_of_the_other(cloud: Clou
     def meanwhile(_sent: Sent, deliver: Deliver) -> Any:
         if len(made) == 1:
             made.append("")
-            ecrm.rotate(argparse.Namespace())
+            ecrm.rotate(argparse.Namespace(retire=False))
             made[1] = link(cloud)
         return deliver()
 

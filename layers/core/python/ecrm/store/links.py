@@ -34,8 +34,10 @@ def keyring_of(text: str) -> Keyring:
     return Keyring(current, secrets, frozenset(filter(None, retired.split(","))))
 
 
-def rotated(text: str, secret: str) -> tuple[str, str]:
-    """Add a key and make it the current one; gives the new text and the new key's id."""
+def rotated(text: str, secret: str, *, retire: bool = False) -> tuple[str, str]:
+    """Add a key and make it the current one; gives the new text and the new key's id. With `retire` all others are retired."""
     said = json.loads(text)
-    key_id = str(1 + max(int(known) for known in said if known.isdigit()))
-    return json.dumps(said | {"current": key_id, key_id: secret}), key_id
+    known = [name for name in said if name.isdigit()]
+    key_id = str(1 + max(map(int, known)))
+    retired = {"retired": ",".join(known)} if retire else {}
+    return json.dumps(said | {"current": key_id, key_id: secret} | retired), key_id
