@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ecrm.application.imports import RequestImport
     from ecrm.application.jobs import Requested
     from ecrm.application.mails import Composer
-    from ecrm.application.messages import FindOrder, MessageRequested, OrderEvent, RequestMessage
+    from ecrm.application.messages import Confirmed, FindOrder, MessageRequested, OrderEvent, RequestMessage
     from ecrm.application.night_ports import Group, NightSettings, Place
     from ecrm.application.nights import Planned, Worked
     from ecrm.application.opt_ins import OptInRoom
@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from ecrm.domain.templates import Template
     from ecrm.entry.http import HttpApi
     from ecrm.entry.public import Posted, PublicPages, Shown, Visit
+    from ecrm.entry.templates import Workshop
     from ecrm.files.exports import S3ExportFiles
     from ecrm.files.imports import S3ImportFiles
     from ecrm.files.nights import S3NightFiles
@@ -404,12 +405,30 @@ def _ses(config: Config) -> "SESV2Client":
 
 
 @cache
-def _test_mailer() -> "SesMailer":
+def test_mailer() -> "SesMailer":
     from ecrm.domain.messages import Policy  # noqa: PLC0415 (only who sends a test needs any of it)
     from ecrm.messaging.ses import ONE_ATTEMPT, SesMailer  # noqa: PLC0415
 
     configuration_sets = {Policy.TRANSACTIONAL: os.environ["TRANSACTIONAL_CONFIGURATION_SET"]}
     return SesMailer(_ses(ONE_ATTEMPT), configuration_sets, time.monotonic)
+
+
+@cache
+def templates_workshop() -> "Workshop":
+    from ecrm.application.orders import read_order  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.entry.templates import Workshop  # noqa: PLC0415
+
+    return Workshop(
+        templates=templates(),
+        ready_made=ready_made,
+        sites=sites(),
+        topics=topics(),
+        renderer=mails(),
+        profile=read_profile,
+        order=partial(read_order, orders=orders()),
+        particulars=particulars(),
+        send_test=send_test,
+    )
 
 
 def send_test(wanted: "TryOut", to: "Sequence[str]") -> "tuple[TemplatePreview, Sequence[TestSent]]":
@@ -422,7 +441,7 @@ def send_test(wanted: "TryOut", to: "Sequence[str]") -> "tuple[TemplatePreview, 
         suppressions=suppressions(),
         control=sending_control(),
         limits=limits(),
-        mailer=_test_mailer(),
+        mailer=test_mailer(),
         clock=clock,
     )
 
@@ -649,6 +668,12 @@ def plan_order_mail(happened: "OrderEvent") -> "Send | None":
     from ecrm.application import messages  # noqa: PLC0415 (the same)
 
     return messages.plan_order_mail(happened, sends=sends(), customers=customers(), sites=sites(), clock=clock)
+
+
+def plan_welcome(confirmed: "Confirmed") -> "Send | None":
+    from ecrm.application import welcomes  # noqa: PLC0415 (the same)
+
+    return welcomes.plan_welcome(confirmed, sends=sends(), customers=customers(), sites=sites(), timeline=timeline(), clock=clock)
 
 
 def request_export(kind: "JobKind", file_format: "FileFormat", request: "Request | None", source: str) -> "Requested":

@@ -22,6 +22,8 @@ MOST_EVENTS = 100
 
 @dataclass(frozen=True, slots=True)
 class Told:
+    """`products` are those that were named, in that order; `segments` are by name."""
+
     segments: tuple[str, ...] = ()
     products: tuple[Product, ...] = ()
     cart: tuple[CartItem, ...] = ()
@@ -36,16 +38,16 @@ class Particulars:
     nights: Nights
     memberships: Memberships
 
-    def of(self, customer: Customer, site: str, data: Mapping[str, Any], asked: Iterable[str], now: datetime) -> Told:
-        """Give what is `asked` for, as `Renderer.asks_for` names it; `data.skus` names the products.
+    def of(self, customer: Customer | None, site: str, data: Mapping[str, Any], asked: Iterable[str], now: datetime) -> Told:
+        """Give what is `asked` for, as `Renderer.asks_for` names it; `data.skus` names the products. Nobody has no more.
 
         A product is one read unit; a cart 1 and its products; segments 3. Nothing is read of what is not asked for.
         """
         wanted = frozenset(asked)
         return Told(
-            segments=self._segments(customer) if "segments" in wanted else (),
-            products=self.named(data) if "products" in wanted else (),
-            cart=self._cart(customer, site, now) if "cart" in wanted else (),
+            segments=self._segments(customer) if customer and "segments" in wanted else (),
+            products=self._named(data) if "products" in wanted else (),
+            cart=self._cart(customer, site, now) if customer and "cart" in wanted else (),
         )
 
     def _segments(self, customer: Customer) -> tuple[str, ...]:
@@ -53,7 +55,7 @@ class Particulars:
         held = (held_segments(each, nights=self.nights, memberships=self.memberships) for each in customer.partitions)
         return tuple(sorted({segment for segments in held for segment in segments}))
 
-    def named(self, data: Mapping[str, Any]) -> tuple[Product, ...]:
+    def _named(self, data: Mapping[str, Any]) -> tuple[Product, ...]:
         """Give what `data.skus` names, in that order, without what is not in the catalogue or not to be had."""
         skus = data.get("skus")
         named = [sku for sku in skus if isinstance(sku, str)] if isinstance(skus, list) else []
