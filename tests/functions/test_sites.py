@@ -182,6 +182,16 @@ BAD_SITES: dict[str, tuple[dict[str, Any], str, str]] = {
         "/mails/order.paid",
         "unknown_template",
     ),
+    "an order's mail that advertises": (
+        {"sender": "a@example.com", "mails": {"order.placed": "welcome"}},
+        "/mails/order.placed",
+        "template_is_marketing",
+    ),
+    "a welcome that is owed": (
+        {"sender": "a@example.com", "mails": {"consent.confirmed": "order-confirmed"}},
+        "/mails/consent.confirmed",
+        "template_is_transactional",
+    ),
     "an unknown field": ({"colour": "blue"}, "/colour", "unknown_field"),
     "its own version": ({"version": 7}, "/version", "unknown_field"),
     "its own name": ({"site": "other"}, "/site", "unknown_field"),

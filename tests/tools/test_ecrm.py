@@ -187,7 +187,14 @@ def test_a_site_put_is_the_site_that_the_api_reads(cloud: Cloud, run: Run) -> No
     _, (line,), _ = run("sites", "put", "at", *words, *more, "--mails", mails)
     read = cloud.call(sites, "GET", "/v1/sites/at").json
     contacts = {"sender": "shop@example.com", "reply_to": "help@example.com", "postal_address": "1 Street\nTown"}
-    expected = a_site(**contacts) | {"mails": MAILS, "site": "at", "version": 1, "updated_at": read["updated_at"]}
+    unsaid = {
+        **dict.fromkeys(("url", "logo_url", "accent")),
+        "test_recipients": [],
+        "quiet_hours": {"start": "21:00", "end": "08:00"},
+        "frequency_cap": {"most": 4, "days": 7},
+    }
+    said = a_site(**contacts, **unsaid)
+    expected = said | {"mails": MAILS, "site": "at", "version": 1, "updated_at": read["updated_at"]}
     assert (expected, expected) == (read, json.loads(line))
     _, (line,), _ = run("sites", "put", "at", *words)
     bare = {"mails": {}, "version": 2, "updated_at": json.loads(line)["updated_at"]}

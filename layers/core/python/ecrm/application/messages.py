@@ -92,6 +92,17 @@ class OrderEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """A consent that a double opt-in has granted; `reference` names the mail that asked, and is one for all of its topics."""
+
+    customer_id: str
+    site: str
+    topic: str
+    reference: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FindOrder:
     """What somebody says who has lost the link to an order; `ip` is where they say it from."""
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ecrm.domain.errors import Flaw, Invalid, NotFound
-from ecrm.domain.sites import Site
+from ecrm.domain.sites import WELCOMED, Site
 
 from .definitions import put_definition
 from .ports import Sites
@@ -37,7 +37,9 @@ def _refuse_mails(site: Site, templates: TemplateList) -> None:
     for event, template in site.mails.items():
         if template not in purposes:
             flaws.append(Flaw(f"/mails/{event}", "unknown_template", "no such template"))
-        elif purposes[template] is Purpose.MARKETING:
+        elif event == WELCOMED and purposes[template] is Purpose.TRANSACTIONAL:
+            flaws.append(Flaw(f"/mails/{event}", "template_is_transactional", "a welcome is marketing, to which they agreed"))
+        elif event != WELCOMED and purposes[template] is Purpose.MARKETING:
             flaws.append(Flaw(f"/mails/{event}", "template_is_marketing", "an order's mail is owed, and advertises nothing"))
         elif purposes[template] is Purpose.PARTIAL:
             flaws.append(Flaw(f"/mails/{event}", "template_is_partial", "a partial is a piece of mails, and none itself"))

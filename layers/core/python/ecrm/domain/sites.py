@@ -6,6 +6,9 @@ from datetime import datetime
 
 from .contact_policy import FREQUENCY_CAP, QUIET_HOURS, Cap, QuietHours
 
+WELCOMED = "consent.confirmed"
+"""The one type of event among a site's mails that brings marketing: a mailbox has confirmed that it wants some."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ecrm.application.messages import REQUESTED, OrderEvent
+from ecrm.application.messages import REQUESTED, Confirmed, OrderEvent
 from ecrm.application.ports import FailureQueue
 from ecrm.domain.errors import Unavailable
 from ecrm.domain.instants import from_text
@@ -14,6 +14,8 @@ from .stream import failure
 _JOB = "JOB#"
 _CUSTOMER = "CUSTOMER#"
 _ORDER = "order."
+_CONSENT = "consent.changed"
+_BY_MAIL = ("email", "granted", "double_opt_in")
 _NAMED = ("event_id", "shipment_id")
 
 
@@ -23,9 +25,10 @@ def publish(
     send_job: Callable[[str], None],
     send_page: Callable[[str, int], None],
     plan: Callable[[OrderEvent], object],
+    welcome: Callable[[Confirmed], object],
     failures: Callable[[], FailureQueue],
 ) -> dict[str, list[Any]]:
-    """Hand on jobs and messages that were asked for, and plan the mails of orders; whatever else there is, is nothing to do.
+    """Hand on jobs and messages that were asked for, and plan the mails of orders and welcomes; all else is nothing to do.
 
     An event that makes no sense is parked by its key, and the batch goes on. Where a queue or the table is unavailable the batch
     is raised after all others were worked on: what is handed on twice is worked on once, and a mail is planned once.
@@ -37,7 +40,7 @@ def publish(
         if record.get("eventName") != "INSERT" or not image:
             continue
         try:
-            hand_on(image, send_job=send_job, send_page=send_page, plan=plan)
+            hand_on(image, send_job=send_job, send_page=send_page, plan=plan, welcome=welcome)
         except Unavailable as error:
             unavailable = error
         except Exception as error:  # noqa: BLE001 (poison, whatever it is: parked for an engineer, never in the way of others)
@@ -57,6 +60,7 @@ def hand_on(
     send_job: Callable[[str], None],
     send_page: Callable[[str, int], None],
     plan: Callable[[OrderEvent], object],
+    welcome: Callable[[Confirmed], object],
 ) -> None:
     """Do what one event asks for, given in DynamoDB's JSON; nothing, where it asks for nothing."""
     partition, kind = image["PK"]["S"], image["type"]["S"]
@@ -67,6 +71,24 @@ def hand_on(
         send_page(said["run_id"]["S"], int(said["shard"]["N"]))
     elif partition.startswith(_CUSTOMER) and kind.startswith(_ORDER):
         plan(_order_event(image))
+    elif partition.startswith(_CUSTOMER) and kind == _CONSENT and _is_confirmed(image["data"]["M"]):
+        welcome(_confirmed(image))
+
+
+def _is_confirmed(said: Mapping[str, Any]) -> bool:
+    """Say whether somebody has confirmed by their mailbox, now: not a proof that a file or a merger brought."""
+    return (said["channel"]["S"], said["state"]["S"], said["method"]["S"]) == _BY_MAIL and "proof" in said
+
+
+def _confirmed(image: Mapping[str, Any]) -> Confirmed:
+    said = image["data"]["M"]
+    return Confirmed(
+        customer_id=image["PK"]["S"].removeprefix(_CUSTOMER),
+        site=image["site"]["S"],
+        topic=said["topic"]["S"],
+        reference=said["proof"]["M"].get("reference", image["id"])["S"],
+        occurred_at=from_text(image["occurred_at"]["S"]),
+    )
 
 
 def _order_event(image: Mapping[str, Any]) -> OrderEvent:
