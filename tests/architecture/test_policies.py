@@ -60,7 +60,13 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "ExportsBucket/customers/*": {"s3:GetObject"},  # a signed link to one's own data may do what its signer may
         **READS_REPORTS,
     },
-    "templates_api": {"Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
+    "templates_api": {
+        # whether anything is sent is a matter of the table's own id
+        "Table": {"dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},  # suppressions and limits know an address by its digest
+        "TransactionalConfigurationSet": {"ses:SendEmail"},
+        "identity/*": {"ses:SendEmail"},
+    },
     "messages_api": {
         # whether sending is armed is a matter of the table's own id
         "Table": {*WRITER, "dynamodb:DescribeTable", "dynamodb:Query"},
