@@ -135,8 +135,7 @@ class Race:
         suppress_address(command, None, suppressions=company.suppressions, requests=company.requests, clock=clock)
 
     def unsubscribe(self) -> None:
-        now = self.office.clock.now()
-        self.office.company.consent("c1", State.DENIED, now, now)
+        self.office.company.one_click("c1", self.office.clock.now())
 
     def erase(self) -> None:
         company, now = self.office.company, self.office.clock.now()
