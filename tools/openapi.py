@@ -28,7 +28,7 @@ from ecrm.contracts.profiles import KeptCustomerBody
 from ecrm.contracts.segments import SegmentBody, SegmentId
 from ecrm.contracts.sites import SiteBody
 from ecrm.contracts.subscriptions import SubscribedBody
-from ecrm.contracts.templates import PreviewTemplateBody, TemplateBody, TemplateSavedBody
+from ecrm.contracts.templates import PreviewTemplateBody, SendTestBody, TemplateBody, TemplateSavedBody, TestSendBody
 from ecrm.contracts.topics import TopicBody
 from ecrm.contracts.uploads import ImportBody
 from ecrm.entry.http import FORM, Route
@@ -105,7 +105,7 @@ LATER = (JobBody, MessageBody)
 """Answers to what is done after them."""
 THE_SAME = (SoughtBody, SubscribedBody)
 """Answers that do not tell what was found."""
-ABOUT_A_CUSTOMER = (RequestMessageBody, PreviewTemplateBody)
+ABOUT_A_CUSTOMER = (RequestMessageBody, PreviewTemplateBody, SendTestBody)
 """Bodies that may name a customer by our id."""
 BATCHES = (BatchBody, ProductsBatchBody)
 """Answers in which each element has its own result."""
@@ -257,7 +257,7 @@ def _refusals(route: Route) -> set[int]:
         pass  # switching twice is switching once
     elif route.method in ("PUT", "PATCH") or (route.creates and route.answer not in BATCHES):
         found |= {409}
-    if route.answer is ImportBody and route.method == "POST":
+    if route.answer in (ImportBody, TestSendBody) and route.method == "POST":
         found |= {409}
     return found
 

@@ -1,7 +1,7 @@
 """What the contracts cannot say by themselves: the description's words, and examples that a test sends to the functions."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -20,12 +20,13 @@ from ecrm.application.ports import Outcome
 from ecrm.application.profiles import Kept, Profile
 from ecrm.application.reports import MadeLink
 from ecrm.application.segment_ports import Night
-from ecrm.application.templates import Preview, Rendered
+from ecrm.application.templates import Preview, Rendered, TestSent
 from ecrm.contracts import (
     behaviour,
     consent,
     contacts,
     customers,
+    decisions,
     jobs,
     links,
     members,
@@ -68,7 +69,7 @@ from ecrm.domain.imports import (
 )
 from ecrm.domain.imports import FileFormat as ContactFileFormat
 from ecrm.domain.imports import started as taken_up
-from ecrm.domain.instants import time_zone
+from ecrm.domain.instants import time_zone, to_answer, to_text
 from ecrm.domain.jobs import ExportFile, FileFormat, Job, JobKind, done, progressed, started
 from ecrm.domain.judging import Reason, Verdict
 from ecrm.domain.lifecycle import Stage, Thresholds
@@ -246,16 +247,25 @@ FIELDS = {
     "transactional": "Mails that belong to something the customer does.",
     "marketing": "Mails of campaigns.",
     "paused": "Whether they wait.",
-    "purpose": "`transactional` is owed to its receiver; `marketing` needs their consent to its topic.",
+    "purpose": "`transactional` is owed to its receiver; `marketing` needs their consent to its topic; a `partial` is no mail.",
     "PutTemplateBody.topic": "Of a marketing template: the topic that its receivers consented to.",
     "variants": "By language (BCP 47); at most 300 KB in all.",
-    "VariantBody.subject": "One line.",
+    "VariantBody.subject": "One line. A mail has one, a partial has none.",
     "preheader": "What mail programs show beside the subject.",
     "html": "The mail. `docs/templates.md` says what may stand in it.",
     "VariantBody.text": "Its plain text; without it, made from the HTML.",
     "PreviewTemplateBody.template": "A template to be tried without being stored. This or `name`.",
     "PreviewTemplateBody.name": "A template that is there.",
     "PreviewTemplateBody.version": "Of that one; without it, the newest.",
+    "SendTestBody.version": "Without it, the newest.",
+    "SendTestBody.language": "One of the template's; without it, as it would be chosen.",
+    "SendTestBody.customer_id": "A customer to try it with; needs `customers:read`. The mail goes to `to` all the same.",
+    "SendTestBody.customer": "Attributes to try it with, as traits are sent; they come before the customer's own.",
+    "SendTestBody.order_id": "An order to try it with; needs `orders:read`. Without it, a sample.",
+    "SendTestBody.site": "The storefront whose sender, colours and test recipients count.",
+    "SendTestBody.to": "Test recipients of the site.",
+    "SendTestBody.segments": "Names of segments to try it with, in place of those that the customer is in.",
+    "PreviewTemplateBody.segments": "Names of segments to try it with, in place of those that the customer is in.",
     "PreviewTemplateBody.language": "One of the template's; without it, as it would be chosen.",
     "PreviewTemplateBody.customer_id": "A customer to try it with; needs `customers:read`.",
     "PreviewTemplateBody.customer": "Attributes to try it with, as traits are sent; they come before the customer's own.",
@@ -411,6 +421,24 @@ ANSWERS = {
     "lifted_at": "The time of the latest proof that the person wants to be written to.",
     "ProductBody.updated_at": "The time of the latest fact.",
     "message_id": "Names the message.",
+    "TemplateBody.partials": "The versions of the partials that it includes, as they were when it was saved.",
+    "TemplateSavedBody.partials": "The versions of the partials that it includes, as they are now.",
+    "TestSendBody.subject": "As it was sent, with its mark.",
+    "TestSendBody.warnings": "As a preview tells them.",
+    "TestSendBody.sent": "Mail by mail.",
+    "TestSentBody.to": "The address.",
+    "TestSentBody.outcome": "`accepted`, `refused`, `not_sent`, or `unknown`, where the provider's answer was lost.",
+    "TestSentBody.reason": "The provider's own word, where it has not taken the mail.",
+    "decided_at": "When it was decided.",
+    "DecisionBody.status": "`postponed`, or the status in which the message ended.",
+    "DecisionBody.reason": "Why, such as `quiet_hours`, `cap`, `frequency` or `paused`; null where the status says it.",
+    "until": "Until when it waits.",
+    "DecisionBody.message_id": "Names the message, or the run that it is an entry of.",
+    "DecisionBody.template": "What would have been sent.",
+    "held": "What is held from everybody for now.",
+    "policy": "`transactional` or `marketing`.",
+    "HeldBody.since": "Since when.",
+    "HeldBody.reason": "Why, in the words of whoever paused it, or `not_armed`.",
     "ready_made": "Whether it comes with the system, at version 0: nobody has written one of this name.",
     "direction": "ltr or rtl.",
     "TemplateSavedBody.warnings": "What an author should know and what hinders nothing.",
@@ -593,6 +621,10 @@ _SITE = {
     "sender": "hello@example.com",
     "reply_to": "service@example.com",
     "postal_address": "Blue Note GmbH, Ringstraße 1, 10115 Berlin",
+    "url": "https://shop.example.com",
+    "logo_url": "https://shop.example.com/logo.png",
+    "accent": "#0a5a8a",
+    "test_recipients": ["mira@example.com"],
 }
 
 _CONTACT = {
@@ -739,6 +771,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "as it would be sent": {"name": "order-confirmed", "language": "en"},
         "a draft": {"template": _TEMPLATE},
     },
+    "send_test": {
+        "to a colleague": {"to": ["mira@example.com"], "language": "en", "customer": {"first_name": "Sara"}},
+    },
     "put_segment": {"bought or about to": _SEGMENT},
     "export_segment": {"a sheet": {"format": "csv"}},
     "preview_segment": {"never bought": {"rule": {"not": _RULE["or"][0]}}},
@@ -813,6 +848,21 @@ def answer_examples() -> dict[str, Any]:
         source=command.source,
         data={"order_id": "A-1001", "currency": "EUR", "event_id": paid.event_id},
     )
+    postponed = Event(
+        id="message:019aa2c7d1e07a3e9b1f5a9b2d4e6f81:postponed",
+        type="message.postponed",
+        occurred_at=_NOW,
+        received_at=_NOW,
+        site="de",
+        customer_id=_CUSTOMER,
+        source="system",
+        data={
+            "run_id": "019aa2c7d1e07a3e9b1f5a9b2d4e6f81",
+            "template": "newsletter",
+            "reason": "quiet_hours",
+            "until": to_text(_NOW + timedelta(hours=9)),
+        },
+    )
     made: dict[str, BaseModel] = {
         "place_order": orders.OrderBody.of(OrderView(placed, domain.fold(placed), command.lines)),
         "read_order": orders.OrderBody.of(view),
@@ -832,6 +882,11 @@ def answer_examples() -> dict[str, Any]:
             use_segments.LastNight(_NOW.date(), _thresholds(), _scores(), ("warm",)),
         ),
         "read_timeline": customers.TimelinePage(data=[customers.TimelineEventBody.of(happened)], next_cursor=None),
+        "read_decisions": decisions.DecisionsPage(
+            data=[decisions.DecisionBody.of(postponed)],
+            held=[decisions.HeldBody(policy="marketing", since=to_answer(_NOW), reason="wrong prices in the autumn mail")],
+            next_cursor=None,
+        ),
         "list_sites": sites.SitesPage(data=[site], next_cursor=None),
         "read_site": site,
         "put_site": site,
@@ -898,6 +953,7 @@ def _messages() -> dict[str, BaseModel]:
         "read_template_version": shown,
         "put_template": templates.TemplateSavedBody.of_saved(template, ()),
         "preview_template": templates.PreviewBody.of(Preview("en", tried, ())),
+        "send_test": templates.TestSendBody.of(Preview("en", tried, ()), (TestSent("mira@example.com", "accepted"),)),
     }
 
 
