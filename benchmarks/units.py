@@ -25,8 +25,9 @@ from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.customers import Identifier
 from ecrm.domain.events import Event
 from ecrm.domain.imports import Import, ImportState, Kind, RowOutcome, RowResult, fact_at
+from ecrm.domain.links import PersonLink, Purpose, person_url
 from ecrm.domain.nights import Membership
-from tests.builders import a_consent, a_record, a_topic, an_event, an_order
+from tests.builders import a_consent, a_record, a_request, a_topic, an_event, an_order
 from tests.cloud import Cloud, Time, a_cloud
 from tests.notices import a_notice, wrapped
 
@@ -91,6 +92,15 @@ class Shop:
         """Hand a notice of SES to whoever records it."""
         records = {"Records": [{"messageId": "1", "body": wrapped(said)}]}
         assert import_module("record_delivery.handler").handler(records, Time()) == {"batchItemFailures": []}  # noqa: S101
+
+    def visit(self, purpose: Purpose, customer_id: str, form: str | None = None) -> None:
+        """Follow a customer's link to a page of theirs, or post its form."""
+        bootstrap = import_module("ecrm.bootstrap")
+        link = PersonLink(purpose=purpose, site="de", customer_id=customer_id, about=("news",))
+        path = person_url("", link, bootstrap.link_keys().ring())
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        event = a_request("GET" if form is None else "POST", path, body=form, headers=headers)
+        assert import_module("public_api.handler").handler(event, None)["statusCode"] == 200  # noqa: PLR2004, S101
 
     def counted(self, operation: str, among: int = 1) -> Units:
         """Say what was asked of the table since the last time, shared by as many as it was done for."""
@@ -244,6 +254,16 @@ def _profiles(shop: Shop) -> Iterator[Units]:
     yield shop.counted("consent change")
     shop.ask("POST", f"{at}/contacts", CONTACT)
     yield shop.counted("contact recorded")
+    shop.visit(Purpose.UNSUBSCRIBE, customer_id)
+    yield shop.counted("unsubscribe page shown")
+    shop.visit(Purpose.UNSUBSCRIBE, customer_id, "List-Unsubscribe=One-Click")
+    yield shop.counted("unsubscribed by one click")
+    shop.visit(Purpose.UNSUBSCRIBE, customer_id, "List-Unsubscribe=One-Click")
+    yield shop.counted("the same click again")
+    shop.visit(Purpose.PREFERENCES, customer_id)
+    yield shop.counted("preference page shown")
+    shop.visit(Purpose.PREFERENCES, customer_id, "frequency=weekly")
+    yield shop.counted("how often chosen on the preference page")
 
 
 def _contact_rows(shop: Shop, apply: Callable[[Import, Sequence[ContactRow]], Sequence[RowOutcome]]) -> Iterator[Units]:
