@@ -7,7 +7,7 @@ from random import Random
 
 from ecrm.application.delivery import record_notice
 from ecrm.application.mail_ports import Composed, Mail
-from ecrm.application.sending import Sender, settle_due
+from ecrm.application.sending import Compose, Sender, settle_due
 from ecrm.domain.customers import Customer
 from ecrm.domain.delivery import Notice, What
 from ecrm.domain.errors import Invalid, Unavailable
@@ -185,6 +185,7 @@ class PostOffice:
     pause: Pause = go_on
     mood: Mood = KIND
     quota: Quota = Quota()
+    composes: Compose = compose
 
     def __post_init__(self) -> None:
         self.provider = Provider(self.clock, self.random, self.pause, self.mood)
@@ -198,7 +199,7 @@ class PostOffice:
             mailer=self.provider,
             queue=self.queue,
             customers=self.company.customers,
-            compose=compose,
+            compose=self.composes,
             clock=self.clock,
             wait=self.clock.wait,
         )
