@@ -192,9 +192,20 @@ def test_twenty_sign_ups_an_hour_come_from_one_place(shop: Shop) -> None:
 
 
 def test_a_field_that_people_do_not_see_catches_robots(shop: Shop) -> None:
-    trapped, meant = (subscribe(shop, asked(website=said)) for said in ("https://example.com", ""))
+    trapped = subscribe(shop, asked(website="https://example.com"))
+    assert [] == mailed(shop)
+    meant = subscribe(shop, asked(website=""))
     assert (trapped.status, trapped.text) == (meant.status, meant.text)
-    assert 1 == len(mailed(shop))
+    assert ["sara@example.com"] == mailed(shop)
+
+
+def test_who_had_nothing_left_to_confirm_may_still_be_asked_on_that_day(shop: Shop) -> None:
+    grant(shop)
+    subscribe(shop)
+    assert [] == mailed(shop)
+    deny(shop)
+    subscribe(shop)
+    assert ["sara@example.com"] == mailed(shop)
 
 
 @pytest.mark.parametrize(
