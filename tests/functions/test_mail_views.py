@@ -11,6 +11,8 @@ from tests.functions.api import Shop, a_new_order
 from tests.functions.test_public_pages import RING
 from tests.functions.test_unsubscribing import send
 
+_people = iter(range(10**6))
+
 
 @pytest.fixture(scope="module")
 def sending(shop: Shop) -> Shop:
@@ -21,9 +23,10 @@ def sending(shop: Shop) -> Shop:
 
 def a_mail(shop: Shop, **changes: Any) -> tuple[str, str, str]:
     """A mail about an order: its customer, its id and the path that shows it."""
-    order = a_new_order(customer={"user_id": "v-1", "email": "v-1@example.com"})
+    user_id = f"v-{next(_people)}"
+    order = a_new_order(customer={"user_id": user_id, "email": f"{user_id}@example.com"})
     customer_id = shop.call("POST", "/v1/orders", order).json["customer_id"]
-    body = {"template": "order-confirmed", "customer": {"user_id": "v-1"}, "order_id": order["order_id"]} | changes
+    body = {"template": "order-confirmed", "customer": {"user_id": user_id}, "order_id": order["order_id"]} | changes
     asked = shop.call("POST", "/v1/messages", body)
     assert 202 == asked.status
     return customer_id, asked.json["message_id"], a_path(customer_id, asked.json["message_id"])
