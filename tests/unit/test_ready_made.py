@@ -198,7 +198,8 @@ LOOK = a_stored_site(
 
 
 def test_products_are_told_with_picture_price_and_link_and_without_what_is_not_known() -> None:
-    mail = made(TEMPLATES["welcome"], "en", site=LOOK, products=sample_products(LOOK))
+    without_a_page = Product("X-9", {}, PLACED_AT)
+    mail = made(TEMPLATES["welcome"], "en", site=LOOK, products=[without_a_page, *sample_products(LOOK)])
     pictures = [attrs for tag, attrs in _Page(mail.html).tags if tag == "img"]
     assert [
         ("https://example.com/logo.png", "Blue Note"),
