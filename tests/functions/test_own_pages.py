@@ -78,9 +78,10 @@ def test_every_page_opens_and_twelve_scanners_with_three_methods_change_nothing(
 
 
 def test_no_page_says_who_its_reader_is(paths: dict[Purpose, str], customer_id: str) -> None:
-    """But for the mail itself, which is shown as it was sent."""
+    """But for the mail itself, which is shown as it was sent; and a file stands in the bucket under its customer's id."""
     pages = {purpose: send(path, method="GET").text for purpose, path in paths.items() if purpose is not Purpose.VIEW}
-    assert [] == [(purpose, word) for purpose, page in pages.items() for word in (EMAIL, customer_id) if word in page]
+    assert [] == [purpose for purpose, page in pages.items() if EMAIL in page]
+    assert {Purpose.DATA} >= {purpose for purpose, page in pages.items() if customer_id in page}
 
 
 def test_every_page_but_the_one_click_refuses_what_another_site_posts(sending: Shop, paths: dict[Purpose, str]) -> None:
