@@ -33,6 +33,7 @@ from ecrm.domain.messages import (
     reserve,
     told,
 )
+from ecrm.domain.preferences import Frequency, Preferences
 from ecrm.domain.suppressions import Address, Ground, Reason, Suppression, with_soft_bounce
 from ecrm.store import keys
 from ecrm.store.messages import close, run_item, send_item, send_of
@@ -300,6 +301,34 @@ def test_nothing_is_told_of_an_entry_that_is_closed(cloud: Cloud) -> None:
     assert bootstrap.sends().write(claim(send, NOON), [happened(send)]) == found
     assert bootstrap.sends().write(claim(found, NOON), [happened(found)]) is None
     assert ["message:m1:requested"] == events(cloud)
+
+
+def a_decision(run_id: str) -> tuple[Send, Send]:
+    """An entry of a campaign that nobody has claimed, and what it came to."""
+    entry = replace(a_send(Policy.MARKETING), run_id=run_id, requested_at=None)
+    bootstrap.table().put(Put(send_item(entry), None, "planned"))
+    return entry, dropped(entry, Status.NO_CONSENT, None, LATER)
+
+
+def test_what_was_decided_of_an_entry_that_nobody_claimed_is_told_while_its_person_is_there(cloud: Cloud) -> None:
+    before, after = a_decision("r1")
+    assert bootstrap.sends().write(after, told(before, after, LATER)) is None
+    bootstrap.customers().write(Claim(replace(SARA, version=2, erased_at=LATER), 1, (), ()), None, LATER)
+    before, after = a_decision("r2")
+    assert bootstrap.sends().write(after, told(before, after, LATER)) is None
+    assert (after, ["r1"]) == (
+        bootstrap.sends().find("r2", 0, "c1"),
+        [item["data"]["M"]["run_id"]["S"] for item in cloud.items("EVENT#") if item["type"]["S"] == "message.dropped"],
+    )
+
+
+def test_a_budget_comes_with_what_its_person_has_chosen_whoever_they_were_then() -> None:
+    bootstrap.customers().write(Claim(Customer("c2", (), NOON), 0, (), ()), None, NOON)
+    for customer_id, at, frequency in (("c2", LATER, Frequency.MONTHLY), ("c1", NOON, Frequency.WEEKLY)):
+        preferences = Preferences(frequency=frequency, frequency_at=at)
+        event = Event(f"chosen:{customer_id}", "preferences.changed", at, at, "de", customer_id, "test", {})
+        bootstrap.preference_books().write(customer_id, preferences, event)
+    assert Cap(1, timedelta(days=30)) == bootstrap.sends().budget(replace(SARA, absorbed=("c2",))).wishes.cap
 
 
 def test_who_is_due_is_told_until_somebody_came() -> None:
