@@ -393,7 +393,7 @@ class Unguarded(MemoryTable):
         super().write(action for action in actions if not isinstance(action, Check))
 
 
-@pytest.mark.parametrize("writer", ["track", "contact", "consent", "order", "message", "night"])
+@pytest.mark.parametrize("writer", ["track", "contact", "consent", "preferences", "order", "message", "night"])
 def test_without_its_check_each_writer_would_bring_somebody_back(writer: str) -> None:
     unguarded = before().fork(kind=Unguarded)
     assert any(left_of(raced(seed, unguarded, (writer,)).table.items()) for seed in range(500))
