@@ -102,6 +102,21 @@ def test_a_template_keeps_the_partial_that_it_was_saved_with(shop: Shop) -> None
     assert ("Hello\n\nOld wishes\n", "Hello\n\nNew wishes\n") == (shown(name="letter", version=1), shown(name="letter"))
 
 
+@pytest.mark.parametrize(("language", "status"), [("en-GB", 201), ("de", 201), ("fa", 201), ("ar", 422)])
+def test_a_block_that_comes_with_the_system_can_be_included(shop: Shop, language: str, status: int) -> None:
+    """Where it would run against the language there is none."""
+    variants = {language: {"subject": "x", "html": '{% include "product-grid" %}'}}
+    saved = put(shop, f"block-{language.lower()}", a_template(variants=variants))
+    assert status == saved.status
+    if status == 201:
+        assert ({"product-grid": 0}, True) == (
+            saved.json["partials"],
+            "https://example.com/products/LP-1" in preview(shop, name=f"block-{language.lower()}").json["text"],
+        )
+    else:
+        assert ["partial_language"] == [flaw["code"] for flaw in saved.json["errors"]]
+
+
 def test_a_language_of_a_site_that_a_template_does_not_speak_is_told(shop: Shop) -> None:
     def missing(*languages: str) -> set[str]:
         said = {language: {"subject": "x", "html": "<p>x</p>"} for language in languages}

@@ -19,7 +19,7 @@ from ecrm.application.templates import Material, Preview, Rendered, Warned
 from ecrm.domain.errors import Flaw, Invalid
 from ecrm.domain.templates import LARGEST, Purpose, Template, Variant, direction_of, looked_up
 
-from .filters import ARGUMENTS, URL, BadValue, Filters, written
+from .filters import ARGUMENTS, URL, BadValue, Filters, page_language, written
 from .markup import Markup
 from .samples import LINKS, SITE, sample_cart, sample_order, sample_products
 from .syntax import Mark, Piece, Reading, Use, assembled, read
@@ -275,11 +275,19 @@ def _parts_of(template: Template) -> Iterator[tuple[str, str]]:
 
 
 def _partials_of(template: Template, language: str) -> _Partials:
-    """Give each partial in a template's language, looked up as RFC 4647 says: words of another language help nobody."""
+    """Give each partial in a template's language: words of another language help nobody."""
     if template.purpose is Purpose.PARTIAL:
         return None
-    found = ((name, partial, looked_up(language, partial.variants)) for name, partial in sorted(template.partials.items()))
-    return tuple(_Partial(name, None if tag is None else partial.variants[tag]) for name, partial, tag in found)
+    return tuple(_Partial(name, _variant_for(partial, language)) for name, partial in sorted(template.partials.items()))
+
+
+def _variant_for(partial: Template, language: str) -> Variant | None:
+    """A ready-made one speaks English in languages that we do not speak, as orders do, where they are written its way."""
+    tag = looked_up(language, partial.variants)
+    if tag is None and partial.head.is_ready_made:
+        ours = page_language(language)
+        tag = ours.value if direction_of(ours.value) == direction_of(language) else None
+    return None if tag is None else partial.variants[tag]
 
 
 def _read_parts(template: Template, language: str) -> Iterator[tuple[str, _Part]]:
