@@ -179,7 +179,8 @@ LABELS: dict[Language, dict[str, str]] = {
         "not_found": "There is nothing here",
         "not_found_detail": "This link is not complete, or it leads to nothing any more. Please open it again from your message.",
         "asked_to_confirm": "Look into your mailbox",
-        "asked_to_confirm_detail": "If there is something left to confirm, a mail is on its way to you. Follow its link, and you are signed up.",
+        "asked_to_confirm_detail": "If there is something left to confirm, a mail is on its way to you. "
+        "Follow its link, and you are signed up.",
         "sought": "Look into your mailbox",
         "sought_detail": "If this order was placed with this address, a link to it is on its way there.",
         "unsubscribed": "You are unsubscribed",
@@ -230,7 +231,8 @@ LABELS: dict[Language, dict[str, str]] = {
         "not_found": "اینجا چیزی نیست",
         "not_found_detail": "این پیوند ناقص است یا دیگر به جایی نمی‌رسد. لطفاً آن را دوباره از پیام خود باز کنید.",
         "asked_to_confirm": "صندوق ایمیل خود را ببینید",
-        "asked_to_confirm_detail": "اگر چیزی برای تأیید مانده باشد، ایمیلی به نشانی شما در راه است. پیوند داخل آن را باز کنید تا ثبت‌نام شما کامل شود.",
+        "asked_to_confirm_detail": "اگر چیزی برای تأیید مانده باشد، ایمیلی به نشانی شما در راه است. "
+        "پیوند داخل آن را باز کنید تا ثبت‌نام شما کامل شود.",
         "sought": "صندوق ایمیل خود را ببینید",
         "sought_detail": "اگر این سفارش با این نشانی ثبت شده باشد، پیوند آن به همین نشانی فرستاده می‌شود.",
         "unsubscribed": "اشتراک شما لغو شد",
