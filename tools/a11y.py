@@ -20,6 +20,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,11 @@ from tools.sample_person_pages import person_pages
 from tools.sample_report import report
 
 WIDTHS = (390, 1200)
+THEMES = {
+    "light": ("rgb(243, 246, 244)", ()),
+    "dark": ("rgb(16, 21, 19)", ("--force-dark-mode", "--blink-settings=preferredColorScheme=0")),
+}
+"""The ground that the style gives a page, and what makes Chromium ask for it. A report is for paper, too: it is light alone."""
 HEIGHT = 2400
 RESULT = re.compile(r'<pre id="axe">(.*?)</pre>', re.DOTALL)
 RUN = """
@@ -218,13 +224,13 @@ def _browse(chromium: str, url: str, width: int, *more: str) -> str:
     return done.stdout
 
 
-def _flaws(told: Mapping[str, Any], width: int) -> list[str]:
+def _flaws(told: Mapping[str, Any], width: int, ground: str) -> list[str]:
     flaws = list(told["violations"])
     if told["width"] != width:
         flaws.append(f"was looked at {told['width']} px wide")
     if told["sideways"] > 0:
         flaws.append(f"scrolls sideways by {told['sideways']} px")
-    if told["ground"] != "rgb(243, 246, 244)":
+    if told["ground"] != ground:
         flaws.append("the policy refuses the style")
     return flaws
 
@@ -245,23 +251,25 @@ def main() -> None:
     pages = every_page() | report_pages()
     failed = 0
     with served(pages, asked.axe.read_text(encoding="utf-8")) as url:
-        for name in pages:
-            for width in WIDTHS:
-                found = RESULT.search(_browse(chromium, f"{url}/{name}?{width}", width, "--dump-dom"))
-                if found is None:
-                    sys.exit(f"a11y: axe did not answer for {name}")
-                told = json.loads(html.unescape(found[1]))
-                flaws = _flaws(told, width)
-                failed += bool(flaws)
-                print(
-                    f"{name:<14} {width:>5} px  {len(told['passes'])} rules hold, unsure of {told['unsure']}",
-                    *flaws,
-                    sep="\n  ! ",
-                )
-                if asked.shots:
-                    asked.shots.mkdir(parents=True, exist_ok=True)
-                    shot = asked.shots / f"{name}-{width}.png"
-                    _browse(chromium, f"{url}/{name}?{width}", width, f"--screenshot={shot}")
+        for name, width, theme in product(pages, WIDTHS, THEMES):
+            if theme != "light" and name.startswith("report"):
+                continue
+            ground, asking = THEMES[theme]
+            found = RESULT.search(_browse(chromium, f"{url}/{name}?{width}", width, *asking, "--dump-dom"))
+            if found is None:
+                sys.exit(f"a11y: axe did not answer for {name}")
+            told = json.loads(html.unescape(found[1]))
+            flaws = _flaws(told, width, ground)
+            failed += bool(flaws)
+            print(
+                f"{name:<18} {width:>5} px  {theme:<5}  {len(told['passes'])} rules hold, unsure of {told['unsure']}",
+                *flaws,
+                sep="\n  ! ",
+            )
+            if asked.shots:
+                asked.shots.mkdir(parents=True, exist_ok=True)
+                shot = asked.shots / f"{name}-{width}-{theme}.png"
+                _browse(chromium, f"{url}/{name}?{width}", width, *asking, f"--screenshot={shot}")
     sys.exit(1 if failed else 0)
 
 
