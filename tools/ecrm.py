@@ -98,6 +98,10 @@ def put(asked: argparse.Namespace) -> None:
             "sender": asked.sender,
             "reply_to": asked.reply_to,
             "postal_address": asked.postal_address,
+            "url": asked.url,
+            "logo_url": asked.logo_url,
+            "accent": asked.accent,
+            "test_recipients": asked.test_recipients.split(",") if asked.test_recipients else [],
             "mails": dict(pair.split("=", 1) for pair in asked.mails.split(",")) if asked.mails else {},
         }
     )
@@ -297,8 +301,10 @@ def _parser() -> argparse.ArgumentParser:
     site.add_argument("site")
     for name in ("--brand", "--languages", "--time-zone", "--currency"):
         site.add_argument(name, required=True)
-    for name in ("--sender", "--reply-to", "--postal-address"):
+    for name in ("--sender", "--reply-to", "--postal-address", "--url", "--logo-url"):
         site.add_argument(name)
+    site.add_argument("--accent", help="the colour of its mails, as #0a5a8a")
+    site.add_argument("--test-recipients", help="whom tests of templates may be sent to, divided by commas")
     site.add_argument("--mails", help="mails of orders, divided by commas: order.placed=order-confirmed,…")
 
     links = nouns.add_parser("links", help="links to public pages").add_subparsers(required=True)

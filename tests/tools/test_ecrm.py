@@ -184,21 +184,24 @@ def test_a_site_put_is_the_site_that_the_api_reads(cloud: Cloud, run: Run) -> No
     words = ["--brand", "Blue Note", "--languages", "de,en", "--time-zone", "Europe/Berlin", "--currency", "EUR"]
     more = ["--sender", "shop@example.com", "--reply-to", "help@example.com", "--postal-address", "1 Street\nTown"]
     mails = ",".join(f"{event}={name}" for event, name in MAILS.items())
-    _, (line,), _ = run("sites", "put", "at", *words, *more, "--mails", mails)
+    look = ["--url", "https://example.com", "--logo-url", "https://example.com/l.png", "--accent", "#0a5a8a"]
+    look += ["--test-recipients", "mira@example.com,jo@example.com"]
+    _, (line,), _ = run("sites", "put", "at", *words, *more, *look, "--mails", mails)
     read = cloud.call(sites, "GET", "/v1/sites/at").json
     contacts = {"sender": "shop@example.com", "reply_to": "help@example.com", "postal_address": "1 Street\nTown"}
+    plain: dict[str, Any] = {"url": None, "logo_url": None, "accent": None, "test_recipients": []}
+    looks: dict[str, Any] = {"url": "https://example.com", "logo_url": "https://example.com/l.png", "accent": "#0a5a8a"}
+    looks["test_recipients"] = ["mira@example.com", "jo@example.com"]
     unsaid = {
-        **dict.fromkeys(("url", "logo_url", "accent")),
-        "test_recipients": [],
         "quiet_hours": {"start": "21:00", "end": "08:00"},
         "frequency_cap": {"most": 4, "days": 7},
     }
-    said = a_site(**contacts, **unsaid)
+    said = a_site(**contacts, **looks, **unsaid)
     expected = said | {"mails": MAILS, "site": "at", "version": 1, "updated_at": read["updated_at"]}
     assert (expected, expected) == (read, json.loads(line))
     _, (line,), _ = run("sites", "put", "at", *words)
     bare = {"mails": {}, "version": 2, "updated_at": json.loads(line)["updated_at"]}
-    assert expected | dict.fromkeys(contacts) | bare == json.loads(line)
+    assert expected | dict.fromkeys(contacts) | plain | bare == json.loads(line)
 
 
 @pytest.fixture
