@@ -132,6 +132,7 @@ FUNCTIONS = {
     "templates": "templates_api",
     "messages": "messages_api",
     "segments": "segments_api",
+    "subscribe": "messages_api",
 }
 """The function behind the first word of a path; all others are Segment's."""
 PAGE = {
@@ -264,6 +265,11 @@ def _profiles(shop: Shop) -> Iterator[Units]:
     yield shop.counted("preference page shown")
     shop.visit(Purpose.PREFERENCES, customer_id, "frequency=weekly")
     yield shop.counted("how often chosen on the preference page")
+    reader = {"email": "lena@example.com", "topics": ["news"]}
+    shop.ask("POST", "/public/subscribe", reader, kind=KeyKind.WRITE, status=202)
+    yield shop.counted("sign-up of an address that nobody has")
+    shop.ask("POST", "/public/subscribe", reader, kind=KeyKind.WRITE, status=202)
+    yield shop.counted("the same sign-up again, which sends nothing")
 
 
 def _contact_rows(shop: Shop, apply: Callable[[Import, Sequence[ContactRow]], Sequence[RowOutcome]]) -> Iterator[Units]:

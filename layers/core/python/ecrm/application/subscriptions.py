@@ -105,9 +105,9 @@ class Confirmations:
     def subscribe(self, asked: Subscribe) -> Send | None:
         """Let the address be asked whether it was meant, where it may be; None where it is not.
 
-        Whoever asks may not learn which it was: each way reads and writes about as much. Nothing goes to an address that is
+        Whoever asks may not learn which it was: each way reads about as much. Nothing goes to an address that is
         suppressed, has said yes already, or was asked often enough. Raises Invalid for what is no secret: a site without a
-        sender, an unknown topic. About 20 write units for a new customer.
+        sender, an unknown topic. 21 write units for a new customer.
         """
         now = self.clock.now()
         known = AskToConfirm(
