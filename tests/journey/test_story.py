@@ -234,10 +234,13 @@ def mail_exchanged(stack: Stack, table: Any, shop: Api, staff: Api, facts: dict[
 
 @pytest.fixture
 def nights_told(stack: Stack, staff: Api, place: Callable[..., Any]) -> None:
-    """There were two nights on this stack, in the second of which somebody moved; test_night has had them, or they are now."""
-    rule = {"stats": {"field": "orders", "op": ">=", "value": 1}}
+    """There were two nights on this stack, which read facts, and somebody moved; test_night has had them, or they are now."""
+    bought = {"order": {"op": ">=", "value": 1, "where": [{"field": "sku", "op": "is", "value": "CD-5"}]}}
+    since_the_demos_file = {"stats": {"field": "recency_days", "op": "<=", "value": 3_650}}
+    rule = {"and": [since_the_demos_file, bought, {"profile": {"path": "x", "op": "missing"}}]}
     staff.put("/v1/segments/grants", {"name": "Grants", "description": "Of the journey.", "rule": rule}, 200, 201)
-    if "dynamodb:PutItem" in made_by_role(stack).get("TellNight", ()):
+    made = made_by_role(stack)
+    if "dynamodb:PutItem" in made.get("TellNight", ()) and "dynamodb:Query" in made.get("ScoreCustomers", ()):
         return
     nightly(stack, the_next(staff))
     place({"user_id": "u-moves-by-night"})
