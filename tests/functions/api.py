@@ -183,7 +183,7 @@ class Shop:
             "job_id": lambda: self.job_id,
             "import_id": lambda: self.import_id,
             "message_id": lambda: self.message_id,
-            "version": lambda: self.version,
+            "version": lambda: self.segment_version if "{segment}" in operation.path else self.version,
             "segment": lambda: self.segment,
             "night": lambda: self.night,
         }
@@ -216,9 +216,18 @@ class Shop:
     @cached_property
     def segment(self) -> str:
         """A segment of our own."""
+        return str(self.a_segment["segment"])
+
+    @cached_property
+    def segment_version(self) -> str:
+        return str(self.a_segment["version"])
+
+    @cached_property
+    def a_segment(self) -> dict[str, Any]:
         operation = next(each for each in OPERATIONS if each.name == "put_segment")
         put = self.call("PUT", operation.at(segment="champions"), operation.example, key=self.key_for(operation))
-        return str(put.json["segment"])
+        found: dict[str, Any] = put.json
+        return found
 
     @cached_property
     def night(self) -> str:
