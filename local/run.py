@@ -5,8 +5,8 @@ import os
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from ecrm.domain.imports import Kind
 from local import nightly
 from local.api import Api
-from local.demo.cdnow import Sums, purchases
+from local.demo.cdnow import LAST_DAY, Sums, purchases
 from local.demo.load import Loaded, load, sum_statistics
 from local.demo.mails import MAILS, TEMPLATE, THANKS, Reader, readers
 from local.demo.story import tell
@@ -28,7 +28,7 @@ from local.stack import ROOT, Stack, give_up
 from local.up import SITE, put_site, step, up
 from tools import imports
 
-HTTP_ACCEPTED = 202
+HTTP_OK, HTTP_ACCEPTED = 200, 202
 CONTACTS = ROOT / "local" / "demo" / "contacts.csv"
 FEW = 12
 """Requests a second up to which each one gets a line of its own."""
@@ -43,6 +43,7 @@ def main() -> None:
     def api() -> Api:
         return Api(facts["api_url"], facts["server_key"])
 
+    segments = adopt_segments(facts)
     loaded = place_orders(api)
     order = walk_one_order(api)
     check_statistics(stack, api, loaded)
@@ -50,7 +51,7 @@ def main() -> None:
     send_mails(stack, facts)
     sign_up_readers(stack, facts)
     import_contacts(stack, facts)
-    night = count_segments(stack, facts, order["customer_id"])
+    night = count_segments(stack, facts, segments, order["customer_id"])
     say_where_to_look(facts, order)
     say_what_the_customer_sees(api, facts["api_url"], order["order_id"])
     say_what_the_company_reads(facts, night)
@@ -60,15 +61,38 @@ def main() -> None:
         print(f"\nThe stack stays up on port {stack.port}: `make down` stops it and keeps what it holds.")
 
 
+def adopt_segments(facts: dict[str, Any]) -> dict[str, str]:
+    """Make the ready-made segments the company's own, those that are not yet; give what each one says.
+
+    Before there are customers: their rows then have what the segments ask for, and the night need not read all facts.
+    """
+    with Api(facts["api_url"], facts["staff_key"]) as marketing:
+        segments = marketing.get("/v1/segments")["data"]
+        for segment in [each["segment"] for each in segments if each["ready_made"]]:
+            read = marketing.get(f"/v1/segments/{segment}")
+            marketing.put(f"/v1/segments/{segment}", {name: read[name] for name in ("name", "description", "rule")}, 201)
+    return {each["segment"]: each["description"] for each in segments}
+
+
 def place_orders(api: Callable[[], Api]) -> Loaded:
-    """Load the CDNOW sample; a second time finds all of it there."""
-    sample = purchases()
+    """Load the CDNOW sample, as if its last day had been yesterday; a second time finds all of it there."""
+    sample = purchases(later(api))
     heading(f"{Sums.of(sample)}: a music shop's first customers, eighteen months of them (local/demo/README.md)")
     started = time.monotonic()
     loaded = load(api, sample, Progress(len(sample), "orders"))
     seconds = time.monotonic() - started
     print(f"{loaded.created:,} new, {loaded.replayed:,} there already: {loaded.orders / seconds:.0f} orders a second")
     return loaded
+
+
+def later(api: Callable[[], Api]) -> timedelta:
+    """Say how much later than in the file the sample happened on this stack; the day on which it was loaded decides."""
+    first = purchases()[0]
+    with api() as connection:
+        there = connection.call("GET", f"/v1/orders/cdnow-{first.number}")
+    if there.status == HTTP_OK:
+        return date.fromisoformat(there.body["placed_at"][:10]) - date.fromisoformat(first.date)
+    return datetime.now(UTC).date() - timedelta(days=1) - LAST_DAY
 
 
 def walk_one_order(api: Callable[[], Api]) -> dict[str, Any]:
@@ -184,12 +208,12 @@ def import_contacts(stack: Stack, facts: dict[str, Any]) -> None:
         print(f"one of them   {customer['customer_id']}, {', '.join(f'{name}: {value}' for name, value in traits.items())}")
 
 
-def count_segments(stack: Stack, facts: dict[str, Any], customer_id: str) -> str:
-    """Take the ready-made segments over, run a night, and ask why a customer is in which of them; return the night."""
+def count_segments(stack: Stack, facts: dict[str, Any], segments: Mapping[str, str], customer_id: str) -> str:
+    """Run a night, and ask why a customer is in which segment; return the night."""
     heading("The night: who is in which segment, and why")
     with Api(facts["api_url"], facts["staff_key"]) as marketing:
-        for each in adopted(marketing):
-            print(f"{each['segment']:<22}{each['description']}")
+        for segment, description in segments.items():
+            print(f"{segment:<22}{description}")
         planned = nightly.nightly(stack, datetime.now(UTC))
         nightly.show(marketing.get(f"/v1/nights/{planned['night']}"))
         heading(f"Why the customer {customer_id}, who has just ordered, is in which segment now")
@@ -204,16 +228,6 @@ def why(reason: dict[str, Any]) -> str:
     ((kind, said),) = reason["condition"].items()
     about = " ".join(str(said[name]) for name in ("field", "path", "name", "op", "value") if name in said)
     return f"{kind} {about}: saw {reason['seen']}"
-
-
-def adopted(marketing: Api) -> list[dict[str, Any]]:
-    """Make the ready-made segments the company's own, those that are not yet; return all."""
-    segments: list[dict[str, Any]] = marketing.get("/v1/segments")["data"]
-    for each in segments:
-        if each["ready_made"]:
-            read = marketing.get(f"/v1/segments/{each['segment']}")
-            marketing.put(f"/v1/segments/{each['segment']}", {name: read[name] for name in ("name", "description", "rule")}, 201)
-    return segments
 
 
 def corrected(rejected: str) -> str:
@@ -239,7 +253,7 @@ def say_where_to_look(facts: dict[str, Any], order: dict[str, Any]) -> None:
     heading("Where to look")
     for path in (
         f"orders/{order['order_id']}",
-        "orders?from=1997-01-01&to=1997-01-03",
+        f"orders?from={order['placed_at'][:10]}&to={order['placed_at'][:10]}",
         f"customers/{order['customer_id']}/stats",
         f"customers/{order['customer_id']}/timeline",
     ):

@@ -3,11 +3,15 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
 FILE = Path(__file__).parent / "cdnow_sample.txt"
+LAST_DAY = date(1998, 6, 30)
+"""Until which the file follows its customers, whether they bought then or not."""
+AS_IT_WAS = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +25,10 @@ class Purchase:
     cents: int
 
     @classmethod
-    def of(cls, number: int, line: str) -> Self:
-        """Read `master id, id, date, CDs, dollars`."""
-        _, customer, date, cds, amount = line.split()
-        return cls(number, customer, f"{date[:4]}-{date[4:6]}-{date[6:]}", int(cds), int(Decimal(amount) * 100))
+    def of(cls, number: int, line: str, later: timedelta = AS_IT_WAS) -> Self:
+        """Read `master id, id, date, CDs, dollars`, and let it have happened that much later."""
+        _, customer, day, cds, amount = line.split()
+        return cls(number, customer, (date.fromisoformat(day) + later).isoformat(), int(cds), int(Decimal(amount) * 100))
 
     def to_order(self) -> dict[str, Any]:
         """Write the body of `POST /v1/orders`."""
@@ -74,9 +78,9 @@ class Sums:
         return f"{self.orders:,} orders, {self.customers:,} customers, {dollars(self.cents)} dollars"
 
 
-def purchases() -> list[Purchase]:
+def purchases(later: timedelta = AS_IT_WAS) -> list[Purchase]:
     """Read the sample."""
-    return [Purchase.of(number, line) for number, line in enumerate(FILE.read_text().splitlines(), start=1)]
+    return [Purchase.of(number, line, later) for number, line in enumerate(FILE.read_text().splitlines(), start=1)]
 
 
 def batches(purchases: Iterable[Purchase], *, lanes: int, size: int) -> list[list[list[Purchase]]]:

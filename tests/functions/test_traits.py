@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from ecrm import bootstrap
+from ecrm.application.statistics import Touched, recount
+from ecrm.application.traits import CopiedTraits
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.facts import NO_SCORES, RowFacts, Scores
 from ecrm.domain.judging import judges
@@ -91,6 +93,35 @@ def test_until_a_segment_names_something_what_is_said_of_a_customer_costs_no_rec
     before = copied(shop), bootstrap.statistics().find(shop.customer_id)
     say(shop, traits={"plan": "gold"})
     assert before == (copied(shop), bootstrap.statistics().find(shop.customer_id))
+
+
+def test_who_has_not_heard_of_the_first_segment_follows_what_is_said_of_a_row_that_has(shop: Shop) -> None:
+    """Workers ask for the list at different times: one made the row, another learns what is said next."""
+    late = CopiedTraits(
+        traits=bootstrap.traits(),
+        customers=bootstrap.customers(),
+        profiles=bootstrap.profiles(),
+        consents=bootstrap.consents(),
+        clock=bootstrap.clock,
+    )
+    assert 0 == late.listed().version
+    put(shop, "plan")
+    say(shop, traits={"city": "Köln"})
+    assert {PLAN: None} == copied(shop)
+    say(shop, traits={"plan": "gold"})
+    recount(
+        shop.customer_id,
+        Touched(traits=True),
+        customers=bootstrap.customers(),
+        orders=bootstrap.orders(),
+        behaviour=bootstrap.behaviour(),
+        statistics=bootstrap.statistics(),
+        zone_of=bootstrap.time_zones(),
+        traits_of=late,
+    )
+    found = bootstrap.statistics().find(shop.customer_id)
+    assert found is not None
+    assert {PLAN: "gold"} == found[0].traits
 
 
 def test_what_has_no_room_is_not_known_of_the_row(shop: Shop) -> None:

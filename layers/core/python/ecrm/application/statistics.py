@@ -84,8 +84,8 @@ class TimeZones:
 class TraitsOf(Protocol):
     """What rows copy of a customer."""
 
-    def listed(self) -> TraitList:
-        """Give the list of what they copy, which may be a minute old."""
+    def listed(self, at_least: int = 0) -> TraitList:
+        """Give the list of what they copy, which may be a minute old, but has at least that version."""
         ...
 
     def __call__(self, customer_id: str, wanted: TraitList) -> Mapping[Trait, Any]:
@@ -109,11 +109,11 @@ def recount(
 
     The row's version is read before the facts, so an older count never overwrites a newer one. A row that is not there yet, or
     that leaves out named events, is counted from all facts, and the orders of one that is outdated in any case. Traits are
-    copied anew where they may be others, or the row's list is another than today's. An absorbed customer has no row, and one
-    who was erased keeps what the erasure left.
+    copied anew where they may be others, or the row's list is another than today's; who has heard of no list looks whether the
+    row was made by somebody who has. An absorbed customer has no row, and one who was erased keeps what the erasure left.
     """
     listed = traits_of.listed()
-    if what == Touched(traits=True) and not listed.version:
+    if what == Touched(traits=True) and not listed.version and _copies_nothing(customer_id, statistics):
         return False
     for _ in range(ATTEMPTS):
         try:
@@ -123,6 +123,7 @@ def recount(
         row, seen = statistics.find(customer.customer_id) or (NOTHING, 0)
         if row.is_erased:
             return False
+        listed = traits_of.listed(row.traits_version)
         now = replace(what, traits=what.traits or row.traits_version != listed.version) if seen else EVERYTHING
         counted = _counted(customer, row, now, orders=orders, behaviour=behaviour, zone_of=zone_of)
         if now.traits or now.everything:
@@ -141,6 +142,11 @@ def recount(
             statistics.remove(customer.absorbed)
         return differs
     raise Contended("the statistics row is written by many at once")
+
+
+def _copies_nothing(customer_id: str, statistics: Statistics) -> bool:
+    found = statistics.find(customer_id)
+    return found is not None and not found[0].traits_version
 
 
 def _counted(

@@ -39,7 +39,7 @@ def consents_of(customer: Customer, consents: Consents) -> Mapping[Subject, Stat
 
 
 class CopiedTraits:
-    """Reads what a row copies; the list of it is asked for at most once a minute.
+    """Reads what a row copies; the list of it is asked for at most once a minute, unless a row tells of a newer one.
 
     A row that was written after an older list lacks what is new, and that is then not known of it: always right, only slower.
     """
@@ -52,9 +52,9 @@ class CopiedTraits:
         self._clock = clock
         self._known: tuple[datetime, TraitList] | None = None
 
-    def listed(self) -> TraitList:
+    def listed(self, at_least: int = 0) -> TraitList:
         now = self._clock.now()
-        if self._known is None or now >= self._known[0]:
+        if self._known is None or now >= self._known[0] or self._known[1].version < at_least:
             self._known = (now + KEPT, self._traits.listed())
         return self._known[1]
 
