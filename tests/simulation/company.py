@@ -345,6 +345,15 @@ class Company:
             attributes={"birthday": "--02-29"},
             ip="",
         )
+        self._choose(customer_id, chosen, now)
+
+    def take_a_rest(self, customer_id: str, now: datetime) -> None:
+        """Send that form with a pause in it, and nothing else that is new."""
+        nothing: frozenset[str] = frozenset()
+        chosen = Choose(shown=nothing, wanted=nothing, frequency=None, pause=True, attributes={}, ip="")
+        self._choose(customer_id, chosen, now)
+
+    def _choose(self, customer_id: str, chosen: Choose, now: datetime) -> None:
         room = PreferenceRoom(
             **self._room(now),
             books=DynamoPreferences(self.table),

@@ -36,7 +36,7 @@ QUIET = QuietHours(time(13, 10), time(14, 30))
 """In Berlin they begin ten minutes after the race does; in London they are an hour away."""
 ZONES = {"c1": ZoneInfo("Europe/Berlin"), "c2": ZoneInfo("Europe/London")}
 AUDIENCE = [(run_id, customer_id) for run_id in NEWS_RUNS for customer_id in PEOPLE] + [(MESSAGE, "c1")]
-OTHERS = ("time", "notices", "unsubscribe", "suppress", "erase", "pause", "cancel")
+OTHERS = ("time", "notices", "unsubscribe", "rest", "suppress", "erase", "pause", "cancel")
 
 
 @cache
@@ -118,6 +118,7 @@ def test_nobody_gets_too_much_nor_anything_while_they_sleep(part: int) -> None:
         every_decision_is_told(ledger)
         ledger.nobody_gets_twice()
         ledger.nobody_gets_what_they_refused()
+        ledger.what_is_answered_is_in_force()
         ledger.every_step_has_its_reason()
         ledger.books_balance(AUDIENCE)
 

@@ -6,8 +6,8 @@ middle of a send. When all is quiet again the books must balance with what the p
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import cache, partial
 from itertools import pairwise
 from typing import Any
@@ -88,10 +88,14 @@ def transactional() -> MemoryTable:
 
 @dataclass
 class Race:
-    """Everybody who does something about the rosters of one table, at once."""
+    """Everybody who does something about the rosters of one table, at once.
+
+    `answered` has when a page of the first person's own had answered, for the first time, what they posted there.
+    """
 
     schedule: Schedule
     office: PostOffice
+    answered: dict[str, datetime] = field(default_factory=dict)
 
     @classmethod
     def of(cls, seed: int, table: MemoryTable, *, weather: Weather = ROUGH, mood: Mood = AWKWARD) -> "Race":
@@ -136,6 +140,11 @@ class Race:
 
     def unsubscribe(self) -> None:
         self.office.company.one_click("c1", self.office.clock.now())
+        self.answered.setdefault("unsubscribe", self.office.clock.now())
+
+    def rest(self) -> None:
+        self.office.company.take_a_rest("c1", self.office.clock.now())
+        self.answered.setdefault("rest", self.office.clock.now())
 
     def erase(self) -> None:
         company, now = self.office.company, self.office.clock.now()
@@ -165,6 +174,7 @@ OTHERS: dict[str, Callable[[Race], object]] = {
     "complain": Race.complain,
     "suppress": Race.suppress,
     "unsubscribe": Race.unsubscribe,
+    "rest": Race.rest,
     "erase": Race.erase,
     "pause": Race.pause,
     "cancel": Race.cancel,
@@ -225,6 +235,21 @@ class Ledger:
                 if claim.policy is Policy.MARKETING:
                     noes = noes + self.denied.get(f"{claim.customer_id} news", [])
                 assert all(at < no for no in noes), (one, at, noes)
+
+    def what_is_answered_is_in_force(self) -> None:
+        """C2: nothing is claimed for the first person once one click, or a pause, was answered; the click is in the history."""
+        asked_at = min(self.race.answered.values(), default=None)
+        if asked_at is None:
+            return
+        taken_up = (new for steps in self.steps.values() for _, _, new in steps if new.status is Status.CLAIMED)
+        theirs = (send for send in taken_up if (send.customer_id, send.policy) == ("c1", Policy.MARKETING))
+        assert [] == [send for send in theirs if send.claimed_at and send.claimed_at > asked_at], asked_at
+        items = [item for item in self.race.schedule.table.items() if item["PK"] == keys.customer_partition("c1")]
+        is_erased = any("erased_at" in item for item in items)
+        if "unsubscribe" in self.race.answered and not is_erased:
+            history = {item["data"]["state"] for item in items if item["type"] == "consent.changed"}
+            held = {item["state"] for item in items if item["type"] == "consent"}
+            assert ({State.DENIED}, True) == (held, State.DENIED in history), (held, history)
 
     def every_step_has_its_reason(self) -> None:
         """S7: what becomes of an attempt is what the provider answered to this attempt, or time, or a proof; never another's."""
@@ -298,6 +323,7 @@ def test_nobody_gets_a_campaign_twice_nor_what_they_refused(part: int) -> None:
         ledger = campaigns(seed)
         ledger.nobody_gets_twice()
         ledger.nobody_gets_what_they_refused()
+        ledger.what_is_answered_is_in_force()
         ledger.nobody_gets_too_much()
         ledger.every_step_has_its_reason()
         ledger.books_balance(CAMPAIGNS)
@@ -311,6 +337,7 @@ def test_nobody_gets_a_message_three_times_nor_twice_without_a_doubt(part: int) 
         ledger = messages(seed)
         ledger.nobody_gets_twice()
         ledger.nobody_gets_what_they_refused()
+        ledger.what_is_answered_is_in_force()
         ledger.every_step_has_its_reason()
         ledger.books_balance(MESSAGES.items())
 
