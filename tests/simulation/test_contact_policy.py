@@ -18,12 +18,13 @@ from ecrm.application.ports import Standing
 from ecrm.domain.contact_policy import Cap, ContactPolicy, QuietHours
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
-from ecrm.domain.messages import NEVER_SENT, Policy, Run, Send, Status
+from ecrm.domain.messages import NEVER_SENT, Policy, Send, Status
 from ecrm.domain.preferences import Frequency, Preferences
-from ecrm.store.messages import run_item, send_item
+from ecrm.store.messages import send_item
 from ecrm.store.preferences import DynamoPreferences
+from ecrm.store.runs import run_item
 from ecrm.store.table import Put, from_wire
-from tests.builders import its_request
+from tests.builders import a_run, its_request
 from tests.simulation.company import NEWS, Company
 from tests.simulation.provider import compose, planned
 from tests.simulation.schedule import hold
@@ -44,7 +45,7 @@ def marketing() -> MemoryTable:
     """Two campaigns without a cap of their own, and a message; the second person takes one mail a week."""
     table = audience().fork()
     for run_id in NEWS_RUNS:
-        run = Run(run_id=run_id, policy=Policy.MARKETING, site="de", template="news", topic=NEWS)
+        run = a_run(run_id)
         table.put(Put(run_item(run), None, "planned"))
         for customer_id in PEOPLE:
             table.put(Put(send_item(planned(run_id, customer_id, Policy.MARKETING, EARLIER, NEWS)), None, "planned"))

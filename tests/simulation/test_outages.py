@@ -12,10 +12,11 @@ from ecrm.application.mail_ports import Mail
 from ecrm.application.sending import Sender, arm, settle_due
 from ecrm.domain.consent import State
 from ecrm.domain.errors import Unavailable
-from ecrm.domain.messages import Accepted, Ambiguous, NotSent, Policy, Reply, Run, Send, Status
-from ecrm.store.messages import run_item, send_item, send_of
+from ecrm.domain.messages import Accepted, Ambiguous, NotSent, Policy, Reply, Send, Status
+from ecrm.store.messages import send_item, send_of
+from ecrm.store.runs import run_item
 from ecrm.store.table import Put
-from tests.builders import NOON
+from tests.builders import NOON, a_run
 from tests.simulation.company import NEWS, Company, person
 from tests.simulation.provider import Quota, compose, planned
 from tests.simulation.table import MemoryTable, Moment
@@ -92,7 +93,7 @@ class House:
             self.clock.wait(self.random.uniform(0.001, 0.006))
 
     def campaign(self, run_id: str, shards: int) -> None:
-        run = Run(run_id=run_id, policy=Policy.MARKETING, site="de", template="news", topic=NEWS)
+        run = a_run(run_id)
         self.table.put(Put(run_item(run), None, "planned"))
         for shard in range(shards):
             for number in range(1, CUSTOMERS + 1):

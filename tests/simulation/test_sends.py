@@ -28,17 +28,17 @@ from ecrm.domain.messages import (
     NotSent,
     Policy,
     Refused,
-    Run,
-    RunState,
     Send,
     Status,
     send_id,
 )
+from ecrm.domain.runs import RunState
 from ecrm.domain.suppressions import Address, Reason
 from ecrm.store import keys
-from ecrm.store.messages import run_item, send_item, send_of
+from ecrm.store.messages import send_item, send_of
+from ecrm.store.runs import run_item
 from ecrm.store.table import Action, Check, Put, from_wire
-from tests.builders import NOON
+from tests.builders import NOON, a_run
 from tests.simulation.company import NEWS, Company, Counted, Stopped, person
 from tests.simulation.provider import AWKWARD, Mood, Moving, PostOffice, Taken, planned
 from tests.simulation.schedule import CALM, Schedule, Weather, hold
@@ -69,7 +69,7 @@ def marketing() -> MemoryTable:
     """Two campaigns for the same people, who may get one mail a day."""
     table = audience().fork()
     for run_id in NEWS_RUNS:
-        run = Run(run_id=run_id, policy=Policy.MARKETING, site="de", template="news", topic=NEWS, cap=CAP)
+        run = a_run(run_id, cap=CAP)
         table.put(Put(run_item(run), None, "planned"))
         for customer_id in PEOPLE:
             table.put(Put(send_item(planned(run_id, customer_id, Policy.MARKETING, EARLIER, NEWS)), None, "planned"))

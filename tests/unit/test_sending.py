@@ -28,8 +28,6 @@ from ecrm.domain.messages import (
     Policy,
     Refused,
     Reply,
-    Run,
-    RunState,
     Send,
     Status,
     claim,
@@ -39,10 +37,12 @@ from ecrm.domain.messages import (
     told,
 )
 from ecrm.domain.preferences import PAUSE, Frequency, Preferences
-from ecrm.store.messages import run_item, send_item
+from ecrm.domain.runs import RunState
+from ecrm.store.messages import send_item
 from ecrm.store.preferences import DynamoPreferences
+from ecrm.store.runs import run_item
 from ecrm.store.table import Put
-from tests.builders import NOON
+from tests.builders import NOON, a_run
 from tests.simulation.company import NEWS, SITE, TABLE_ID, Company, person
 from tests.simulation.provider import KIND, Moving, PostOffice, Quota, compose, planned
 from tests.simulation.table import MemoryTable
@@ -89,7 +89,7 @@ class House(PostOffice):
         return send
 
     def campaign(self, run_id: str = "r1", **changes: Any) -> None:
-        run = Run(run_id=run_id, policy=Policy.MARKETING, site="de", template="news", topic=NEWS)
+        run = a_run(run_id)
         self.company.table.put(Put(run_item(replace(run, **changes)), None, "planned"))
         for customer_id in PEOPLE:
             send = planned(run_id, customer_id, Policy.MARKETING, EARLIER, NEWS)

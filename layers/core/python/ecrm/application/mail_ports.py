@@ -8,7 +8,8 @@ from typing import Literal, Protocol
 from ecrm.domain.contact_policy import ContactPolicy
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
-from ecrm.domain.messages import Budget, Policy, Reply, Run, Send, Status
+from ecrm.domain.messages import Budget, Policy, Reply, Send, Status
+from ecrm.domain.runs import Run
 
 from .ports import Request, Standing
 

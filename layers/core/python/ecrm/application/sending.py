@@ -22,7 +22,6 @@ from ecrm.domain.messages import (
     NotSent,
     Policy,
     Reply,
-    RunState,
     Send,
     Status,
     claim,
@@ -37,6 +36,7 @@ from ecrm.domain.messages import (
     settled,
     told,
 )
+from ecrm.domain.runs import RunState
 
 from .identity import root
 from .mail_ports import (

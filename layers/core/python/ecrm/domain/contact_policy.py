@@ -26,6 +26,18 @@ class QuietHours:
         return wall >= self.start or wall < self.end
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of each day in which a campaign is sent, by the clock on the wall, through midnight as quiet hours are."""
+
+    start: time
+    end: time
+
+    @property
+    def outside(self) -> QuietHours:
+        return QuietHours(self.end, self.start)
+
+
 QUIET_HOURS = QuietHours(time(21), time(8))
 FREQUENCY_CAP = Cap(4, timedelta(days=7))
 """What holds for a site that says nothing else."""

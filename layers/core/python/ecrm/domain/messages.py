@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from .assignment import Arm
 from .consent import Channel
 from .contact_policy import Cap
 from .customers import Customer, Kind
@@ -89,27 +90,6 @@ class Ambiguous:
 type Reply = Accepted | Refused | NotSent | Ambiguous
 
 
-class RunState(StrEnum):
-    SENDING = "sending"
-    PAUSED = "paused"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """What all entries of a run of many have in common, as far as whoever sends must know it."""
-
-    run_id: str
-    policy: Policy
-    site: str
-    template: str
-    topic: str | None = None
-    state: RunState = RunState.SENDING
-    expires_at: datetime | None = None
-    cap: Cap | None = None
-    version: int = 1
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
     """One entry of a roster: who gets what, how far it is, and what the provider has said of it; ids and times only.
@@ -118,6 +98,10 @@ class Send:
     transactional mail was planned anew because nobody could tell what became of the first. `requested_at` is the time of the
     event that asked for it, None in a run of many. Until `postponed_until` it waits, though it is planned. The mail of the last
     claim was made of `template_version`. After `closed_at` its person is erased: nothing is told of them any more.
+
+    Of a run of many: `ineligible` is why they could not get it when it was planned, and stays; everybody else has an `arm`. They
+    get `message`, as `treatment`, None where they are held out, or wait for what the pilot comes to; `template` is then what they
+    would get. `links` are those that they followed, by a short hash, with when they first did.
     """
 
     run_id: str
@@ -149,6 +133,13 @@ class Send:
     opened_at: datetime | None = None
     clicked_at: datetime | None = None
     closed_at: datetime | None = None
+    arm: Arm | None = None
+    message: str | None = None
+    treatment: str | None = None
+    is_pilot: bool = False
+    ineligible: str | None = None
+    links: Mapping[str, datetime] = field(default_factory=dict)
+    unsubscribed_at: datetime | None = None
     version: int = 1
 
     @property

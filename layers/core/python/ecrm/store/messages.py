@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 from ecrm.application.mail_ports import AlreadyRecorded, Blocked, Waiting
 from ecrm.application.ports import Contended, Request, Standing
+from ecrm.domain.assignment import Arm
 from ecrm.domain.consent import Channel, Subject
-from ecrm.domain.contact_policy import Cap
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
 from ecrm.domain.instants import from_text, to_text
-from ecrm.domain.messages import Budget, Policy, Reserved, Run, RunState, Send, Status
+from ecrm.domain.messages import Budget, Policy, Reserved, Send, Status
 from ecrm.domain.preferences import Preferences, joined
 from ecrm.domain.suppressions import Address
 
@@ -182,7 +182,7 @@ def _page(run_id: str, shard: int, due: datetime | None, forgotten_at: datetime 
     return item | ({"expires_at": int(forgotten_at.timestamp())} if forgotten_at else {})
 
 
-_TEXTS = ("site", "template", "topic", "reason", "bounce")
+_TEXTS = ("site", "template", "topic", "reason", "bounce", "message", "treatment", "ineligible")
 _TIMES = (
     *(
         "planned_at",
@@ -195,7 +195,7 @@ _TIMES = (
         "delivered_at",
         "delayed_at",
     ),
-    *("bounced_at", "complained_at", "rejected_at", "opened_at", "clicked_at", "closed_at"),
+    *("bounced_at", "complained_at", "rejected_at", "opened_at", "clicked_at", "closed_at", "unsubscribed_at"),
 )
 
 
@@ -220,6 +220,12 @@ def send_item(send: Send) -> Item:
         item["template_version"] = send.template_version
     if send.accepted:
         item["accepted"] = {str(attempt): message_id for attempt, message_id in send.accepted.items()}
+    if send.arm is not None:
+        item["arm"] = send.arm
+    if send.is_pilot:
+        item["pilot"] = True
+    if send.links:
+        item["links"] = {link: to_text(at) for link, at in send.links.items()}
     return item
 
 
@@ -237,6 +243,9 @@ def send_of(item: Item) -> Send:
         template_version=item.get("template_version"),
         expires_at=from_text(item["until"]) if "until" in item else None,
         accepted={int(attempt): message_id for attempt, message_id in item.get("accepted", {}).items()},
+        arm=Arm(item["arm"]) if "arm" in item else None,
+        is_pilot=item.get("pilot", False),
+        links={link: from_text(at) for link, at in item.get("links", {}).items()},
         version=item["version"],
         **said,
     )
@@ -259,40 +268,4 @@ def budget_of(item: Item) -> Budget:
             name: Reserved(from_text(at), run_id, shard, customer_id)
             for name, (at, run_id, shard, customer_id) in item["sends"].items()
         },
-    )
-
-
-def run_item(run: Run) -> Item:
-    key = keys.run(run.run_id)
-    item: Item = {
-        "PK": key.pk,
-        "SK": key.sk,
-        "type": "run",
-        "v": 1,
-        "version": run.version,
-        "policy": run.policy,
-        "site": run.site,
-        "template": run.template,
-        "state": run.state,
-    }
-    if run.topic is not None:
-        item["topic"] = run.topic
-    if run.expires_at is not None:
-        item["until"] = to_text(run.expires_at)
-    if run.cap is not None:
-        item["cap"] = [run.cap.most, int(run.cap.within.total_seconds())]
-    return item
-
-
-def run_of(item: Item) -> Run:
-    return Run(
-        run_id=item["PK"].removeprefix("RUN#"),
-        policy=Policy(item["policy"]),
-        site=item["site"],
-        template=item["template"],
-        topic=item.get("topic"),
-        state=RunState(item["state"]),
-        expires_at=from_text(item["until"]) if "until" in item else None,
-        cap=Cap(item["cap"][0], timedelta(seconds=item["cap"][1])) if "cap" in item else None,
-        version=item["version"],
     )

@@ -11,7 +11,7 @@ from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.messages import Policy
 
 from . import keys
-from .messages import run_of
+from .runs import run_of
 from .table import Item, Refused, Table, put_as_seen, time_heals
 
 if TYPE_CHECKING:

@@ -51,10 +51,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete an item under a condition."""
+    """Delete an item, under a condition if there is one."""
 
     key: Key
-    condition: str
+    condition: str | None
     why: str
     values: Mapping[str, Any] | None = None
 

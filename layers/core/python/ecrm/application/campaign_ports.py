@@ -1,0 +1,113 @@
+"""What the use cases of campaigns need of the world, beside `mail_ports.py` and `segment_ports.py`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from ecrm.domain.campaigns import Campaign, Head
+from ecrm.domain.runs import Run
+from ecrm.domain.traits import TraitList
+
+from .ports import Page
+
+
+class Campaigns(Protocol):
+    """Definitions under versions that never change, and the life of each."""
+
+    def find(self, name: str, /) -> Head | None:
+        """Give the newest version and the life, strongly consistent."""
+        ...
+
+    def version(self, name: str, version: int, /) -> Campaign | None: ...
+
+    def all(self) -> tuple[Head, ...]: ...
+
+    def define(self, head: Head, traits: TraitList | None) -> Head | None:
+        """Write a new version, and with it what its rules ask of every row, if the stored revision is the one before.
+
+        Else give the stored one. Raises Contended where the list of traits is not as it was seen.
+        """
+        ...
+
+    def change(self, head: Head) -> Head | None:
+        """Write a life if the stored revision is the one before; else give the stored one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DueCampaign:
+    """A campaign whose next occurrence has come, as it stood in the worklist."""
+
+    campaign: str
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DueRun:
+    """A run to which somebody has to come back, as it stood in the worklist."""
+
+    run_id: str
+    due: datetime
+
+
+class Runs(Protocol):
+    def find(self, run_id: str) -> Run | None:
+        """Read a run, strongly consistent."""
+        ...
+
+    def find_many(self, run_ids: Iterable[str]) -> Mapping[str, Run]: ...
+
+    def begin(self, run: Run, then: Head | Run) -> bool:
+        """Write a run with what begins it, as that is thereafter: its campaign, or the run over whose failed it is.
+
+        One transaction of 4 items; the run is new, and what begins it as it was seen. Says whether it was so.
+        """
+        ...
+
+    def write(self, run: Run) -> Run | None:
+        """Write if the stored version is the one before; else give the stored one. One that is over is active no more."""
+        ...
+
+    def active(self) -> tuple[Run, ...]:
+        """Give the runs that are not over; half a unit for each and for their list."""
+        ...
+
+    def of_campaign(self, campaign: str, *, after: str | None, limit: int) -> Page[Run]:
+        """Give a campaign's runs, newest first."""
+        ...
+
+    def due(self, now: datetime, limit: int) -> Iterable[DueCampaign | DueRun]:
+        """Give what somebody has to come back to now, soonest first; half a read unit where there is nothing."""
+        ...
+
+
+class Addressed(NamedTuple):
+    """Somebody in an audience, and the name of the message that is theirs."""
+
+    customer_id: str
+    message: str
+
+
+class AudienceFiles(Protocol):
+    """The audience of each page of a run, written once: who comes second finds what is there, and goes by that."""
+
+    def read(self, run_id: str, page: int) -> Sequence[Addressed] | None:
+        """Raises Unavailable."""
+        ...
+
+    def write(self, run_id: str, page: int, audience: Sequence[Addressed]) -> None:
+        """Write a page, unless there is one. Raises Unavailable."""
+        ...
+
+
+class CampaignMachine(Protocol):
+    def start(self, run_id: str, attempt: int, pages: int) -> None:
+        """Let the pages of a run be planned; once for an attempt, however often it is asked for. Raises Unavailable."""
+        ...
+
+
+class SenderIdentities(Protocol):
+    def is_verified(self, address: str) -> bool:
+        """Say whether the provider lets us send in the name of an address, or of its domain. Raises Unavailable."""
+        ...
