@@ -1,15 +1,15 @@
-"""What the use cases of campaigns need of the world, beside `mail_ports.py` and `segment_ports.py`."""
+"""What the use cases of campaigns need of the world, beside `mail_ports.py`, `segment_ports.py` and `planning_ports.py`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from ecrm.domain.campaigns import Campaign, Head
 from ecrm.domain.runs import Run
 from ecrm.domain.traits import TraitList
 
-from .ports import Page
+from .ports import Page, Request
 
 
 class Campaigns(Protocol):
@@ -23,15 +23,15 @@ class Campaigns(Protocol):
 
     def all(self) -> tuple[Head, ...]: ...
 
-    def define(self, head: Head, traits: TraitList | None) -> Head | None:
-        """Write a new version, and with it what its rules ask of every row, if the stored revision is the one before.
-
-        Else give the stored one. Raises Contended where the list of traits is not as it was seen.
-        """
+    def define(self, head: Head) -> Head | None:
+        """Write a new version if the stored revision is the one before; else give the stored one."""
         ...
 
-    def change(self, head: Head) -> Head | None:
-        """Write a life if the stored revision is the one before; else give the stored one."""
+    def change(self, head: Head, request: Request | None = None) -> Head | None:
+        """Write a life if the stored revision is the one before; else give the stored one.
+
+        With a request, in one transaction with it; raises then AlreadyAnswered, Invalid and InFlight, as every such write does.
+        """
         ...
 
 
@@ -70,7 +70,7 @@ class Runs(Protocol):
         ...
 
     def active(self) -> tuple[Run, ...]:
-        """Give the runs that are not over; half a unit for each and for their list."""
+        """Give the runs that are not over, strongly consistent; a read unit for each and one for their list."""
         ...
 
     def of_campaign(self, campaign: str, *, after: str | None, limit: int) -> Page[Run]:
@@ -79,31 +79,6 @@ class Runs(Protocol):
 
     def due(self, now: datetime, limit: int) -> Iterable[DueCampaign | DueRun]:
         """Give what somebody has to come back to now, soonest first; half a read unit where there is nothing."""
-        ...
-
-
-class Addressed(NamedTuple):
-    """Somebody in an audience, and the name of the message that is theirs."""
-
-    customer_id: str
-    message: str
-
-
-class AudienceFiles(Protocol):
-    """The audience of each page of a run, written once: who comes second finds what is there, and goes by that."""
-
-    def read(self, run_id: str, page: int) -> Sequence[Addressed] | None:
-        """Raises Unavailable."""
-        ...
-
-    def write(self, run_id: str, page: int, audience: Sequence[Addressed]) -> None:
-        """Write a page, unless there is one. Raises Unavailable."""
-        ...
-
-
-class CampaignMachine(Protocol):
-    def start(self, run_id: str, attempt: int, pages: int) -> None:
-        """Let the pages of a run be planned; once for an attempt, however often it is asked for. Raises Unavailable."""
         ...
 
 

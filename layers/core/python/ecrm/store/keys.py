@@ -45,6 +45,8 @@ SHAPES: dict[str, tuple[str, str]] = {
     "template": ("LIST#templates", "<template>"),
     "template_version": ("TEMPLATE#<template>", "VERSION#<version>"),
     "run": ("RUN#<run_id>", "RUN"),
+    "run_pace": ("RUN#<run_id>", "PACE"),
+    "planned_page": ("RUN#<run_id>", "PLANNED#<page>"),
     "tally": ("RUN#<run_id>", "TALLY#<page>"),
     "run_link": ("RUN#<run_id>", "LINK#<link>"),
     "run_listing": ("LIST#runs#<campaign>", "<scheduled_at>#<run_id>"),
@@ -101,6 +103,7 @@ CONTROL = "CONTROL"
 ORDER_PREFIX = "ORDER#"
 EVENT_PREFIX = "EVENT#"
 CHUNK_PREFIX = "CHUNK#"
+PLANNED_PREFIX = "PLANNED#"
 TALLY_PREFIX = "TALLY#"
 LINK_PREFIX = "LINK#"
 
@@ -232,6 +235,18 @@ def run(run_id: str) -> Key:
 
 def run_id_of(pk: str) -> str:
     return pk.removeprefix("RUN#")
+
+
+def run_pace(run_id: str) -> Key:
+    return Key(f"RUN#{run_id}", "PACE")
+
+
+def planned_page(run_id: str, page: int) -> Key:
+    return Key(f"RUN#{run_id}", f"{PLANNED_PREFIX}{page:03}")
+
+
+def planned_page_of(sk: str) -> int:
+    return int(sk.removeprefix(PLANNED_PREFIX))
 
 
 def tally(run_id: str, page: int) -> Key:

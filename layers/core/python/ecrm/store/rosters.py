@@ -1,0 +1,33 @@
+"""Rosters while they are planned: entries are put unless they are there, and a page says when all of its are."""
+
+from collections.abc import Mapping, Sequence
+
+from ecrm.domain.messages import Send
+
+from . import keys
+from .messages import send_item
+from .table import Item, Put, Refused, Table
+
+
+class DynamoRosters:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def add(self, entries: Sequence[Send]) -> None:
+        pending = [Put(send_item(entry), "attribute_not_exists(PK)", f"entry is new: {entry.send_id}") for entry in entries]
+        while pending:
+            try:
+                self._table.write(pending)
+            except Refused as refused:
+                pending = [put for put in pending if put.why not in refused.found]
+            else:
+                return
+
+    def plan(self, run_id: str, page: int, audience: int) -> None:
+        key = keys.planned_page(run_id, page)
+        item: Item = {"PK": key.pk, "SK": key.sk, "type": "planned_page", "v": 1, "audience": audience}
+        self._table.put(Put(item, None, "whoever plans a page finds as many"))
+
+    def planned(self, run_id: str) -> Mapping[int, int]:
+        items = self._table.query(keys.run(run_id).pk, prefix=keys.PLANNED_PREFIX, consistent=True)
+        return {keys.planned_page_of(item["SK"]): item["audience"] for item in items}
