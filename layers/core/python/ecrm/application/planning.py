@@ -12,7 +12,6 @@ from datetime import datetime, tzinfo
 from itertools import batched
 
 from ecrm.domain.assignment import Arm, arm_of, is_in_pilot, treatment_of
-from ecrm.domain.campaigns import Campaign
 from ecrm.domain.consent import Channel, Subject
 from ecrm.domain.customers import Customer
 from ecrm.domain.errors import Conflict, NotFound, Unavailable
@@ -20,7 +19,7 @@ from ecrm.domain.facts import Facts, RowFacts, Scores
 from ecrm.domain.judging import Judge, judge_of
 from ecrm.domain.messages import Policy, Send, Status, mailbox_of
 from ecrm.domain.runs import Run, RunState, Treatment, page_of
-from ecrm.domain.segments import And, Not, Rule, SegmentCondition, segments_named
+from ecrm.domain.segments import SegmentCondition
 from ecrm.domain.statistics import CustomerStatistics
 from ecrm.domain.suppressions import Address
 from ecrm.domain.windows import Moment
@@ -125,18 +124,6 @@ def _failed(run_id: str, page: int, sends: Sends) -> Iterator[Addressed]:
             yield Addressed(send.customer_id, send.message or "", send.treatment)
 
 
-def audience_rule(campaign: Campaign) -> Rule:
-    include, exclude = campaign.audience.include, campaign.audience.exclude
-    return include if exclude is None else And((include, Not(exclude)))
-
-
-def segments_of(campaign: Campaign) -> frozenset[str]:
-    """Name the segments that a campaign's audience and messages name themselves."""
-    return segments_named(audience_rule(campaign)) | {
-        message.segment for message in campaign.messages if message.segment is not None
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class _Judging:
     """A campaign's rules made ready for a run: who is in its audience, and of the messages in their order which is theirs."""
@@ -154,12 +141,12 @@ class _Judging:
             raise NotFound("no such version of a campaign", code="campaign_not_found")
         basis = _basis(run, room)
         rules = {segment.segment: segment.rule for segment in basis.segments}
-        if missing := segments_of(campaign) - rules.keys():
+        if missing := campaign.segments - rules.keys():
             raise Conflict(f"there is no segment {min(missing)}", code="unknown_segment")
         moment = Moment(run.started_at, room.zone)
         thresholds = room.night_files.thresholds(basis.night) if basis.night else None
         return cls(
-            judge_of(audience_rule(campaign), moment, rules),
+            judge_of(campaign.audience.rule, moment, rules),
             tuple(
                 (message.name, judge_of(SegmentCondition(message.segment), moment, rules) if message.segment else None)
                 for message in campaign.messages

@@ -11,7 +11,7 @@ from itertools import count
 from .contact_policy import Window
 from .instants import instant_of
 from .runs import CampaignMessage, Costs, Pilot
-from .segments import Rule
+from .segments import And, Not, Or, Rule, SegmentCondition, segments_named
 
 LATE_AFTER = timedelta(hours=1)
 """An occurrence that is found later than this, or than its mails expire, is skipped."""
@@ -28,6 +28,10 @@ class Audience:
 
     include: Rule
     exclude: Rule | None = None
+
+    @property
+    def rule(self) -> Rule:
+        return self.include if self.exclude is None else And((self.include, Not(self.exclude)))
 
 
 class Unit(StrEnum):
@@ -98,6 +102,13 @@ def next_occurrence(schedule: Schedule, zone: tzinfo, after: datetime) -> Occurr
     return next((one for one in occurrences if one.scheduled_at > after), None)
 
 
+def occurrence(schedule: Schedule | None, scheduled_at: datetime) -> Occurrence:
+    """Give the occurrence of a name, whatever became of the site's clock meanwhile."""
+    if schedule is None or not schedule.is_local:
+        return Occurrence(scheduled_at)
+    return Occurrence(scheduled_at, scheduled_at.astimezone(_FIRST_ON_EARTH).replace(tzinfo=None))
+
+
 def _days(schedule: Schedule, around: date) -> Iterator[date]:
     """Give the days of a schedule, from those on that some clock on earth may show on a day by UTC."""
     if schedule.every is None:
@@ -140,6 +151,18 @@ class Campaign:
     costs: Costs | None
     updated_at: datetime
     version: int = 1
+
+    @property
+    def rule(self) -> Rule:
+        """Who gets any of its messages."""
+        chosen = [SegmentCondition(message.segment) for message in self.messages if message.segment is not None]
+        return self.audience.rule if len(chosen) < len(self.messages) else And((self.audience.rule, Or(tuple(chosen))))
+
+    @property
+    def segments(self) -> frozenset[str]:
+        """The segments that its audience and its messages name themselves."""
+        chosen = (message.segment for message in self.messages)
+        return segments_named(self.audience.rule).union(filter(None, chosen))
 
 
 class LifeState(StrEnum):
