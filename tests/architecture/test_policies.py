@@ -120,6 +120,12 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "IdentitySecret": {"secretsmanager:GetSecretValue"},  # whoever a rule asks for consent is looked up
         **READS_NIGHTS,
     },
+    "campaigns_api": {
+        # a run that is over is taken from the list of the active ones
+        "Table": {"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},
+        "identity/*": {"ses:GetEmailIdentity"},
+    },
     "reports_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}, **READS_REPORTS},
     "plan_night": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}, **WRITES_NIGHTS},
     "snapshot_customers": {"Table": {"dynamodb:Query"}, **WRITES_NIGHTS},

@@ -59,15 +59,18 @@ if TYPE_CHECKING:
     from ecrm.application.templates import TestSent, TryOut
     from ecrm.application.traits import CopiedTraits
     from ecrm.application.unsubscribes import UnsubscribeRoom
+    from ecrm.domain.campaigns import Campaign
     from ecrm.domain.customers import Identifier
     from ecrm.domain.delivery import Notice
     from ecrm.domain.imports import Drop, Import, RowOutcome, Tally
     from ecrm.domain.jobs import FileFormat, Job, JobKind
     from ecrm.domain.links import Language
     from ecrm.domain.messages import Send
+    from ecrm.domain.runs import Run
     from ecrm.domain.segments import Rule, Segment
     from ecrm.domain.statistics import CustomerStatistics
     from ecrm.domain.templates import Template
+    from ecrm.entry.campaigns import CampaignRoom
     from ecrm.entry.http import HttpApi
     from ecrm.entry.public import Posted, PublicPages, Shown, Visit
     from ecrm.entry.templates import Workshop
@@ -85,6 +88,7 @@ if TYPE_CHECKING:
     from ecrm.messaging.ses import SesMailer
     from ecrm.store.api_keys import DynamoKeys
     from ecrm.store.behaviour import DynamoBehaviour
+    from ecrm.store.campaigns import DynamoCampaigns, DynamoRuns
     from ecrm.store.consent import DynamoConsents
     from ecrm.store.contact_rows import DynamoContactRows
     from ecrm.store.contacts import DynamoContacts
@@ -730,6 +734,18 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]", name: "Callable[[Iter
             job, is_late, rows_of=customer_rows, name=name, shape=rows.shapes, exports=members, files=export_files()
         )
 
+    def export_recipients(job: "Job", is_late: "Callable[[], bool]") -> "Iterator[Job]":
+        from ecrm.application.campaigns import roster  # noqa: PLC0415 (only for that kind)
+
+        return exports.export_recipients(
+            job,
+            is_late,
+            roster=partial(roster, runs=runs(), sends=sends()),
+            row_of=rows.recipient_row,
+            shape=rows.shapes,
+            files=export_files(),
+        )
+
     order_rows = partial(exports.read_orders, row_of=rows.order_row, customers=customers(), orders=orders())
     undo_contacts = partial(
         undo.undo_contacts, store=contact_rows(), customers=customers(), profiles=profiles(), consents=consents(), clock=clock
@@ -743,6 +759,7 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]", name: "Callable[[Iter
         JobKind.EXPORT_CUSTOMERS: partial(bulk, rows_of=customer_rows),
         JobKind.EXPORT_ORDERS: partial(bulk, rows_of=order_rows),
         JobKind.EXPORT_SEGMENT: export_segment,
+        JobKind.EXPORT_RECIPIENTS: export_recipients,
         JobKind.EXPORT_CUSTOMER: partial(exports.export_person, customers=customers(), shapes=rows.PERSON, **walk),
         JobKind.ERASE_CUSTOMER: partial(
             erasure.erase,
@@ -828,6 +845,63 @@ def segments() -> "DynamoSegments":
     from ecrm.store.segments import DynamoSegments  # noqa: PLC0415 (each function imports its own)
 
     return DynamoSegments(table())
+
+
+@cache
+def campaigns() -> "DynamoCampaigns":
+    from ecrm.store.campaigns import DynamoCampaigns  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoCampaigns(table())
+
+
+@cache
+def runs() -> "DynamoRuns":
+    from ecrm.store.campaigns import DynamoRuns  # noqa: PLC0415 (the same)
+
+    return DynamoRuns(table())
+
+
+@cache
+def campaign_room() -> "CampaignRoom":
+    from ecrm.application import campaigns as use  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.entry.campaigns import CampaignRoom  # noqa: PLC0415
+    from ecrm.messaging.identities import SesIdentities  # noqa: PLC0415
+
+    return CampaignRoom(
+        campaigns=campaigns(),
+        runs=runs(),
+        named=lambda: use.read_named(
+            sites=sites(), topics=topics(), templates=templates(), ready_made=ready_made, segments=segments()
+        ),
+        is_empty=is_audience_empty,
+        identities=SesIdentities(_ses(_PATIENCE)),
+        retry=partial(use.retry_failed, runs=runs(), templates=templates(), ready_made=ready_made, clock=clock),
+        export=request_recipients,
+        clock=clock,
+    )
+
+
+def is_audience_empty(campaign: "Campaign", is_late: "Callable[[], bool]") -> bool:
+    from ecrm.application.segments import is_anybody_in  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.store.keys import SHARDS  # noqa: PLC0415
+
+    return not is_anybody_in(
+        campaign.rule,
+        segments=segments(),
+        nights=nights(),
+        rows=statistics_rows(),
+        facts_of=facts_of(),
+        zone=company_zone(),
+        clock=clock,
+        is_late=is_late,
+        shards=SHARDS,
+    )
+
+
+def request_recipients(run: "Run", file_format: "FileFormat", request: "Request | None", source: str) -> "Requested":
+    from ecrm.application import campaigns as use  # noqa: PLC0415 (each function imports its own use cases)
+
+    return use.request_recipients(run, file_format, request, source=source, jobs=jobs(), clock=clock, ids=ids)
 
 
 @cache

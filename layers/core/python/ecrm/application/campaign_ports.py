@@ -7,7 +7,6 @@ from typing import Protocol
 
 from ecrm.domain.campaigns import Campaign, Head
 from ecrm.domain.runs import Run
-from ecrm.domain.traits import TraitList
 
 from .ports import Page, Request
 
@@ -27,11 +26,16 @@ class Campaigns(Protocol):
         """Write a new version if the stored revision is the one before; else give the stored one."""
         ...
 
-    def change(self, head: Head, request: Request | None = None) -> Head | None:
-        """Write a life if the stored revision is the one before; else give the stored one.
+    def change(self, head: Head) -> Head | None:
+        """Write a life if the stored revision is the one before; else give the stored one."""
+        ...
 
-        With a request, in one transaction with it; raises then AlreadyAnswered, Invalid and InFlight, as every such write does.
-        """
+    def launch(self, head: Head, request: Request | None, now: datetime) -> Head | None:
+        """Change a life, in one transaction with the request for it. Raises AlreadyAnswered, Invalid, InFlight, Contended."""
+        ...
+
+    def answered(self, request: Request | None, now: datetime) -> str | None:
+        """Give the campaign that a request has launched before. Raises Invalid where its key came with another body."""
         ...
 
 

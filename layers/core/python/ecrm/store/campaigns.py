@@ -6,18 +6,16 @@ from decimal import Decimal
 from typing import Any
 
 from ecrm.application.campaign_ports import DueCampaign, DueRun
-from ecrm.application.ports import Contended, Page
+from ecrm.application.ports import Page, Request
 from ecrm.contracts.segments import RuleBody, written
 from ecrm.domain.campaigns import Audience, Campaign, Every, Head, Life, LifeState, Schedule, Unit
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.runs import Run
-from ecrm.domain.traits import TraitList
 
-from . import keys
+from . import keys, replays
 from .keys import Key
 from .runs import design_item, design_of, messages_item, messages_of, run_item, run_of, seconds_of
 from .table import Action, Delete, Item, Put, Refused, Table, put_as_seen
-from .traits import put
 
 _HEAD = "campaign as it was seen"
 _RUN = "run as it was seen"
@@ -39,15 +37,12 @@ class DynamoCampaigns:
     def all(self) -> tuple[Head, ...]:
         return tuple(map(_head_of, self._table.query(keys.CAMPAIGNS_PARTITION, consistent=True)))
 
-    def define(self, head: Head, traits: TraitList | None) -> Head | None:
+    def define(self, head: Head) -> Head | None:
         campaign = head.campaign
         version = _item(keys.campaign_version(campaign.campaign, campaign.version), "campaign_version", _said(campaign))
-        actions: list[Action] = [_as_seen(head), Put(version, "attribute_not_exists(PK)", "version is new")]
         try:
-            self._table.write([*actions, *([put(traits)] if traits else [])])
+            self._table.write([_as_seen(head), Put(version, None, "follows its campaign")])
         except Refused as refused:
-            if _HEAD not in refused.found:
-                raise Contended("another definition was written meanwhile") from None
             return _head_of(refused.found[_HEAD])
         return None
 
@@ -57,6 +52,14 @@ class DynamoCampaigns:
         except Refused as refused:
             return _head_of(refused.found[_HEAD])
         return None
+
+    def launch(self, head: Head, request: Request | None, now: datetime) -> Head | None:
+        actions = [_as_seen(head), *replays.puts(request, now, resource=head.campaign.campaign)]
+        refused = replays.write(self._table, actions, request)
+        return _head_of(refused[_HEAD]) if refused is not None else None
+
+    def answered(self, request: Request | None, now: datetime) -> str | None:
+        return replays.resource_of(self._table, request, now) if request else None
 
 
 class DynamoRuns:
@@ -98,7 +101,8 @@ class DynamoRuns:
         return None
 
     def active(self) -> tuple[Run, ...]:
-        return self._runs(item["SK"] for item in self._table.query(keys.ACTIVE_RUNS_PARTITION))
+        listed = self._table.query(keys.ACTIVE_RUNS_PARTITION, consistent=True)
+        return tuple(map(run_of, self._table.get_many((keys.run(item["SK"]) for item in listed), consistent=True)))
 
     def of_campaign(self, campaign: str, *, after: str | None, limit: int) -> Page[Run]:
         partition = keys.runs_partition(campaign)
