@@ -399,6 +399,7 @@ def composer() -> "Composer":
         consents=consents(),
         particulars=particulars(),
         link_keys=link_keys(),
+        find_run=lambda run_id: sending_control().run(run_id),
         clock=clock,
         public_url=public_url(),
     )

@@ -52,12 +52,15 @@ class Sends(Protocol):
 
     def find(self, run_id: str, shard: int, customer_id: str, *, consistent: bool = True) -> Send | None: ...
 
-    def page(self, run_id: str, shard: int) -> Iterable[Send]:
-        """Give the entries of a page, strongly consistent, read as they are asked for."""
+    def page(self, run_id: str, shard: int, *, after: str | None = None) -> Iterable[Send]:
+        """Give the entries of a page, those beyond a customer's, strongly consistent, read as they are asked for."""
         ...
 
-    def budget(self, customer: Customer) -> Budget:
-        """Give the marketing mails to a person of late, and what they said of them, strongly consistent."""
+    def budget(self, customer: Customer, rivals: Iterable[Run] = ()) -> Budget:
+        """Give the marketing mails to a person of late, what they said of them, and what other runs still wait to send them.
+
+        Strongly consistent, in one request.
+        """
         ...
 
     def claim(self, claimed: Send, customer: Customer, to: str, budget: Budget | None, now: datetime) -> None:
@@ -141,6 +144,15 @@ class Pace:
     version: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """How many mails of a run with a rate of its own workers have leased of the minute of the clock that begins at `minute`."""
+
+    minute: datetime
+    mails: int
+    version: int = 0
+
+
 class SendingControl(Protocol):
     """What all who send must agree on."""
 
@@ -168,6 +180,18 @@ class SendingControl(Protocol):
 
     def lease(self, pace: Pace) -> Pace | None:
         """Write the pace if the stored version is the one before; else give the stored one."""
+        ...
+
+    def leased(self, run_id: str) -> Leased | None: ...
+
+    def lease_of(self, run_id: str, leased: Leased) -> Leased | None:
+        """Write what is leased of a run if the stored version is the one before; else give the stored one."""
+        ...
+
+    def run(self, run_id: str) -> Run | None: ...
+
+    def active_runs(self) -> Sequence[Run]:
+        """Give the runs that are not over, maybe as they were a moment ago; half a unit for each and for their list."""
         ...
 
 

@@ -147,6 +147,9 @@ class Run:
     def message(self, name: str) -> CampaignMessage:
         return next(message for message in self.messages if message.name == name)
 
+    def treatment(self, message: str, name: str) -> Treatment:
+        return next(treatment for treatment in self.message(message).treatments if treatment.name == name)
+
 
 def run_id(campaign: str, scheduled_at: datetime) -> str:
     """Name an occurrence by its scheduled time, so that beginning it twice is beginning it once."""

@@ -1,8 +1,9 @@
 """Rosters: an entry for each person of a run, which is the audience, the send ledger and the books at once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import product
 
 from ecrm.application.mail_ports import AlreadyRecorded, Blocked, Waiting
 from ecrm.application.ports import Contended, Request, Standing
@@ -13,6 +14,7 @@ from ecrm.domain.events import Event
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.messages import Budget, Policy, Reserved, Send, Status
 from ecrm.domain.preferences import Preferences, joined
+from ecrm.domain.runs import Run, page_of
 from ecrm.domain.suppressions import Address
 
 from . import keys, replays
@@ -58,22 +60,30 @@ class DynamoSends:
         item = self._table.get(keys.send(run_id, shard, customer_id), consistent=consistent)
         return send_of(item) if item else None
 
-    def page(self, run_id: str, shard: int) -> Iterator[Send]:
-        items = self._table.query(keys.page_partition(run_id, shard), consistent=True)
+    def page(self, run_id: str, shard: int, *, after: str | None = None) -> Iterator[Send]:
+        items = self._table.query(keys.page_partition(run_id, shard), consistent=True, after=after)
         return (send_of(item) for item in items if item["SK"] != keys.PAGE)
 
-    def budget(self, customer: Customer) -> Budget:
+    def budget(self, customer: Customer, rivals: Iterable[Run] = ()) -> Budget:
         wanted = [*map(keys.budget, customer.partitions), *map(keys.preferences, customer.partitions)]
+        wanted += [
+            keys.send(run.run_id, page_of(keys.shard_of(theirs), run.pages), theirs)
+            for run, theirs in product(rivals, customer.partitions)
+        ]
         budget, inherited = Budget(customer.customer_id), dict[str, Reserved]()
         wishes: list[Preferences] = []
+        ahead: list[Send] = []
         for item in self._table.get_many(wanted, consistent=True):
-            if item["SK"] == keys.PREFERENCES:
+            if item["type"] == "send":
+                ahead.append(send_of(item))
+            elif item["SK"] == keys.PREFERENCES:
                 wishes.append(preferences_of(item))
             elif keys.customer_id_of(item["PK"]) == customer.customer_id:
                 budget = budget_of(item)
             else:
                 inherited |= budget_of(item).sends
-        return replace(budget, inherited=inherited, wishes=joined(wishes))
+        planned = tuple(send for send in ahead if send.status is Status.PLANNED)
+        return replace(budget, inherited=inherited, wishes=joined(wishes), ahead=planned)
 
     def claim(self, claimed: Send, customer: Customer, to: str, budget: Budget | None, now: datetime) -> None:
         address = Address(Channel.EMAIL, to)
