@@ -1,12 +1,13 @@
 """What the use cases of campaigns need of the world, beside `mail_ports.py`, `segment_ports.py` and `planning_ports.py`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from ecrm.domain.campaigns import Campaign, Head
 from ecrm.domain.runs import Run
+from ecrm.domain.tallies import Tally
 
 from .ports import Page, Request
 
@@ -89,4 +90,32 @@ class Runs(Protocol):
 class SenderIdentities(Protocol):
     def is_verified(self, address: str) -> bool:
         """Say whether the provider lets us send in the name of an address, or of its domain. Raises Unavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was counted of a page, and when that was begun."""
+
+    tally: Tally
+    at: datetime
+
+
+class Tallies(Protocol):
+    """What was counted last of each page of a run."""
+
+    def of(self, run_id: str) -> Mapping[int, Counted]:
+        """Give it by page, strongly consistent."""
+        ...
+
+    def write(self, run_id: str, page: int, counted: Counted) -> None: ...
+
+    def is_waited_for(self, run_id: str, page: int) -> bool:
+        """Say whether somebody has to come back to a page, strongly consistent."""
+        ...
+
+
+class LastOrders(Protocol):
+    def of(self, customer_ids: Sequence[str]) -> Mapping[str, datetime]:
+        """Give when each has placed the last order that was not wholly cancelled; of one who was absorbed, the whole person."""
         ...

@@ -253,6 +253,10 @@ def tally(run_id: str, page: int) -> Key:
     return Key(f"RUN#{run_id}", f"{TALLY_PREFIX}{page:03}")
 
 
+def tally_page_of(sk: str) -> int:
+    return int(sk.removeprefix(TALLY_PREFIX))
+
+
 def run_link(run_id: str, link: str) -> Key:
     return Key(f"RUN#{run_id}", f"{LINK_PREFIX}{link}")
 
