@@ -21,7 +21,7 @@ OPERATIONS = {
         *("AbortMultipartUpload", "CompleteMultipartUpload", "CreateMultipartUpload", "UploadPart"),
     },
     "secretsmanager": {"GetSecretValue"},
-    "sesv2": {"GetAccount", "SendEmail"},
+    "sesv2": {"GetAccount", "GetEmailIdentity", "SendEmail"},
     "sqs": {"SendMessage", "SendMessageBatch"},
 }
 """What we call, by service. A new one is added here and in the template's policies."""

@@ -372,10 +372,13 @@ def retry_failed(
     """Begin a run over those whom a run failed, its campaign's newest where none is named; says whether it is new.
 
     They get the same message and treatment, of the templates' newest versions. A run has one such run and no more: asking again
-    gives it. Raises NotFound; Conflict where its books are not closed yet, or nobody failed.
+    gives it, and while it is the newest and goes on, so does asking for the newest. Raises NotFound; Conflict where its books are
+    not closed yet, or nobody failed.
     """
     run = read_run(name, run_id, runs=runs) if run_id else newest_run(name, runs=runs)
     for _ in range(ATTEMPTS):
+        if run_id is None and run.retry_of is not None and not run.is_over:
+            return run, False
         if run.retried_by is not None:
             return read_run(name, run.retried_by, runs=runs), False
         if not run.is_over:

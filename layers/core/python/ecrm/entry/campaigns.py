@@ -7,20 +7,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from ecrm.application import campaigns as use
 from ecrm.application.campaign_ports import Campaigns, Runs, SenderIdentities
 from ecrm.application.campaigns import (
     Named,
-    cancel_campaign,
     launch,
     list_campaigns,
     list_runs,
     newest_run,
-    pause_campaign,
     put_campaign,
     read_campaign,
     read_campaign_version,
     read_run,
-    resume_campaign,
     view,
 )
 from ecrm.application.jobs import Requested
@@ -133,22 +131,22 @@ def with_life(api: HttpApi, room: Callable[[], CampaignRoom]) -> HttpApi:
         return _launched(call, room())
 
     @do("/v1/campaigns/{campaign}/pause")
-    def pause(call: Call) -> Reply:
+    def pause_campaign(call: Call) -> Reply:
         """Send nothing more of a campaign, in force within two seconds; occurrences that come meanwhile are skipped."""
         name = reached(call, room()).campaign.campaign
-        return room().shown(pause_campaign(name, campaigns=room().campaigns, runs=room().runs))
+        return room().shown(use.pause_campaign(name, campaigns=room().campaigns, runs=room().runs))
 
     @do("/v1/campaigns/{campaign}/resume")
-    def resume(call: Call) -> Reply:
+    def resume_campaign(call: Call) -> Reply:
         """Go on with a paused campaign: what is left and has not expired goes out, from within a minute on."""
         name = reached(call, room()).campaign.campaign
-        return room().shown(resume_campaign(name, campaigns=room().campaigns, runs=room().runs, clock=room().clock))
+        return room().shown(use.resume_campaign(name, campaigns=room().campaigns, runs=room().runs, clock=room().clock))
 
     @do("/v1/campaigns/{campaign}/cancel")
-    def cancel(call: Call) -> Reply:
+    def cancel_campaign(call: Call) -> Reply:
         """End a campaign for good, at any point: who has not got it gets it no more, and the books of its runs are closed."""
         name = reached(call, room()).campaign.campaign
-        return room().shown(cancel_campaign(name, campaigns=room().campaigns, runs=room().runs, clock=room().clock))
+        return room().shown(use.cancel_campaign(name, campaigns=room().campaigns, runs=room().runs, clock=room().clock))
 
     return api
 
