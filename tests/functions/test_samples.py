@@ -26,7 +26,7 @@ from ecrm.domain.nights import NightState
 from ecrm.domain.products import Product, Stated
 from ecrm.entry.http import digest_of
 from ecrm.entry.json_body import read_json
-from ecrm.entry.nights import StepFailed
+from ecrm.entry.steps import StepFailed
 from tests.architecture.pages import code, table
 from tests.builders import a_planned_send, a_topic, its_request
 from tests.cloud import Cloud, Time
