@@ -51,7 +51,7 @@ class RunRoom:
 def look_after(run: Run, is_late: Callable[[], bool], *, room: RunRoom) -> LookedAfter:
     """Do for a planned run what is due, and write when somebody has to come back to it.
 
-    Raises Unavailable where time is short: what was counted until then is kept. Raises Contended where somebody else wrote the run.
+    Raises Unavailable where time is short, with what was counted until then kept, and Contended where another wrote the run.
     """
     done, now = LookedAfter(), room.clock.now()
     after = replace(run, due_at=now + LOOK_AGAIN, version=run.version + 1)
@@ -83,7 +83,7 @@ def recount(run: Run, page: int, *, room: RunRoom) -> Tally:
 def _closed(run: Run, room: RunRoom, is_late: Callable[[], bool]) -> Tally | None:
     """Give the tally of a run in which nothing is open any more, None of any other.
 
-    What is not open stays so: a page that was counted then is not counted again. One that somebody has to come back to is not yet.
+    What is not open stays so: a page that was counted then is not counted again, and none while somebody has to come back to it.
     """
     kept = room.tallies.of(run.run_id)
     total = Tally()
