@@ -12,8 +12,8 @@ from .instants import instant_of
 from .messages import WAITS_FOR_ROOM, Send, Status
 from .runs import Otherwise, Run, RunState, Treatment
 
-UNDECIDED_FOR = timedelta(minutes=5)
-"""How long an entry waits on for a pilot whose time is over and that nobody has decided yet."""
+UNDECIDED_FOR = timedelta(minutes=30)
+"""How long an entry waits on for a pilot whose time is over and that nobody has decided yet; whoever decides it wakes all."""
 PILOT = "pilot"
 NO_WINNER = "no_winner"
 
