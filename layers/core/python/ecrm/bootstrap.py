@@ -1285,6 +1285,7 @@ def unsubscribe_room() -> "UnsubscribeRoom":
         consents=consents(),
         customers=customers(),
         requests=requests(),
+        sends=sends,
         clock=clock,
         public_url=public_url(),
     )
@@ -1324,6 +1325,7 @@ def preference_room() -> "PreferenceRoom":
         consents=consents(),
         customers=customers(),
         requests=requests(),
+        sends=sends,
         clock=clock,
         public_url=public_url(),
         books=preference_books(),

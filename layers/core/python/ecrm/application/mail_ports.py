@@ -84,6 +84,14 @@ class Sends(Protocol):
         """Write what happened and does not change the entry, unless it is closed; 4 write units. Raises AlreadyRecorded."""
         ...
 
+    def name_link(self, run_id: str, link: str, shown: str) -> None:
+        """Write what may be shown of a link that entries of a run name by `link`; 1 write unit."""
+        ...
+
+    def links(self, run_id: str) -> Mapping[str, str]:
+        """Give what may be shown of the links of a run, by their names in entries."""
+        ...
+
     def come_back(self, run_id: str, shard: int, due: datetime) -> None:
         """Let somebody come back to a page."""
         ...

@@ -537,7 +537,7 @@ def flow_of(send: Send) -> str:
 
 def run_of(send: Send) -> str | None:
     """Name the run of many to which a send belongs; None for a message, which was asked for by itself."""
-    return send.run_id if send.policy is Policy.MARKETING and send.requested_at is None else None
+    return send.run_id if send.is_of_many else None
 
 
 def tags_of(send: Send) -> Mapping[str, str]:

@@ -88,9 +88,9 @@ class ReportLink:
 class PersonLink:
     """A link to a customer's own page.
 
-    `about` is what of theirs it is about: the topic to be unsubscribed from, run and shard of the mail to be viewed, the kind of
-    data request, or the job whose files are shown. `sent_to` is the `mark_of` the address that it was sent to, where that
-    matters; `reference` is the run of the mail that it stood in. `expires_at` is a whole second.
+    `about` is what of theirs it is about: the topic to be unsubscribed from, and the shard of the mail's run; run and shard of a
+    mail to be viewed; the kind of data request; or the job whose files are shown. `sent_to` is the `mark_of` the address that it
+    was sent to, where that matters; `reference` is the run of the mail that it stood in. `expires_at` is a whole second.
     """
 
     purpose: Purpose

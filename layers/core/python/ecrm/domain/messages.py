@@ -158,6 +158,11 @@ class Send:
         return self.status in OPEN
 
     @property
+    def is_of_many(self) -> bool:
+        """Whether it belongs to a run of many, not to a message that was asked for by itself."""
+        return self.policy is Policy.MARKETING and self.requested_at is None
+
+    @property
     def is_named(self) -> bool:
         """Whether the customer's partition names this entry, so that an erasure finds it; if not, an event must."""
         return self.requested_at is not None or self.attempt > 0

@@ -261,6 +261,10 @@ def run_link(run_id: str, link: str) -> Key:
     return Key(f"RUN#{run_id}", f"{LINK_PREFIX}{link}")
 
 
+def link_of(sk: str) -> str:
+    return sk.removeprefix(LINK_PREFIX)
+
+
 def runs_partition(campaign: str) -> str:
     return f"LIST#runs#{campaign}"
 

@@ -1,6 +1,6 @@
 """Rosters: an entry for each person of a run, which is the audience, the send ledger and the books at once."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import product
@@ -146,6 +146,15 @@ class DynamoSends:
         except Refused as refused:
             if may_be_told.why not in refused.found:
                 raise AlreadyRecorded(event.id) from None
+
+    def name_link(self, run_id: str, link: str, shown: str) -> None:
+        key = keys.run_link(run_id, link)
+        item: Item = {"PK": key.pk, "SK": key.sk, "type": "run_link", "v": 1, "shown": shown}
+        self._table.put(Put(item, None, "its name says what it is"))
+
+    def links(self, run_id: str) -> Mapping[str, str]:
+        items = self._table.query(keys.run(run_id).pk, prefix=keys.LINK_PREFIX)
+        return {keys.link_of(item["SK"]): item["shown"] for item in items}
 
     def come_back(self, run_id: str, shard: int, due: datetime) -> None:
         self._table.put(Put(_page(run_id, shard, due), None, "whoever asks last decides"))
