@@ -23,6 +23,7 @@ OPERATIONS = {
     "secretsmanager": {"GetSecretValue"},
     "sesv2": {"GetAccount", "GetEmailIdentity", "SendEmail"},
     "sqs": {"SendMessage", "SendMessageBatch"},
+    "stepfunctions": {"StartExecution"},
 }
 """What we call, by service. A new one is added here and in the template's policies."""
 BY_ITSELF = {"s3": {"CreateBucket", "HeadBucket"}}

@@ -106,7 +106,8 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "*": {"ses:GetAccount"},
     },
     "settle_sends": {
-        "Table": {"dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:PutItem", "dynamodb:Query"},
+        # what has ended without being sent is told, and gives its place in the budget back
+        "Table": {*WRITER, "dynamodb:DescribeTable", "dynamodb:Query"},
         "Table/index/worklist": {"dynamodb:Query"},
         "MessageQueue": {"sqs:SendMessage"},
     },
@@ -139,9 +140,29 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "publish_night": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem"}, **READS_NIGHTS},
     "tell_night": {"Table": {"dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem"}, **READS_NIGHTS},
     "report_night": {"Table": {"dynamodb:GetItem"}, **READS_NIGHTS, "NightsBucket/reports/*": {"s3:PutObject"}},
+    "start_campaigns": {
+        # a run that is over is active no more
+        "Table": (WRITER - {"dynamodb:ConditionCheckItem"}) | {"dynamodb:DeleteItem", "dynamodb:DescribeTable", "dynamodb:Query"},
+        "Table/index/worklist": {"dynamodb:Query"},
+        "MessageQueue": {"sqs:SendMessage"},
+        "CampaignMachine": {"states:StartExecution"},
+    },
+    "plan_audience": {
+        # whoever their row does not suffice for is read whole
+        "Table": (WRITER - {"dynamodb:ConditionCheckItem"}) | {"dynamodb:Query"},
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},
+        "MessageDeadLetters": {"sqs:SendMessage"},  # a page that can never be planned
+        **READS_NIGHTS,
+        "NightsBucket/runs/*": {"s3:GetObject", "s3:PutObject"},
+    },
 }
 # Roles of no function, and the service that takes each.
-SERVICES = {"DeploymentRole": "codedeploy", "NightMachineRole": "states", "NightScheduleRole": "scheduler"}
+SERVICES = {
+    "CampaignMachineRole": "states",
+    "DeploymentRole": "codedeploy",
+    "NightMachineRole": "states",
+    "NightScheduleRole": "scheduler",
+}
 STARS = {
     "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*",  # CloudWatch asks for it whichever are read
     "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",  # sites say whom they send as, without a deployment
@@ -198,7 +219,7 @@ def test_no_policy_holds_a_star_but_for_the_objects_of_a_bucket_and_those_listed
     held = {text for role in stack.of("IAM::Role").values() for text in strings(role["Policies"]) if "*" in text}
     exports, imports, nights = "${ExportsBucket.Arn}/", "${ImportsBucket.Arn}/", "${NightsBucket.Arn}/"
     folders_of_imports = {f"{imports}imports/*", f"{imports}chunks/*"}
-    folders_of_nights = {f"{nights}nights/*", f"{nights}reports/*"}
+    folders_of_nights = {f"{nights}nights/*", f"{nights}reports/*", f"{nights}runs/*"}
     assert held == STARS | {f"{exports}*", f"{exports}customers/*"} | folders_of_imports | folders_of_nights
 
 

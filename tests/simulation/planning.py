@@ -16,6 +16,7 @@ from ecrm.application.facts import FactsOf
 from ecrm.application.occurrences import OccurrenceRoom, Round, start_due
 from ecrm.application.planning import PagePlanned, PlanningRoom, plan_audience
 from ecrm.application.ports import AttributeBook
+from ecrm.application.runs import LookedAfter
 from ecrm.application.sending import arm
 from ecrm.contracts.segments import RuleBody
 from ecrm.domain.assignment import Arm
@@ -344,8 +345,9 @@ class Agency:
             rules={name: segment.rule for name, segment in SEGMENTS.items()},
         )
 
-    def look_after(self, run: Run, _is_late: Callable[[], bool]) -> None:
+    def look_after(self, run: Run, _is_late: Callable[[], bool]) -> LookedAfter:
         self.looked_after.append((run.run_id, run.state))
+        return LookedAfter()
 
     def start(self, *, is_late: Callable[[], bool] = lambda: False) -> Round:
         return start_due(room=self.beginning, is_late=is_late)

@@ -42,13 +42,16 @@ if TYPE_CHECKING:
     from ecrm.application.messages import Confirmed, FindOrder, MessageRequested, OrderEvent, RequestMessage
     from ecrm.application.night_ports import Group, NightSettings, Place
     from ecrm.application.nights import Planned, Worked
+    from ecrm.application.occurrences import Round
     from ecrm.application.opt_ins import OptInRoom
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
     from ecrm.application.particulars import Particulars
+    from ecrm.application.planning import PagePlanned
     from ecrm.application.ports import Request, Unreadable
     from ecrm.application.preferences import PreferenceRoom
     from ecrm.application.profiles import ApplyTraits, Joining, Kept, Profile, PutCustomer, UpdateCustomer
     from ecrm.application.reports import MadeLink
+    from ecrm.application.runs import RunRoom
     from ecrm.application.segment_ports import Night
     from ecrm.application.segments import Explained, LastNight, Members, Preview
     from ecrm.application.sending import Sender, Settled
@@ -81,6 +84,7 @@ if TYPE_CHECKING:
     from ecrm.messaging.failures import SqsFailureQueue
     from ecrm.messaging.imports import SqsChunkQueue, SqsImportQueue
     from ecrm.messaging.jobs import SqsJobQueue
+    from ecrm.messaging.machines import Executions, StepFunctionsCampaignMachine
     from ecrm.messaging.mails import Mails
     from ecrm.messaging.messages import SqsMessageQueue
     from ecrm.messaging.person_pages import PersonPages
@@ -107,6 +111,7 @@ if TYPE_CHECKING:
     from ecrm.store.products import DynamoProducts
     from ecrm.store.profiles import DynamoProfiles
     from ecrm.store.replays import DynamoRequests
+    from ecrm.store.rosters import DynamoRosters
     from ecrm.store.segments import DynamoSegments
     from ecrm.store.sending import DynamoSendingControl
     from ecrm.store.sites import DynamoSites
@@ -903,6 +908,98 @@ def request_recipients(run: "Run", file_format: "FileFormat", request: "Request 
     from ecrm.application import campaigns as use  # noqa: PLC0415 (each function imports its own use cases)
 
     return use.request_recipients(run, file_format, request, source=source, jobs=jobs(), clock=clock, ids=ids)
+
+
+def start_campaigns(is_late: "Callable[[], bool]") -> "Round":
+    from ecrm.application import campaigns as definitions  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.application import occurrences as use  # noqa: PLC0415
+    from ecrm.application import runs as looking  # noqa: PLC0415
+    from ecrm.store.keys import SHARDS  # noqa: PLC0415
+
+    room = use.OccurrenceRoom(
+        campaigns=campaigns(),
+        runs=runs(),
+        rosters=rosters(),
+        sends=sends(),
+        machine=campaign_machine(),
+        queue=message_queue(),
+        control=sending_control(),
+        sites=sites(),
+        templates=templates(),
+        ready_made=ready_made,
+        named=lambda: definitions.read_named(
+            sites=sites(), topics=topics(), templates=templates(), ready_made=ready_made, segments=segments()
+        ),
+        nights=nights(),
+        rows=statistics_rows(),
+        look_after=partial(looking.look_after, room=run_room()),
+        clock=clock,
+        shards=SHARDS,
+    )
+    return use.start_due(room=room, is_late=is_late)
+
+
+def is_behind() -> bool:
+    """Say whether nobody comes back to campaigns."""
+    from ecrm.application import occurrences as use  # noqa: PLC0415 (the same)
+
+    return use.is_behind(runs=runs(), control=sending_control(), clock=clock)
+
+
+def plan_audience(run_id: str, page: int, is_late: "Callable[[], bool]") -> "PagePlanned":
+    from ecrm.application import planning as use  # noqa: PLC0415 (the same)
+    from ecrm.files.audiences import S3AudienceFiles  # noqa: PLC0415
+    from ecrm.store.keys import SHARDS  # noqa: PLC0415
+
+    room = use.PlanningRoom(
+        campaigns=campaigns(),
+        runs=runs(),
+        files=S3AudienceFiles(_s3(), os.environ["NIGHTS_BUCKET"]),
+        rosters=rosters(),
+        sends=sends(),
+        segments=segments(),
+        nights=nights(),
+        night_files=night_files(),
+        rows=statistics_rows(),
+        facts_of=facts_of(),
+        customers=customers(),
+        consents=consents(),
+        suppressions=suppressions(),
+        clock=clock,
+        zone=company_zone(),
+        shards=SHARDS,
+    )
+    return use.plan_audience(run_id, page, room=room, is_late=is_late)
+
+
+@cache
+def rosters() -> "DynamoRosters":
+    from ecrm.store.rosters import DynamoRosters  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoRosters(table())
+
+
+@cache
+def run_room() -> "RunRoom":
+    from ecrm.application.runs import RunRoom  # noqa: PLC0415 (each function imports its own)
+    from ecrm.store.tallies import DynamoLastOrders, DynamoTallies  # noqa: PLC0415
+
+    return RunRoom(
+        runs=runs(),
+        rosters=rosters(),
+        sends=sends(),
+        tallies=DynamoTallies(table()),
+        last_orders=DynamoLastOrders(table(), customers()),
+        clock=clock,
+    )
+
+
+@cache
+def campaign_machine() -> "StepFunctionsCampaignMachine":
+    from ecrm.messaging.machines import StepFunctionsCampaignMachine  # noqa: PLC0415 (only start_campaigns starts any)
+
+    client = cast("Executions", _session().create_client("stepfunctions", config=_PATIENCE))
+    return StepFunctionsCampaignMachine(client, os.environ["CAMPAIGN_MACHINE_ARN"])
 
 
 @cache

@@ -22,10 +22,10 @@ from .mail_ports import MessageQueue, SendingControl, Sends
 from .night_ports import StatisticsRows
 from .planning_ports import CampaignMachine, Rosters
 from .ports import Clock, Contended, Sites
+from .runs import LookedAfter
 from .segment_ports import Nights
 from .templates import ReadyMade, Templates
 
-ATTEMPTS = 5
 CUSTOMERS_A_PAGE = 1_000
 """What a page of a roster is for, of the whole table; who is in the audience is some of them."""
 MOST_DUE = 100
@@ -37,19 +37,29 @@ AGAIN_AT_MOST = timedelta(hours=1)
 BEHIND = timedelta(minutes=15)
 """What waits longer than that waits for somebody who does not come: one comes every minute."""
 
-type LookAfter = Callable[[Run, Callable[[], bool]], None]
-"""Does for a planned run what is due, such as settling it, and writes when somebody has to come back to it."""
+PLANNED_WITHIN = timedelta(hours=1)
+SETTLED_WITHIN = timedelta(days=1)
+"""After all of its mails have expired; what is in doubt then is settled within the hour."""
+
+type LookAfter = Callable[[Run, Callable[[], bool]], LookedAfter]
+"""Does for a planned run what is due (`runs.py`), and writes when somebody has to come back to it."""
 
 
 @dataclass(slots=True)
 class Round:
-    """What was done about whatever was due: runs begun by their ids, occurrences skipped by reason, and what failed for now."""
+    """What was done about whatever was due: occurrences skipped by reason, and runs that were begun by their ids.
+
+    `decided` are the pilots of messages, `unbalanced` the runs whose books do not balance.
+    """
 
     is_armed: bool = True
     begun: list[str] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     planned: int = 0
     woken: int = 0
+    decided: int = 0
+    settled: int = 0
+    unbalanced: list[str] = field(default_factory=list)
     failed: int = 0
 
 
@@ -106,9 +116,20 @@ def start_due(*, room: OccurrenceRoom, is_late: Callable[[], bool]) -> Round:
 
 
 def is_behind(*, runs: Runs, control: SendingControl, clock: Clock) -> bool:
-    """Say whether something has been due for long in a table that may send."""
-    overdue = next(iter(runs.due(clock.now() - BEHIND, 1)), None)
-    return overdue is not None and control.sending().armed_for == control.table_id()
+    """Say whether somebody has to look into campaigns, in a table that may send.
+
+    Something has been due for long, a run is still not planned, or not settled long after all of its mails have expired.
+    """
+    now = clock.now()
+    is_due = any(True for _ in runs.due(now - BEHIND, 1))
+    if not is_due and not any(_is_stuck(run, now) for run in runs.active()):
+        return False
+    return control.sending().armed_for == control.table_id()
+
+
+def _is_stuck(run: Run, now: datetime) -> bool:
+    planned_by = run.started_at + PLANNED_WITHIN
+    return (run.planned_at is None and planned_by < now) or run.expires_at + SETTLED_WITHIN < now
 
 
 def _begin(name: str, room: OccurrenceRoom, done: Round) -> None:
@@ -202,7 +223,11 @@ def _come_back(name: str, room: OccurrenceRoom, done: Round, is_late: Callable[[
     if run.woken_at is None and run.state is not RunState.PAUSED:
         run = _woken(run, room, is_late)
         done.woken += 1
-    room.look_after(run, is_late)
+    looked = room.look_after(run, is_late)
+    done.decided += len(looked.decided)
+    done.settled += looked.is_settled
+    if looked.is_unbalanced:
+        done.unbalanced.append(run.run_id)
 
 
 def _planned(run: Run, room: OccurrenceRoom, done: Round) -> Run:
@@ -212,8 +237,8 @@ def _planned(run: Run, room: OccurrenceRoom, done: Round) -> Run:
     """
     pages, now = room.rosters.planned(run.run_id), room.clock.now()
     if len(pages) < run.pages:
-        attempts = (attempt for attempt in count(1) if room.machine.start(run.run_id, attempt, run.pages))
-        again = min(AGAIN * 2 ** min(next(attempts) - 1, 10), AGAIN_AT_MOST)
+        attempt = next(attempt for attempt in count(1) if room.machine.start(run.run_id, attempt, run.pages))
+        again = min(AGAIN * 2 ** min(attempt - 1, 10), AGAIN_AT_MOST)
         return _written(run, lambda seen: replace(seen, due_at=now + again), room.runs)
 
     def sent(seen: Run) -> Run:
