@@ -17,7 +17,7 @@ from ecrm.domain.assignment import Arm
 from ecrm.domain.customers import Customer
 from ecrm.domain.errors import Unavailable
 from ecrm.domain.messages import Policy, Send, Status
-from ecrm.domain.runs import CampaignMessage, Otherwise, Pilot, PilotMetric, Run, RunState, Treatment, Verdict
+from ecrm.domain.runs import CampaignMessage, Otherwise, Pilot, PilotMetric, Run, RunState, Treatment, Tried, Verdict
 from ecrm.domain.statistics import NOTHING
 from ecrm.domain.tallies import tally_of
 from ecrm.store.rosters import DynamoRosters
@@ -179,18 +179,20 @@ def test_the_treatment_that_is_surely_better_wins_and_whoever_waited_is_woken(ro
     run = there(a_pilot(), [entries(100, clicks=2), entries(100, treatment="b", clicks=20), waiting])
     done, after = looked_after(run, room)
     assert done == LookedAfter(decided=("spring",))
-    assert after.verdicts == {"spring": Verdict("b", "better")}
+    assert after.verdicts == {"spring": Verdict("b", "better", (Tried("a", 100, 2), Tried("b", 100, 20)))}
     assert (after.woken_at, after.due_at, after.state) == (None, LATER, RunState.SENDING)
 
 
 def test_no_winner_is_an_answer_too(room: RunRoom) -> None:
     run = there(a_pilot(), [entries(100, clicks=11), entries(100, treatment="b", clicks=14)])
-    assert looked_after(run, room)[1].verdicts == {"spring": Verdict(None, "no_difference")}
+    assert looked_after(run, room)[1].verdicts == {
+        "spring": Verdict(None, "no_difference", (Tried("a", 100, 11), Tried("b", 100, 14)))
+    }
 
 
 def test_too_few_recipients_decide_nothing(room: RunRoom) -> None:
     run = there(a_pilot(), [entries(99), entries(500, treatment="b", clicks=500)])
-    assert looked_after(run, room)[1].verdicts == {"spring": Verdict(None, "too_few")}
+    assert looked_after(run, room)[1].verdicts == {"spring": Verdict(None, "too_few", (Tried("a", 99, 0), Tried("b", 500, 500)))}
 
 
 def test_a_pilot_is_decided_once(room: RunRoom) -> None:
@@ -220,7 +222,9 @@ def test_a_pilot_waits_for_those_who_have_not_got_their_mail_but_not_for_ever(cl
     done, after = looked_after(run, a_room(LATER))
     assert (done.decided, after.verdicts) == ((), {})
     half = LATER + (run.expires_at - LATER) / 2
-    assert looked_after(after, a_room(half))[1].verdicts == {"spring": Verdict("b", "better")}
+    assert looked_after(after, a_room(half))[1].verdicts == {
+        "spring": Verdict("b", "better", (Tried("a", 100, 0), Tried("b", 100, 50)))
+    }
 
 
 def test_orders_are_counted_since_each_got_their_mail_and_of_the_whole_person(room: RunRoom) -> None:
@@ -231,7 +235,7 @@ def test_orders_are_counted_since_each_got_their_mail_and_of_the_whole_person(ro
         ordered(f"a{number:04}", NOON - timedelta(seconds=1))
         ordered(f"b{number:04}" if number else "winner", NOON if number < 50 else None)
     bootstrap.customers().write(Claim(Customer("b0000", (), NOON, merged_into="winner"), 0, (), ()), None, NOON)
-    assert looked_after(run, room)[1].verdicts == {"spring": Verdict("b", "better")}
+    assert looked_after(run, room)[1].verdicts == {"spring": Verdict("b", "better", (Tried("a", 100, 0), Tried("b", 100, 50)))}
     found = room.last_orders.of(["a0000", "b0000", "b0099", "nobody"])
     assert found == {"a0000": NOON - timedelta(seconds=1), "b0000": NOON}
 

@@ -14,6 +14,7 @@ import pytest
 from ecrm import bootstrap
 from ecrm.application.mail_ports import AlreadyRecorded, Blocked, Breaker, Pace, Pause, Permission, Sending, Waiting
 from ecrm.application.ports import AlreadyAnswered, Claim, Contended, Outcome, Request, Standing
+from ecrm.domain.assignment import Arm
 from ecrm.domain.consent import Channel, Consent, ConsentFact, Method, State, Subject
 from ecrm.domain.contact_policy import Cap, Window
 from ecrm.domain.customers import Customer, Identifier, Kind
@@ -33,7 +34,7 @@ from ecrm.domain.messages import (
     told,
 )
 from ecrm.domain.preferences import Frequency, Preferences
-from ecrm.domain.runs import CampaignMessage, Costs, Otherwise, Pilot, PilotMetric, RunState, Treatment, Verdict
+from ecrm.domain.runs import CampaignMessage, Costs, Otherwise, Pilot, PilotMetric, RunState, Treatment, Tried, Verdict
 from ecrm.domain.suppressions import Address, Ground, Reason, Suppression, with_soft_bounce
 from ecrm.store import keys
 from ecrm.store.messages import close, send_item, send_of
@@ -110,6 +111,12 @@ def test_an_entry_comes_back_as_it_was_written() -> None:
         version=7,
         template_version=3,
         expires_at=LATER,
+        arm=Arm.TREATED,
+        message="spring",
+        treatment="a",
+        is_pilot=True,
+        ineligible="no_address",
+        links={"1a2b3c4d": LATER},
         **dict.fromkeys(
             (
                 *(
@@ -122,7 +129,7 @@ def test_an_entry_comes_back_as_it_was_written() -> None:
                     "delayed_at",
                     "bounced_at",
                 ),
-                *("complained_at", "rejected_at", "opened_at", "clicked_at", "closed_at"),
+                *("complained_at", "rejected_at", "opened_at", "clicked_at", "closed_at", "unsubscribed_at"),
             ),
             LATER,
         ),
@@ -377,7 +384,10 @@ def test_what_all_who_send_agree_on_comes_back_as_it_was_written() -> None:
         control_percent=Decimal("7.5"),
         pilot=Pilot(percent=Decimal(20), wait=timedelta(hours=4), metric=PilotMetric.ORDERS, minimum=7, otherwise=Otherwise.STOP),
         decide_at=LATER,
-        verdicts={"loyal": Verdict("b", "more orders"), "new": Verdict(None, "too few")},
+        verdicts={
+            "loyal": Verdict("b", "more orders", (Tried("a", 100, 3), Tried("b", 99, 50))),
+            "new": Verdict(None, "too few"),
+        },
         priority=9,
         rate_per_minute=600,
         window=Window(time(9), time(17, 30)),

@@ -54,7 +54,7 @@ def test_what_followed_is_counted_of_accepted_mails_alone_by_treatment() -> None
     assert tally.groups[Group("spring", "control", "", is_pilot=False)] == Counter(entries=1, held_out=1)
     assert tally.groups[Group("spring", "", "", is_pilot=False)] == Counter(entries=1, no_consent=1)
     assert tally.reasons == {"no_consent": Counter(no_address=1)}
-    assert tally.links == {"a": Counter({"1a": 2, "2b": 1})}
+    assert tally.links == {("spring", "a"): Counter({"1a": 2, "2b": 1})}
     assert tally.hours == {0: Counter(accepted=2), 2: Counter(opened=1, clicked=1)}
 
 
@@ -63,8 +63,8 @@ def test_hours_and_links_have_bounds() -> None:
     followed = {f"{number:03}": late for number in range(MOST_LINKS + 1)}
     tally = tally_of([entry("c1", links=followed, clicked_at=late), entry("c2", links={"100": late})], NOON)
     assert set(tally.hours) == {0, MOST_HOURS}
-    assert len(tally.links["a"]) == MOST_LINKS
-    assert tally.links["a"]["100"] == 2
+    assert len(tally.links["spring", "a"]) == MOST_LINKS
+    assert tally.links["spring", "a"]["100"] == 2
 
 
 def test_the_pages_of_a_run_come_to_what_one_page_of_all_would() -> None:

@@ -12,7 +12,7 @@ from itertools import batched
 from ecrm.analytics.experiments import Part, winner
 from ecrm.domain.errors import Unavailable
 from ecrm.domain.messages import Send, Status
-from ecrm.domain.runs import CampaignMessage, PilotMetric, Run, RunState, Verdict
+from ecrm.domain.runs import CampaignMessage, PilotMetric, Run, RunState, Tried, Verdict
 from ecrm.domain.tallies import Tally, tally_of
 
 from .campaign_ports import Counted, LastOrders, Runs, Tallies
@@ -132,7 +132,7 @@ def _verdicts(run: Run, now: datetime, room: RunRoom, is_late: Callable[[], bool
 
 def _verdict(parts: Sequence[Part], minimum: int) -> Verdict:
     outcome = winner(parts, minimum)
-    return Verdict(outcome.winner, outcome.why)
+    return Verdict(outcome.winner, outcome.why, tuple(Tried(part.name, part.recipients, part.successes) for part in parts))
 
 
 @dataclass(slots=True)

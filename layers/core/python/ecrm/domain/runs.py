@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from .contact_policy import Cap, Window
 from .instants import to_text
@@ -74,12 +74,21 @@ class Pilot:
     otherwise: Otherwise = Otherwise.SPLIT
 
 
+class Tried(NamedTuple):
+    """How many got a treatment in the pilot, and how many of them had done what is counted when it was decided."""
+
+    treatment: str
+    recipients: int
+    successes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the pilot of a message came to: the treatment that won, or None, and why."""
+    """What the pilot of a message came to: the treatment that won, or None, why, and by what was `tried`."""
 
     winner: str | None
     why: str
+    tried: tuple[Tried, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

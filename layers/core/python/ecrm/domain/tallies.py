@@ -46,14 +46,14 @@ class Group(NamedTuple):
 class Tally:
     """`groups` count entries, their statuses, and what followed; `reasons` are by status.
 
-    `links` count who followed which, by treatment; `hours` are those since the run began, with what happened in each.
+    `links` count who followed which, by message and treatment; `hours` are those since the run began, with what happened in each.
     """
 
     entries: int = 0
     open: int = 0
     groups: dict[Group, Counter[str]] = field(default_factory=dict)
     reasons: dict[str, Counter[str]] = field(default_factory=dict)
-    links: dict[str, Counter[str]] = field(default_factory=dict)
+    links: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
     hours: dict[int, Counter[str]] = field(default_factory=dict)
 
     @property
@@ -81,7 +81,7 @@ def tally_of(entries: Iterable[Send], begun_at: datetime) -> Tally:
     tally = Tally()
     for send in entries:
         _count(tally, send, begun_at)
-    tally.links = {treatment: Counter(dict(counted.most_common(MOST_LINKS))) for treatment, counted in tally.links.items()}
+    tally.links = {mail: Counter(dict(counted.most_common(MOST_LINKS))) for mail, counted in tally.links.items()}
     return tally
 
 
@@ -109,7 +109,7 @@ def _count(tally: Tally, send: Send, begun_at: datetime) -> None:
     for what in FOLLOWED:
         counted[what] += getattr(send, f"{what}_at") is not None
     if send.links:
-        tally.links.setdefault(send.treatment or "", Counter()).update(send.links.keys())
+        tally.links.setdefault((send.message or "", send.treatment or ""), Counter()).update(send.links.keys())
     for what, at in (("accepted", send.settled_at), ("opened", send.opened_at), ("clicked", send.clicked_at)):
         if at is not None:
             hour = min(max(at - begun_at, timedelta(0)) // HOUR, MOST_HOURS)

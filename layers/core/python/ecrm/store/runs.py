@@ -7,7 +7,7 @@ from typing import Any
 
 from ecrm.domain.contact_policy import Cap, Window
 from ecrm.domain.instants import from_text, to_text
-from ecrm.domain.runs import CampaignMessage, Costs, Otherwise, Pilot, PilotMetric, Run, RunState, Treatment, Verdict
+from ecrm.domain.runs import CampaignMessage, Costs, Otherwise, Pilot, PilotMetric, Run, RunState, Treatment, Tried, Verdict
 
 from . import keys
 from .table import Item
@@ -35,7 +35,7 @@ def run_item(run: Run) -> Item:
     }
     item |= {name: value for name in (*_TEXTS, *_NUMBERS) if (value := getattr(run, name)) is not None}
     item |= {name: to_text(at) for name in _TIMES if (at := getattr(run, name)) is not None}
-    item |= {"verdicts": {name: [one.winner, one.why] for name, one in run.verdicts.items()}} if run.verdicts else {}
+    item |= {"verdicts": {name: _verdict_item(verdict) for name, verdict in run.verdicts.items()}} if run.verdicts else {}
     item |= {"wall": run.wall.isoformat()} if run.wall else {}
     item |= {"cap": [run.cap.most, seconds_of(run.cap.within)]} if run.cap else {}
     item |= {"books": dict(run.books)} if run.books is not None else {}
@@ -52,7 +52,7 @@ def run_of(item: Item) -> Run:
         expires_at=from_text(item["until"]),
         expires_after=timedelta(seconds=item["expires_after"]),
         messages=messages_of(item["messages"]),
-        verdicts={name: Verdict(*verdict) for name, verdict in item.get("verdicts", {}).items()},
+        verdicts={name: _verdict_of(*verdict) for name, verdict in item.get("verdicts", {}).items()},
         wall=datetime.fromisoformat(item["wall"]) if "wall" in item else None,
         cap=Cap(item["cap"][0], timedelta(seconds=item["cap"][1])) if "cap" in item else None,
         books=item.get("books"),
@@ -60,6 +60,14 @@ def run_of(item: Item) -> Run:
         **(said | {"control_percent": Decimal(item["control_percent"])}),
         **design_of(item),
     )
+
+
+def _verdict_item(verdict: Verdict) -> list[Any]:
+    return [verdict.winner, verdict.why, [list(tried) for tried in verdict.tried]]
+
+
+def _verdict_of(winner: str | None, why: str, tried: Iterable[Iterable[Any]] = ()) -> Verdict:
+    return Verdict(winner, why, tuple(Tried(*each) for each in tried))
 
 
 def seconds_of(duration: timedelta) -> int:

@@ -56,7 +56,7 @@ def _item(key: keys.Key, counted: Counted) -> Item:
         "open": tally.open,
         "groups": [[*group, dict(counts)] for group, counts in tally.groups.items()],
         "reasons": {status: dict(counts) for status, counts in tally.reasons.items()},
-        "links": {treatment: dict(counts) for treatment, counts in tally.links.items()},
+        "links": [[*mail, dict(counts)] for mail, counts in tally.links.items()],
         "hours": [[hour, dict(counts)] for hour, counts in tally.hours.items()],
     }
 
@@ -67,6 +67,6 @@ def _tally_of(item: Item) -> Tally:
         open=item["open"],
         groups={Group(*group): Counter(counts) for *group, counts in item["groups"]},
         reasons={status: Counter(counts) for status, counts in item["reasons"].items()},
-        links={treatment: Counter(counts) for treatment, counts in item["links"].items()},
+        links={(message, treatment): Counter(counts) for message, treatment, counts in item["links"]},
         hours={hour: Counter(counts) for hour, counts in item["hours"]},
     )
