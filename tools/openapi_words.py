@@ -19,7 +19,7 @@ from ecrm.application.messages import KEPT_FOR
 from ecrm.application.orders import OrderView
 from ecrm.application.ports import Outcome
 from ecrm.application.profiles import Kept, Profile
-from ecrm.application.reports import MadeLink
+from ecrm.application.report_links import MadeLink
 from ecrm.application.segment_ports import Night
 from ecrm.application.templates import Preview, Rendered, TestSent
 from ecrm.contracts import (
@@ -37,6 +37,7 @@ from ecrm.contracts import (
     orders,
     products,
     profiles,
+    report_links,
     reports,
     segments,
     sites,
@@ -1210,7 +1211,7 @@ def _reports() -> dict[str, BaseModel]:
     return {
         "list_reports": reports.ReportsPage(data=[reports.ReportHeadBody.of_night(told.night)], next_cursor=None),
         "read_nights_report": reports.ReportBody.of(told),
-        "make_report_link": reports.ReportLinkBody.of(made, f"https://shop.example.com/public/reports/{made.token}"),
+        "make_report_link": report_links.ReportLinkBody.of(made, f"https://shop.example.com/public/reports/{made.token}"),
     }
 
 

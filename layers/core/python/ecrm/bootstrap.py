@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from ecrm.application.ports import Request, Unreadable
     from ecrm.application.preferences import PreferenceRoom
     from ecrm.application.profiles import ApplyTraits, Joining, Kept, Profile, PutCustomer, UpdateCustomer
-    from ecrm.application.reports import MadeLink
+    from ecrm.application.report_links import MadeLink
     from ecrm.application.runs import RunRoom
     from ecrm.application.segment_ports import Night
     from ecrm.application.segments import Explained, LastNight, Members, Preview

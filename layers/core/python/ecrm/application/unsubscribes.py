@@ -14,7 +14,8 @@ from ecrm.domain.topics import Topic
 
 from .consent import MOST_CHANGES, ChangeConsents, ConsentChange, change_consents
 from .identity import root
-from .links import open_person_link, ring_for
+from .link_keys import ring_for
+from .links import open_person_link
 from .ports import Clock, Consents, Customers, LinkKeys, NamedTopics, Requests, Sites
 
 if TYPE_CHECKING:  # only the type is needed: showing a page loads nothing of mail
