@@ -160,9 +160,9 @@ def _begin(name: str, room: OccurrenceRoom, done: Round) -> None:
     room.machine.start(run.run_id, 1, run.pages)
 
 
-def _run(head: Head, comes: Occurrence, room: OccurrenceRoom, now: datetime) -> Run:
-    campaign = head.campaign
-    run = Run(
+def begun(campaign: Campaign, comes: Occurrence, now: datetime) -> Run:
+    """Give the run of an occurrence that begins now, before anything else is looked at."""
+    return Run(
         run_id=run_id(campaign.campaign, comes.scheduled_at),
         campaign=campaign.campaign,
         campaign_version=campaign.version,
@@ -185,6 +185,11 @@ def _run(head: Head, comes: Occurrence, room: OccurrenceRoom, now: datetime) -> 
         costs=campaign.costs,
         due_at=now + AGAIN,
     )
+
+
+def _run(head: Head, comes: Occurrence, room: OccurrenceRoom, now: datetime) -> Run:
+    campaign = head.campaign
+    run = begun(campaign, comes, now)
     if head.life.state is not LifeState.SCHEDULED:
         return _skipped(run, head.life.state)
     if now - comes.scheduled_at > min(LATE_AFTER, campaign.expires_after):

@@ -12,6 +12,7 @@ from datetime import datetime, tzinfo
 from itertools import batched
 
 from ecrm.domain.assignment import Arm, arm_of, is_in_pilot, treatment_of
+from ecrm.domain.campaigns import Campaign
 from ecrm.domain.consent import Channel, Subject
 from ecrm.domain.customers import Customer
 from ecrm.domain.errors import Conflict, NotFound, Unavailable
@@ -19,7 +20,7 @@ from ecrm.domain.facts import Facts, RowFacts, Scores
 from ecrm.domain.judging import Judge, judge_of
 from ecrm.domain.messages import Policy, Send, Status, mailbox_of
 from ecrm.domain.runs import Run, RunState, Treatment, page_of
-from ecrm.domain.segments import SegmentCondition
+from ecrm.domain.segments import Rule, SegmentCondition
 from ecrm.domain.statistics import CustomerStatistics
 from ecrm.domain.suppressions import Address
 from ecrm.domain.windows import Moment
@@ -47,7 +48,17 @@ class PagePlanned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlanningRoom:
+class EntryRoom:
+    """What it takes to decide what becomes of somebody in an audience."""
+
+    customers: Customers
+    consents: Consents
+    suppressions: Suppressions
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanningRoom(EntryRoom):
     """All that planning reads and writes; `shards` are those that customers' rows are in, and `zone` has the company's days."""
 
     campaigns: Campaigns
@@ -60,10 +71,6 @@ class PlanningRoom:
     night_files: NightFiles
     rows: StatisticsRows
     facts_of: FactsOf
-    customers: Customers
-    consents: Consents
-    suppressions: Suppressions
-    clock: Clock
     zone: tzinfo
     shards: int
 
@@ -93,9 +100,9 @@ def plan_audience(run_id: str, page: int, *, room: PlanningRoom, is_late: Callab
     for some in batched((each for each in audience if each.customer_id not in there), AT_ONCE, strict=False):
         if is_late():
             raise Unavailable("there is no time for all entries of the page")
-        entries = tuple(_entries(run, page, some, room))
-        room.rosters.add(entries)
-        planned.statuses.update(entry.status for entry in entries)
+        sends = tuple(entries(run, page, some, room))
+        room.rosters.add(sends)
+        planned.statuses.update(send.status for send in sends)
     if audience:
         room.sends.come_back(run_id, page, room.clock.now())
     room.rosters.plan(run_id, page, len(audience))
@@ -125,11 +132,41 @@ def _failed(run_id: str, page: int, sends: Sends) -> Iterator[Addressed]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judging:
-    """A campaign's rules made ready for a run: who is in its audience, and of the messages in their order which is theirs."""
+class Choosing:
+    """Who is in the audience of a campaign, and of its messages in their order, which is theirs."""
 
     audience: Judge
     messages: tuple[tuple[str, Judge | None], ...]
+
+    @classmethod
+    def of(cls, campaign: Campaign, rules: Mapping[str, Rule], moment: Moment) -> "Choosing":
+        return cls(
+            judge_of(campaign.audience.rule, moment, rules),
+            tuple(
+                (message.name, judge_of(SegmentCondition(message.segment), moment, rules) if message.segment else None)
+                for message in campaign.messages
+            ),
+        )
+
+    def message(self, facts: Facts) -> tuple[bool, str | None]:
+        """Say whether these facts tell whether a customer is in the audience and with which message, and then that."""
+        truth = self.audience.decide(facts)
+        if not truth:
+            return truth is not None, None
+        for name, judge in self.messages:
+            truth = judge.decide(facts) if judge else True
+            if truth is None:
+                return False, None
+            if truth:
+                return True, name
+        return True, None
+
+
+@dataclass(frozen=True, slots=True)
+class _Judging:
+    """A campaign's rules made ready for a run, and what they are asked of."""
+
+    choosing: Choosing
     score: Callable[[CustomerStatistics], Scores]
     rows: StatisticsRows
     facts_of: FactsOf
@@ -146,11 +183,7 @@ class _Judging:
         moment = Moment(run.started_at, room.zone)
         thresholds = room.night_files.thresholds(basis.night) if basis.night else None
         return cls(
-            judge_of(campaign.audience.rule, moment, rules),
-            tuple(
-                (message.name, judge_of(SegmentCondition(message.segment), moment, rules) if message.segment else None)
-                for message in campaign.messages
-            ),
+            Choosing.of(campaign, rules, moment),
             score_by(thresholds or room.nights.pointer().thresholds, moment.today),
             room.rows,
             room.facts_of,
@@ -169,25 +202,12 @@ class _Judging:
     def _judged(self, stored: StoredRow, planned: PagePlanned) -> str | None:
         row = self.rows.read(stored)
         if not row.is_outdated:
-            is_known, message = self._chosen(RowFacts(stored.customer_id, row, self.score(row), row.traits))
+            is_known, message = self.choosing.message(RowFacts(stored.customer_id, row, self.score(row), row.traits))
             if is_known:
                 return message
         planned.from_facts += 1
         facts = self.facts_of(stored.customer_id, self.score)
-        return self._chosen(facts)[1] if facts is not None else None
-
-    def _chosen(self, facts: Facts) -> tuple[bool, str | None]:
-        """Say whether these facts tell whether a customer is in the audience and with which message, and then that."""
-        truth = self.audience.decide(facts)
-        if not truth:
-            return truth is not None, None
-        for name, judge in self.messages:
-            truth = judge.decide(facts) if judge else True
-            if truth is None:
-                return False, None
-            if truth:
-                return True, name
-        return True, None
+        return self.choosing.message(facts)[1] if facts is not None else None
 
 
 def _basis(run: Run, room: PlanningRoom) -> AudienceBasis:
@@ -203,7 +223,7 @@ def _basis(run: Run, room: PlanningRoom) -> AudienceBasis:
     return found
 
 
-def _entries(run: Run, page: int, some: Iterable[Addressed], room: PlanningRoom) -> Iterator[Send]:
+def entries(run: Run, page: int, some: Iterable[Addressed], room: EntryRoom) -> Iterator[Send]:
     """Decide what becomes of some people, as they are now."""
     some = tuple(some)
     now = room.clock.now()
@@ -217,7 +237,7 @@ type Bar = tuple[Status, str | None] | None
 """Why somebody cannot get the mails of a run at all, whichever their arm: the status and its reason."""
 
 
-def _bars(run: Run, people: Mapping[str, Customer], room: PlanningRoom, now: datetime) -> Mapping[str, Bar]:
+def _bars(run: Run, people: Mapping[str, Customer], room: EntryRoom, now: datetime) -> Mapping[str, Bar]:
     subject = Subject(Channel.EMAIL, run.topic)
     mailboxes = {customer_id: mailbox for customer_id, each in people.items() if (mailbox := mailbox_of(each))}
     books = room.consents.of_many(dict.fromkeys(mailboxes, (subject,)))

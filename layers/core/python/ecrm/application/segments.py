@@ -243,11 +243,12 @@ def preview(
     clock: Clock,
     is_late: Callable[[], bool],
     shards: int,
+    sample: int = SAMPLE,
 ) -> Preview:
     """Count who would be in a segment of this rule, from rows of statistics and by last night's thresholds.
 
-    Raises Invalid for what saving it would be refused for. Half a read unit for each customer read, and what the facts of
-    MOST_FACTS are; ends soon once `is_late`.
+    Of those who are in it at most `sample` are named. Raises Invalid for what saving it would be refused for. Half a read unit
+    for each customer read, and what the facts of MOST_FACTS are; ends soon once `is_late`.
     """
     others = {segment.segment: segment.rule for segment in segments.published()}
     refuse_unsound("", {**others, "": rule})
@@ -272,7 +273,7 @@ def preview(
         read=tried.read,
         unreadable=tried.unreadable,
         is_exact=tried.shards == shards and asked == len(tried.unknown),
-        sample=sorted([*tried.members, *found])[:SAMPLE],
+        sample=sorted([*tried.members, *found])[:sample],
         night=pointer.night,
     )
 
