@@ -1,6 +1,6 @@
 """Marketing to one person: who gets it, when, how often, and how each decision not to send is told."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -101,12 +101,18 @@ def test_who_said_no_gets_nothing_and_it_is_told_why(shop: Shop) -> None:
     assert expected | {"decided_at": decision["decided_at"]} == decision
 
 
-def test_a_site_s_cap_is_kept_to_and_told(shop: Shop) -> None:
-    policy(shop, frequency_cap={"most": 1, "days": 1})
+@pytest.mark.parametrize(("days", "expected"), [(1, "postponed"), (4, "capped")])
+def test_a_site_s_cap_is_waited_for_as_long_as_the_message_is_news(shop: Shop, days: int, expected: str) -> None:
+    policy(shop, frequency_cap={"most": 1, "days": days})
     ask_for(shop)
     assert 1 == len(send(shop))
     second = ask_for(shop)
-    assert ([], [(second, "capped", "cap")]) == (send(shop), decided(shop))
+    assert ([], [(second, expected, "cap")]) == (send(shop), decided(shop))
+    until = decisions(shop)["data"][0]["until"]
+    assert (until is None) is (expected == "capped")
+    if until is not None:
+        waits = datetime.fromisoformat(until) - datetime.now(UTC)
+        assert timedelta(hours=23) < waits <= timedelta(days=1)
 
 
 def test_marketing_waits_while_its_receiver_sleeps_where_they_are(shop: Shop) -> None:
