@@ -370,6 +370,13 @@ class Agency:
 def opened(count: int, **changes: Any) -> Agency:
     """A company with so many people and one campaign, whose time has come."""
     agency = Agency()
+    populate(agency, count)
+    launched(agency, a_campaign(**changes))
+    return agency
+
+
+def populate(agency: Agency, count: int) -> None:
+    """Let there be so many people, the segments, and a table that may send."""
     for item in (item for number, customer_id in enumerate(ids(count)) for item in _items(number, customer_id)):
         agency.table.put(Put(item, None, "there"))
     statistics = DynamoStatistics(agency.table)
@@ -382,9 +389,7 @@ def opened(count: int, **changes: Any) -> Agency:
             agency.table.put(Put(spoilt | {"v": 2}, None, "there"))
     for segment in SEGMENTS.values():
         DynamoSegments(agency.table).write(segment, seen=0, traits=None)
-    launched(agency, a_campaign(**changes))
     arm(control=agency.company.control)
-    return agency
 
 
 def launched(agency: Agency, campaign: Campaign, next_at: datetime = NOON) -> None:
