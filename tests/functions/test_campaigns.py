@@ -197,7 +197,7 @@ def other_site(shop: Shop, **changes: Any) -> None:
     ("changes", "expected"),
     [
         ({"topic": "unheard-of"}, [("/topic", "unknown_topic")]),
-        ({"topic": "texts"}, [("/topic", "topic_without_email")]),
+        ({"topic": "texts"}, [("/topic", "channel_not_offered")]),
         ({"audience": {"include": {"segment": {"id": "vip"}}}}, [("/audience/include/segment/id", "unknown_segment")]),
         (
             {"audience": {"include": BUYERS, "exclude": {"not": {"segment": {"id": "vip"}}}}},
@@ -210,7 +210,7 @@ def other_site(shop: Shop, **changes: Any) -> None:
             [("/messages/0/treatments/0/template", "template_not_marketing")],
         ),
         ({"messages": [a_message(template="product-grid")]}, [("/messages/0/treatments/0/template", "template_not_marketing")]),
-        ({"messages": [a_message(template="about-gifts")]}, [("/messages/0/treatments/0/template", "template_of_other_topic")]),
+        ({"messages": [a_message(template="about-gifts")]}, [("/messages/0/treatments/0/template", "other_topic")]),
         ({"schedule": {"day": "2026-11-01", "at": "09:00"}}, [("/schedule", "in_the_past")]),
         (
             {"schedule": {"day": "2026-10-01", "at": "09:00", "every": {"unit": "day"}, "until": "2026-11-01"}},

@@ -71,7 +71,7 @@ def _problems_of_topic(topic: Topic | None) -> Iterator[Flaw]:
     if topic is None:
         yield Flaw("/topic", "unknown_topic", "no such topic")
     elif Channel.EMAIL not in topic.channels:
-        yield Flaw("/topic", "topic_without_email", "nobody can consent to be told of this topic by mail")
+        yield Flaw("/topic", "channel_not_offered", "nobody can consent to be told of this topic by mail")
 
 
 def _problems_of_rules(campaign: Campaign, rules: Mapping[str, Rule]) -> Iterator[Flaw]:
@@ -96,7 +96,7 @@ def _problems_of_messages(campaign: Campaign, named: Named) -> Iterator[Flaw]:
             elif template.purpose is not Purpose.MARKETING:
                 yield Flaw(pointer, "template_not_marketing", "a campaign sends marketing templates only")
             elif template.topic not in (None, campaign.topic):
-                yield Flaw(pointer, "template_of_other_topic", f"it was written for the topic {template.topic}")
+                yield Flaw(pointer, "other_topic", f"it was written for the topic {template.topic}")
 
 
 def _problems_of_schedule(campaign: Campaign, site: Site | None, now: datetime) -> Iterator[Flaw]:
