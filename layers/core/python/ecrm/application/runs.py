@@ -74,10 +74,15 @@ def look_after(run: Run, is_late: Callable[[], bool], *, room: RunRoom) -> Looke
 
 def recount(run: Run, page: int, *, room: RunRoom) -> Tally:
     """Count a page of a roster, and keep what was counted."""
-    counted_at = room.clock.now()
-    tally = tally_of(room.sends.page(run.run_id, page), run.started_at)
-    room.tallies.write(run.run_id, page, Counted(tally, counted_at))
-    return tally
+    found = counted(run, page, sends=room.sends, clock=room.clock)
+    room.tallies.write(run.run_id, page, found)
+    return found.tally
+
+
+def counted(run: Run, page: int, *, sends: Sends, clock: Clock) -> Counted:
+    """Count a page of a roster."""
+    at = clock.now()
+    return Counted(tally_of(sends.page(run.run_id, page), run.started_at), at)
 
 
 def _closed(run: Run, room: RunRoom, is_late: Callable[[], bool]) -> Tally | None:
@@ -88,11 +93,11 @@ def _closed(run: Run, room: RunRoom, is_late: Callable[[], bool]) -> Tally | Non
     kept = room.tallies.of(run.run_id)
     total = Tally()
     for page in _planned(run, room, is_late):
-        counted = kept.get(page)
-        is_final = counted is not None and not counted.tally.open
+        found = kept.get(page)
+        is_final = found is not None and not found.tally.open
         if not is_final and room.tallies.is_waited_for(run.run_id, page):
             return None
-        tally = counted.tally if counted is not None and is_final else recount(run, page, room=room)
+        tally = found.tally if found is not None and is_final else recount(run, page, room=room)
         if tally.open:
             return None
         total.merge(tally)
