@@ -302,10 +302,21 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "too_small",
     ),
     (
-        {"messages": [a_message(treatments=[{"name": "a", "template": "x", "data": {"much": "x" * 9_000}}])]},
-        "/messages/0/treatments/0/data",
+        {
+            "messages": [
+                a_message(name, segment=name, treatments=[{"name": "a", "template": "x", "data": {"much": "x" * 8_200}}])
+                for name in ("a", "b")
+            ]
+        },
+        "/messages",
         "data_too_large",
     ),
+    (
+        {"audience": {"include": {"or": [BUYERS] * 501}, "exclude": {"or": [NEVER] * 500}}},
+        "/audience",
+        "too_many_conditions",
+    ),
+    ({"schedule": {"day": "3000-01-01", "at": "09:00"}}, "/schedule/day", "date_range"),
     ({"control_percent": 50.1}, "/control_percent", "too_large"),
     ({"control_percent": -1}, "/control_percent", "too_small"),
     ({"control_percent": "10"}, "/control_percent", "wrong_type"),
@@ -782,3 +793,12 @@ def test_a_schedule_of_tomorrow_is_no_schedule_of_the_past(shop: Shop) -> None:
     assert "validated" == get(shop).json["state"]
     local = put(shop, "local", schedule={"day": in_hours(0)[:10], "at": "00:00", "local": True})
     assert [("/schedule", "in_the_past")] == problems_of(local)
+
+
+@pytest.mark.parametrize("every", [None, {"unit": "day"}, {"unit": "week", "days": [1]}, {"unit": "month", "days": [30]}])
+@pytest.mark.parametrize("local", [True, False])
+def test_the_last_day_that_can_be_named_is_a_day_as_others_are(shop: Shop, every: Any, local: bool) -> None:  # noqa: FBT001
+    schedule = {"day": "2999-12-31", "at": "23:59", "every": every, "local": local}
+    assert "validated" == put(shop, schedule=schedule).json["state"]
+    assert 200 == do(shop, "launch").status
+    assert "scheduled" == get(shop).json["state"]

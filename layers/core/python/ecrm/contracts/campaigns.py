@@ -1,5 +1,6 @@
 """Campaigns and their runs on the wire."""
 
+import json
 import re
 from datetime import datetime, time, timedelta
 from decimal import Decimal
@@ -14,7 +15,7 @@ from ecrm.domain.campaigns import Audience, Campaign, Every, Schedule, Unit
 from ecrm.domain.contact_policy import Window
 from ecrm.domain.errors import Flaw, Invalid
 from ecrm.domain.runs import CampaignMessage, Costs, Otherwise, Pilot, PilotMetric, Run, RunState, Treatment
-from ecrm.domain.segments import Rule, refuse_too_large
+from ecrm.domain.segments import MOST_CONDITIONS, Rule, conditions_in, refuse_too_large
 
 from .customers import json_of
 from .fields import Amount, Answer, Body, Currency, Day, Name, SiteId, TemplateName, TopicId, storable
@@ -25,8 +26,8 @@ CAMPAIGN_ID = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 CampaignId = Annotated[str, StringConstraints(pattern=CAMPAIGN_ID)]
 PartName = Annotated[str, StringConstraints(pattern=CAMPAIGN_ID)]
 """Messages and treatments are named as campaigns are."""
-MOST_DATA = 8 * 1024
-"""Bytes of JSON: the data of all treatments are in every run's item."""
+MOST_DATA = 16 * 1024
+"""Bytes of JSON of all treatments together: they are in every run's item, which each worker reads once a second."""
 MOST_MESSAGES, MOST_TREATMENTS = 10, 5
 LEAST_RATE = 12
 """Mails a minute."""
@@ -55,19 +56,13 @@ ControlPercent = Annotated[
 PilotPercent = Annotated[Decimal, _part_of_all(Decimal(1), 90), WithJsonSchema({"type": "number", "minimum": 1, "maximum": 90})]
 
 
-def _small_enough(data: dict[str, Any]) -> dict[str, Any]:
-    if len(repr(data).encode()) > MOST_DATA:
-        raise PydanticCustomError("data_too_large", "the data of a treatment is at most 8 KB")
-    return data
-
-
 class TreatmentBody(Body):
     """A template with data of its own, which it finds under `data`; its part of all is its weight's of the sum of them."""
 
     name: PartName
     template: TemplateName
     weight: Annotated[int, Field(ge=1, le=1_000)] = 1
-    data: Annotated[dict[str, Any], AfterValidator(storable), AfterValidator(_small_enough)] = Field(default_factory=dict)
+    data: Annotated[dict[str, Any], AfterValidator(storable)] = Field(default_factory=dict)
 
     def to_treatment(self) -> Treatment:
         return Treatment(name=self.name, template=self.template, weight=self.weight, data=self.data)
@@ -93,8 +88,12 @@ class AudienceBody(Body):
     exclude: RuleBody | None = None
 
     def to_audience(self) -> Audience:
-        """Raises Invalid for a rule that is too deep or too long."""
-        return Audience(_rule(self.include, "include"), _rule(self.exclude, "exclude") if self.exclude else None)
+        """Raises Invalid for a rule that is too deep, and for both together where they are too long."""
+        audience = Audience(_rule(self.include, "include"), _rule(self.exclude, "exclude") if self.exclude else None)
+        if conditions_in(audience.rule) > MOST_CONDITIONS:
+            detail = f"an audience has at most {MOST_CONDITIONS} conditions"
+            raise Invalid.at("/audience", "too_many_conditions", detail)
+        return audience
 
 
 def _rule(body: RuleBody, name: str) -> Rule:
@@ -241,6 +240,9 @@ class PutCampaignBody(Body):
 
     def _refuse_ambiguous(self) -> None:
         _refuse_repeated("/messages", [message.name for message in self.messages])
+        data = [treatment.data for message in self.messages for treatment in message.treatments]
+        if len(json.dumps(data, ensure_ascii=False, default=str).encode()) > MOST_DATA:
+            raise Invalid.at("/messages", "data_too_large", "the data of all treatments are at most 16 KB of JSON")
         for number, message in enumerate(self.messages):
             _refuse_repeated(f"/messages/{number}/treatments", [treatment.name for treatment in message.treatments])
             if message.segment is None and number + 1 < len(self.messages):
