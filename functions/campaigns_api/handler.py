@@ -7,6 +7,7 @@ from ecrm.contracts import campaigns as wire
 from ecrm.domain.api_keys import Scope
 from ecrm.entry import campaigns as door
 from ecrm.entry.http import Call, Reply
+from ecrm.entry.simulations import with_simulation
 
 handler = wired.http_api()
 room = wired.campaign_room
@@ -41,3 +42,4 @@ def read_campaign_version(call: Call) -> Reply:
 
 door.with_life(handler, room)
 door.with_runs(handler, room)
+with_simulation(handler, room, wired.simulate_campaign)

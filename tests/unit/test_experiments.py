@@ -107,3 +107,4 @@ def test_the_smallest_effect_is_less_with_more_people_and_none_with_too_few() ->
     assert 1 > effects[0] > effects[1] > effects[2] > 0
     assert smallest_effect(2, 2, 0.5) is None
     assert smallest_effect(0, 10, 0.1) is None
+    assert smallest_effect(500, 500, 1.0) is None

@@ -3,6 +3,7 @@
 import os
 import secrets
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, partial
 from itertools import batched
@@ -55,15 +56,16 @@ if TYPE_CHECKING:
     from ecrm.application.segment_ports import Night
     from ecrm.application.segments import Explained, LastNight, Members, Preview
     from ecrm.application.sending import Sender, Settled
+    from ecrm.application.simulations import Simulation
     from ecrm.application.statistics import TimeZones, Touched
     from ecrm.application.subscriptions import Confirmations
     from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
     from ecrm.application.templates import Preview as TemplatePreview
-    from ecrm.application.templates import TestSent, TryOut
+    from ecrm.application.templates import Rendered, TestSent, TryOut
     from ecrm.application.traits import CopiedTraits
     from ecrm.application.unsubscribes import UnsubscribeRoom
     from ecrm.domain.campaigns import Campaign
-    from ecrm.domain.customers import Identifier
+    from ecrm.domain.customers import Customer, Identifier
     from ecrm.domain.delivery import Notice
     from ecrm.domain.imports import Drop, Import, RowOutcome, Tally
     from ecrm.domain.jobs import FileFormat, Job, JobKind
@@ -885,6 +887,39 @@ def campaign_room() -> "CampaignRoom":
         export=request_recipients,
         clock=clock,
     )
+
+
+def simulate_campaign(campaign: "Campaign", is_late: "Callable[[], bool]") -> "Simulation":
+    from ecrm.application import campaigns as of_campaigns  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.application.simulations import SimulationRoom, simulate  # noqa: PLC0415
+    from ecrm.store.keys import SHARDS  # noqa: PLC0415
+    from ecrm.store.tallies import DynamoLastOrders  # noqa: PLC0415
+
+    room = SimulationRoom(
+        customers=customers(),
+        consents=consents(),
+        suppressions=suppressions(),
+        clock=clock,
+        named=campaign_room().named,
+        frozen=partial(of_campaigns.frozen, templates=templates(), ready_made=ready_made),
+        segments=segments(),
+        nights=nights(),
+        rows=statistics_rows(),
+        facts_of=facts_of(),
+        last_orders=DynamoLastOrders(table(), customers()),
+        render=_rendered_without_links,
+        zone=company_zone(),
+        shards=SHARDS,
+    )
+    return simulate(campaign, room=room, is_late=is_late)
+
+
+def _rendered_without_links(run: "Run", send: "Send", customer: "Customer") -> "Rendered":
+    """Make the mail of a run that is not there; its links open nothing."""
+    from ecrm.messaging.samples import NobodysLinkKeys  # noqa: PLC0415 (each function imports its own)
+
+    sample = replace(composer(), link_keys=NobodysLinkKeys(), find_run=lambda _: run, _runs={}, public_url="https://example.com")
+    return sample.again(send, customer)
 
 
 def is_audience_empty(campaign: "Campaign", is_late: "Callable[[], bool]") -> bool:

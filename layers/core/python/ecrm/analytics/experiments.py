@@ -119,7 +119,7 @@ def smallest_effect(treated: int, control: int, baseline: float) -> float | None
     The normal approximation without a correction for continuity (Fleiss, Levin and Paik 2003, Statistical Methods for Rates and
     Proportions, section 4.2); None where no effect is large enough.
     """
-    if not treated or not control:
+    if not treated or not control or baseline >= 1:
         return None
     z_level, z_power = NormalDist().inv_cdf(1 - LEVEL / 2), NormalDist().inv_cdf(POWER)
 
