@@ -50,6 +50,7 @@ ENVIRONMENT = {
     "EXPORTS_BUCKET": "exports",
     "IMPORTS_BUCKET": "imports",
     "NIGHTS_BUCKET": "nights",
+    "CAMPAIGN_MACHINE_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:campaigns",
     "LIFECYCLE_DAYS": "180,365,3,90",
     "RFM_GROUPS": "",
     "LIFETIME_VALUE": "365,10",

@@ -152,6 +152,9 @@ def _begin(name: str, room: OccurrenceRoom, done: Round) -> None:
         revision=life.revision + 1,
     )
     if not room.runs.begin(run, Head(campaign, after)):
+        if room.runs.find(run.run_id) is not None:
+            # Somebody was faster; else the campaign was restored and is behind its run, and this moves it on.
+            room.campaigns.change(Head(campaign, after))
         return
     if run.state is RunState.SKIPPED:
         done.skipped[str(run.reason)] += 1
