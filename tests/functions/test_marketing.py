@@ -34,8 +34,8 @@ def put(shop: Shop, path: str, body: dict[str, Any]) -> None:
 
 def policy(shop: Shop, **changes: Any) -> None:
     """What the site keeps to: nothing, but for what is said."""
-    anything = {"quiet_hours": None, "frequency_cap": None}
-    put(shop, "/v1/sites/de", a_site(sender="hello@example.com", postal_address="Ringstraße 1", **anything | changes))
+    said = {"sender": "hello@example.com", "postal_address": "Ringstraße 1", "quiet_hours": None, "frequency_cap": None}
+    put(shop, "/v1/sites/de", a_site(**said | changes))
 
 
 def consents(shop: Shop, state: str) -> None:
@@ -99,6 +99,14 @@ def test_who_said_no_gets_nothing_and_it_is_told_why(shop: Shop) -> None:
         "site": "de",
     }
     assert expected | {"decided_at": decision["decided_at"]} == decision
+
+
+def test_a_site_that_has_lost_its_postal_address_sends_no_marketing_and_it_is_told_why(shop: Shop) -> None:
+    message_id = ask_for(shop)
+    policy(shop, postal_address=None)
+    assert ([], [(message_id, "failed", "no_postal_address")]) == (send(shop), decided(shop))
+    ask_for(shop, template="order-confirmed")
+    assert 1 == len(send(shop))
 
 
 def test_a_site_s_cap_is_kept_to_and_told(shop: Shop) -> None:

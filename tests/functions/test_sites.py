@@ -188,9 +188,14 @@ BAD_SITES: dict[str, tuple[dict[str, Any], str, str]] = {
         "template_is_marketing",
     ),
     "a welcome that is owed": (
-        {"sender": "a@example.com", "mails": {"consent.confirmed": "order-confirmed"}},
+        {"sender": "a@example.com", "postal_address": "Ringstraße 1", "mails": {"consent.confirmed": "order-confirmed"}},
         "/mails/consent.confirmed",
         "template_is_transactional",
+    ),
+    "a welcome from nowhere": (
+        {"sender": "a@example.com", "mails": {"consent.confirmed": "welcome"}},
+        "/postal_address",
+        "no_postal_address",
     ),
     "an unknown field": ({"colour": "blue"}, "/colour", "unknown_field"),
     "its own version": ({"version": 7}, "/version", "unknown_field"),
