@@ -54,6 +54,7 @@ def confirmations(company: Company, now: datetime) -> Confirmations:
         sends=company.sends,
         clock=Stopped(now),
         ids=company.ids,  # type: ignore[arg-type]  # of messages, too
+        refused=lambda: None,
     )
 
 
