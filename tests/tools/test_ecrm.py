@@ -10,6 +10,7 @@ from typing import Any
 import botocore.session
 import pytest
 
+from consent_api.handler import handler as consents
 from customers_api.handler import handler as customers
 from ecrm import bootstrap
 from ecrm.application.statistics import Happened, touched
@@ -20,7 +21,7 @@ from orders_api.handler import handler as orders
 from project_events.handler import handler as project
 from public_api.handler import handler as public
 from sites_api.handler import handler as sites
-from tests.builders import NOON, a_record, a_request, a_site, an_event, an_order
+from tests.builders import NOON, a_consent, a_proof, a_record, a_request, a_site, a_topic, an_event, an_order
 from tests.cloud import Cloud
 from tests.faults import Deliver, Sent, on, refused_with, tapped
 from tools import ecrm
@@ -461,6 +462,26 @@ def test_what_the_outbox_gave_up_on_is_handed_on_when_it_is_mended_and_the_queue
     assert [page] == messages(cloud, cloud.messages_url)
     planned = [item["data"]["M"]["template"]["S"] for item in cloud.items("EVENT#") if item["type"]["S"] == "message.requested"]
     assert ["order-confirmed"] * 2 == planned
+
+
+def test_a_confirmed_consent_that_the_outbox_gave_up_on_is_welcomed_once(
+    cloud: Cloud, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTBOX_FAILURE_QUEUE_URL", cloud.queue_url)
+    staff = cloud.key(KeyKind.STAFF)
+    welcoming = a_site(sender="shop@example.com", postal_address="Ringstraße 1", mails={"consent.confirmed": "welcome"})
+    assert 200 == cloud.call(sites, "PUT", "/v1/sites/de", welcoming, key=staff).status
+    assert 201 == cloud.call(consents, "PUT", "/v1/topics/news", a_topic(), key=staff).status
+    customer_id = cloud.call(customers, "PUT", "/v1/customers", {"email": "lena@example.com"}).json["customer_id"]
+    at = datetime.now(UTC) - timedelta(hours=1)
+    said = a_consent(at=at.isoformat(), method="double_opt_in", proof=a_proof(confirmed_at=at.isoformat()))
+    assert 201 == cloud.call(customers, "POST", f"/v1/customers/{customer_id}/consents", {"consents": [said]}).status
+    (event,) = (item for item in cloud.items("EVENT#") if item["type"]["S"] == "consent.changed")
+    for _ in range(2):
+        bootstrap.failure_queue().park([failure(a_record(event), KeyError())])
+        assert (0, ["1 events repaired, 0 left in the queue"], []) == run("outbox", "repair")
+    planned = [item["data"]["M"]["template"]["S"] for item in cloud.items("EVENT#") if item["type"]["S"] == "message.requested"]
+    assert ["welcome"] == planned
 
 
 def test_what_is_still_poison_to_the_outbox_is_named_and_stays_with_what_lambda_itself_put_there(
