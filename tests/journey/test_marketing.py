@@ -12,17 +12,22 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
+from boto3.dynamodb.conditions import Key
 
+from ecrm.domain.instants import from_text, to_text
+from ecrm.store import keys
 from local import mail
 from local.api import Api
 from local.demo.subscribers import TOPIC, page_of, post
 from local.down import drain
+from local.nightly import nightly
 from local.ses import Mail
 from local.stack import STACK_NAME, Stack
 from local.tick import tick
 from local.up import wait_until
 from tests.journey.conftest import EDITOR, GAZETTE
 from tests.journey.test_mail import has_killed_one, kill, let_pass, sent, status_of, tags_of, workers
+from tests.journey.test_night import the_next
 
 numbers = count(1)
 
@@ -231,6 +236,27 @@ def test_who_confirms_while_no_event_gets_on_is_welcomed_afterwards_and_once(
     assert headers_of(welcome)["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     tick(stack)
     assert sent(stack, email) == [asked, welcome]
+
+
+def let_a_month_pass(table: Any, customer_id: str) -> None:
+    """Whatever stands in somebody's partition happened so much earlier, and is due so much earlier."""
+    condition = Key("PK").eq(keys.customer_partition(customer_id))
+    for item in table.query(KeyConditionExpression=condition, ConsistentRead=True)["Items"]:
+        earlier = {name: to_text(from_text(item[name]) - timedelta(days=31)) for name in ("due", "occurred_at") if name in item}
+        table.put_item(Item=item | earlier)
+
+
+def test_who_has_not_confirmed_in_a_month_is_nobody_after_the_next_night(
+    stack: Stack, table: Any, facts: dict[str, Any], gazette: dict[str, str], press: Api
+) -> None:
+    silent, late = (sign_up(facts, gazette) for _ in range(2))
+    assert [len(sent(stack, email)) for email in (silent, late)] == [1, 1]
+    let_a_month_pass(table, customer_of(press, silent))
+    with Api(facts["api_url"], facts["staff_key"]) as staff:
+        nightly(stack, the_next(staff))
+    assert press.post("/v1/customers/lookup", {"email": silent}, 200)["data"] == []
+    confirm(facts, sent(stack, late)[0])
+    assert consent(press, customer_of(press, late)) == ("granted", "double_opt_in")
 
 
 def decide(stack: Stack, facts: dict[str, Any], gazette: dict[str, str], outputs: dict[str, str]) -> None:
