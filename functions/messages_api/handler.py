@@ -48,15 +48,7 @@ def find_order(call: Call) -> Reply:
     return door.sought(call, wired.send_order_link, wired.pages)
 
 
-@handler.route(
-    "POST",
-    "/public/subscribe",
-    scope=Scope.EVENTS_WRITE,
-    body=SubscribeBody,
-    answer=SubscribedBody,
-    takes_forms=True,
-    creates="SignUpsAsked",
-)
+@handler.route("POST", "/public/subscribe", scope=Scope.EVENTS_WRITE, body=SubscribeBody, answer=SubscribedBody, takes_forms=True)
 def subscribe(call: Call) -> Reply:
     """Ask the reader of an address by mail whether they want a site's mail. The answer is the same whoever is known there."""
     return sign_up_door.subscribe(call, wired.confirmations().subscribe, wired.pages)

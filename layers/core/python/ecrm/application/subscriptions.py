@@ -115,7 +115,7 @@ class Confirmations:
 
         Whoever asks may not learn which it was: each way reads about as much. Nothing goes to an address that is
         suppressed, has said yes already, or was asked often enough. Raises Invalid for what is no secret: a site without a
-        sender, an unknown topic. 23 write units for a new customer.
+        sender, an unknown topic. 22 write units for a new customer, and one for the index.
         """
         now = self.clock.now()
         known = AskToConfirm(
