@@ -15,6 +15,9 @@ import pytest
 from boto3.dynamodb.conditions import Key
 
 from ecrm.domain.instants import from_text, to_text
+from ecrm.domain.links import Language
+from ecrm.messaging.person_words import WORDS
+from ecrm.messaging.words import LABELS
 from ecrm.store import keys
 from local import mail
 from local.api import Api
@@ -103,12 +106,13 @@ def sign_up(facts: dict[str, Any], gazette: dict[str, str]) -> str:
     """Send the gazette's form; return the address."""
     email = f"reader-{next(numbers)}-{datetime.now(UTC):%H%M%S}@example.org"
     said = {"email": email, "topics": TOPIC, "language": "en", "text_version": "footer/1", "writeKey": gazette["write"]}
-    assert post(f"{facts['api_url']}/public/subscribe", said)[0] == 202
+    assert post(f"{facts['api_url']}/public/subscribe", said) == LABELS[Language.ENGLISH]["asked_to_confirm"]
     return email
 
 
 def confirm(facts: dict[str, Any], asked: Mail) -> None:
-    assert post(page_of(asked, "confirm", facts["endpoint_url"]), {"do": "confirm"})[0] == 200
+    said = post(page_of(asked, "confirm", facts["endpoint_url"]), {"do": "confirm"})
+    assert said == WORDS[Language.ENGLISH]["confirmed"]
 
 
 def customer_of(press: Api, email: str) -> str:
