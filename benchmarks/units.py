@@ -339,16 +339,32 @@ def _messages(shop: Shop) -> Iterator[Units]:
     shop.counted("planted")
     shop.send(first)
     yield shop.counted("message claimed, made and handed over, the first of a container")
-    message_id = shop.ask("POST", "/v1/messages", asked, status=202)["message_id"]
+    shop.ask("POST", "/v1/messages", asked, status=202)
     yield shop.counted("message asked for, known customer")
-    shop.send(message_id)
-    parts = [shop.counted("message claimed, made and handed over")]
+    message_id, sent = _sent(
+        shop, "message claimed, made and handed over", lambda: shop.ask("POST", "/v1/messages", asked, status=202)["message_id"]
+    )
+    parts = [sent]
     parts += list(_notices(shop, message_id, customer_id, who["email"]))
     yield from parts
     yield _all_of(SENT, parts)
-    sent = datetime.now(UTC)
-    shop.notice(a_notice("Open", 3_600, run=message_id, customer=customer_id, address=who["email"], sent=sent))
+    again = a_notice("Open", 3_600, run=message_id, customer=customer_id, address=who["email"], sent=datetime.now(UTC))
+    shop.notice(again)
     yield shop.counted("notice that a message was opened again")
+
+
+def _sent(shop: Shop, operation: str, asked: Callable[[], str], *, mails: int = 1) -> tuple[str, Units]:
+    """Count the cheapest of three sends: in another a permission, a lease or what is kept of a template may just have ended.
+
+    Gives the last one's id.
+    """
+    counted = []
+    for _ in range(3):
+        message_id = asked()
+        shop.counted("asked for")
+        shop.send(message_id, mails=mails)
+        counted.append(shop.counted(operation))
+    return message_id, min(counted, key=lambda units: units.dollars_per_million)
 
 
 def _notices(shop: Shop, message_id: str, customer_id: str, address: str, of: str = "a message") -> Iterator[Units]:
@@ -386,10 +402,10 @@ def _marketing(shop: Shop) -> Iterator[Units]:
     keep_to()
     shop.send(asked())
     shop.counted("planted, and site and template known")
-    message_id = asked()
+    asked()
     yield shop.counted("marketing message asked for, known customer")
-    shop.send(message_id)
-    parts = [shop.counted("marketing message claimed, made and handed over")]
+    message_id, sent = _sent(shop, "marketing message claimed, made and handed over", asked)
+    parts = [sent]
     parts += list(_notices(shop, message_id, customer_id, who["email"], "a marketing message"))
     yield from parts
     yield _all_of(MARKETING_SENT, parts)
@@ -399,11 +415,7 @@ def _marketing(shop: Shop) -> Iterator[Units]:
     }
     for what, policy in kept.items():
         keep_to(**policy)
-        first, second = asked(), asked()
-        shop.send(first, mails=0)
-        shop.counted("site known")
-        shop.send(second, mails=0)
-        yield shop.counted(f"marketing message {what}")
+        yield _sent(shop, f"marketing message {what}", asked, mails=0)[1]
 
 
 def _nights(shop: Shop) -> Iterator[Units]:
