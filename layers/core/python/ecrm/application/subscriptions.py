@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from ecrm.domain.consent import Channel, Method, ProofKind, State, Subject, effective
+from ecrm.domain.consent import Channel, Method, State, Subject, effective
 from ecrm.domain.customers import Customer, Identifier, Kind
 from ecrm.domain.errors import Erased, Flaw, Invalid, NotFound
 from ecrm.domain.instants import to_text
@@ -47,7 +47,7 @@ MAILS_A_SITE = 10_240
 SITE_SHARDS = 32
 """Counters that one site's hour is spread over by chance, so that many who sign up at once are not in each other's way."""
 MAILS_A_DAY, MAILS_IN_ALL = 1, 3
-"""Confirmation mails to one address; in all means until somebody there has confirmed."""
+"""Confirmation mails to one address; in all means until somebody there has proven that they agree."""
 ATTEMPTS = 4
 FOR_EVER = 100 * 365 * DAY
 
@@ -164,7 +164,7 @@ class Confirmations:
         is_due = self.limits.allow("opt-in-day", counted, MAILS_A_DAY, DAY, now)
         counted = counted if is_due else message_id
         is_left = self.limits.allow(
-            "opt-in", f"{counted}\0{_confirmed_at(book)}", MAILS_IN_ALL, DAY if counted == message_id else FOR_EVER, now
+            "opt-in", f"{counted}\0{_proven_at(book)}", MAILS_IN_ALL, DAY if counted == message_id else FOR_EVER, now
         )
         if not (is_meant and is_due and is_left):
             return None
@@ -272,11 +272,13 @@ def _is_open(topic: str, book: ConsentBook, digest: str) -> bool:
     return consent is None or effective(subject, consent, digest) is not State.GRANTED
 
 
-def _confirmed_at(book: ConsentBook) -> str:
-    """Say when somebody there has followed a confirmation's link last: from then on its mails are counted anew."""
+def _proven_at(book: ConsentBook) -> str:
+    """Say when somebody there has last proven that they agree, in any way: from then on the mails to them are counted anew.
+
+    Of each consent the latest proof is known, so this only grows: no earlier count ever comes back.
+    """
     proven = (consent.proven for subject, consent in book.consents.items() if subject.channel is Channel.EMAIL)
-    followed = [fact.since for fact in proven if fact and fact.proof and fact.proof.kind is ProofKind.DOUBLE_OPT_IN]
-    return to_text(max(followed)) if followed else ""
+    return to_text(max(times)) if (times := [fact.since for fact in proven if fact]) else ""
 
 
 def _pending(topic: str, version: str, now: datetime) -> ConsentChange:
