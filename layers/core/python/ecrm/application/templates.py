@@ -206,6 +206,17 @@ def list_templates(*, templates: Templates, ready_made: ReadyMade) -> tuple[Temp
     return tuple(heads[name] for name in sorted(heads))
 
 
+def including(partial: Template, *, templates: Templates, ready_made: ReadyMade) -> Mapping[str, int]:
+    """Give the version of a partial that each template includes, as it is now, by the template's name; of no partial, none.
+
+    Reads what a list of the templates reads.
+    """
+    if partial.purpose is not Purpose.PARTIAL:
+        return {}
+    heads = list_templates(templates=templates, ready_made=ready_made)
+    return {head.template: head.pinned[partial.template] for head in heads if partial.template in head.pinned}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TryOut:
     """How a template is to be tried: as for a customer or with sample `attributes`, with an order or with a sample one."""
