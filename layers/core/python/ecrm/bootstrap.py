@@ -1274,7 +1274,7 @@ def preference_room() -> "PreferenceRoom":
         profiles=profiles(),
         suppressions=suppressions(),
         ids=ids,
-        ask=confirmations().ask_to_confirm,
+        ask=lambda command: confirmations().ask_to_confirm(command),
     )
 
 
