@@ -105,6 +105,7 @@ def test_only_a_new_site_is_created(shop: Shop) -> None:
     [
         *({"if_match": value} for value in ("1", "*", 'W/"1"', '"x"', '""', '"-1"', '"1", "2"', '"1234567890"', '"١"', "")),
         *({"if_none_match": value} for value in ('"1"', "", "**", "x")),
+        {"if_none_match": "*", "if_match": "r-5r:"},
     ],
     ids=str,
 )
