@@ -448,6 +448,8 @@ def _nights(shop: Shop) -> Iterator[Units]:
     yield shop.counted("a rule tried out, few customers")
     shop.ask("POST", "/v1/segments/preview", {"rule": NOBODY, "as_of": planned.night.isoformat()}, kind=KeyKind.STAFF, status=200)
     yield shop.counted("a rule tried out on an earlier night")
+    shop.ask("GET", f"/v1/customers/{customer_id}/stats", None, status=200)
+    shop.counted("key known, which a function forgets after a minute")
     shop.ask("GET", f"/v1/customers/{customer_id}/segments", None, status=200)
     yield shop.counted("a customer judged now, one segment that the statistics answer")
 
