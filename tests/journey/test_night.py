@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -62,14 +62,6 @@ def buy(shop: Api, name: str, sku: str) -> None:
     shop.post("/v1/orders", order, 200, 201)
 
 
-def the_next(staff: Api) -> datetime:
-    """A moment of the first day that had no night yet, today if there was none."""
-    nights = staff.get("/v1/nights?limit=1")["data"]
-    now = datetime.now(UTC)
-    days = (date.fromisoformat(nights[0]["night"]) - now.date()).days + 1 if nights else 0
-    return now + timedelta(days=days)
-
-
 def members(staff: Api, people: dict[str, str]) -> dict[str, list[str]]:
     """Who is in each segment, by name, as the last night found them."""
     names = {customer_id: name for name, customer_id in people.items()}
@@ -96,7 +88,7 @@ def test_two_nights_go_through_however_workers_die_and_tell_who_is_where_who_mov
 
 def goes_through(stack: Stack, staff: Api, people: dict[str, str]) -> None:
     """In spite of killed workers; and once more on that day it does nothing."""
-    at = the_next(staff)
+    at = nightly.the_next(staff)
     night = first_night(stack, staff, people, at)
     assert members(staff, people) == {"night-people": ["buyer", "later", "never"], "night-buyers": ["buyer"], "night-jazz": []}
     assert {name: night["segments"][name]["size"] for name in RULES} == {"night-people": 3, "night-buyers": 1, "night-jazz": 0}
@@ -147,7 +139,7 @@ def explains_an_order_and_tells_of_it(stack: Stack, api: Api, staff: Api, people
     ]
     assert members(staff, people) == before
     assert staff.get(f"/v1/customers/{people['later']}/stats")["predictions"].keys() == {"EUR"}, "by last night's model"
-    planned = nightly.nightly(stack, the_next(staff))
+    planned = nightly.nightly(stack, nightly.the_next(staff))
     assert planned["skipped"] is None
     assert members(staff, people) == {
         "night-people": ["buyer", "later", "never"],
