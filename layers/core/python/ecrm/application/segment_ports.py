@@ -98,8 +98,6 @@ class Memberships(Protocol):
         """Give what is kept in a shard beyond the customer `after`, by customer, whoever sees it."""
         ...
 
-    def remove(self, customer_ids: Iterable[str], segments: Collection[str]) -> None: ...
-
 
 class Segments(Protocol):
     def find(self, name: str, /) -> Segment | None:

@@ -44,9 +44,6 @@ class DynamoMemberships:
     def in_shard(self, segment: str, shard: int, *, after: str | None = None, limit: int | None = None) -> Iterator[Membership]:
         return map(_membership_of, self._table.query(keys.memberships_partition(segment, shard), after=after, limit=limit))
 
-    def remove(self, customer_ids: Iterable[str], segments: Collection[str]) -> None:
-        self._table.remove_many(keys.membership(segment, customer_id) for customer_id in customer_ids for segment in segments)
-
 
 def _put(membership: Membership) -> Put:
     condition, why = "attribute_not_exists(PK) OR written_by <= :ours", f"no later night has written {membership.segment}"
