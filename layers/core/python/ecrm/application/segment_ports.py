@@ -55,15 +55,6 @@ class Night:
     thresholds: NightThresholds | None = None
     version: int = 0
 
-    @property
-    def prefix(self) -> str:
-        """Where its files are."""
-        return files_of(self.night, self.generation)
-
-
-def files_of(night: date, generation: int) -> str:
-    return f"nights/{night.isoformat()}/{generation}/"
-
 
 class Nights(Protocol):
     def pointer(self, *, consistent: bool = True) -> Pointer: ...
