@@ -45,7 +45,6 @@ def report_night(
         generation=night.generation,
         as_of=plan.scheduled_at,
         time_zone=plan.settings.time_zone,
-        today=plan.moment.today,
         customers=night.customers,
         unreadable=night.unreadable,
         base_night=night.base_night,
