@@ -23,14 +23,13 @@ from local import mail
 from local.api import Api
 from local.demo.subscribers import TOPIC, page_of, post
 from local.down import drain
-from local.nightly import nightly
+from local.nightly import nightly, the_next
 from local.ses import Mail
 from local.stack import STACK_NAME, Stack
 from local.tick import tick
 from local.up import wait_until
 from tests.journey.conftest import EDITOR, GAZETTE
 from tests.journey.test_mail import has_killed_one, kill, let_pass, sent, status_of, tags_of, workers
-from tests.journey.test_night import the_next
 
 numbers = count(1)
 

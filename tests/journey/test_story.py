@@ -14,7 +14,7 @@ from ecrm.domain.imports import Kind
 from local.api import Api
 from local.demo.visitor import Tellers, visit
 from local.down import drain
-from local.nightly import nightly, report_pages
+from local.nightly import nightly, report_pages, the_next
 from local.stack import STACK_NAME, Stack
 from local.tool import tool
 from tests.architecture.test_policies import GRANTS, QUEUE, STREAM
@@ -23,7 +23,7 @@ from tests.journey.conftest import NOTE
 from tests.journey.test_imports import VISITOR, files_of_every_kind
 from tests.journey.test_mail import exchange
 from tests.journey.test_marketing import decide
-from tests.journey.test_night import the_next, visited
+from tests.journey.test_night import visited
 from tests.journey.test_profile import fetched, wait_for_job
 from tools.imports import run as import_file
 
