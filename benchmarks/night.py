@@ -4,9 +4,9 @@
 
 The orders come in as a company's history would, as a file of orders by the import, in the file's order; its last day is taken
 for yesterday, or everybody would have been lost for decades. Segments are the twelve ready-made ones and one for each group of
-RFM. Then there are three nights: the first one, the same again, which must change nothing, and that of the next day, which writes
-what changed. Times are those of the machine's steps, requests those that the steps' roles were allowed; what a transaction
-writes and checks is counted one by one. The emulator works on the same cores.
+RFM. Then there are three nights: that of the first day that had none, the same again, which must change nothing, and that of the
+next day, which writes what changed. Times are those of the machine's steps, requests those that the steps' roles were allowed;
+what a transaction writes and checks is counted one by one. The emulator works on the same cores.
 """
 
 import gzip
@@ -17,8 +17,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, islice
+from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,17 +32,16 @@ from ecrm.domain.imports import Kind
 from ecrm.domain.ready_made_segments import ready_made
 from local import nightly
 from local.api import Api
-from local.demo.cdnow import Purchase
+from local.demo.cdnow import LAST_DAY, Purchase
 from local.down import drain
 from local.stack import Stack
 from local.up import up
 from tools.imports import hand_in, wait
 
 MASTER = Path(__file__).parent / "data" / "cdnow_master.txt.gz"
-LAST_DAY = date(1998, 6, 30)
 CUSTOMERS = int(os.environ.get("CUSTOMERS") or 23_570)
-STEPS = ("Plan", "Snapshot", "Summarise", "Score", "Publish", "Tell")
-ROLES = ("PlanNight", "SnapshotCustomers", "SummariseNight", "ScoreCustomers", "PublishNight", "TellNight")
+STEPS = ("Plan", "Snapshot", "Summarise", "Score", "Publish", "Tell", "Report")
+ROLES = ("PlanNight", "SnapshotCustomers", "SummariseNight", "ScoreCustomers", "PublishNight", "TellNight", "ReportNight")
 """Of the steps, in the same order; the machine's own calls are not counted."""
 
 
@@ -51,13 +50,9 @@ def purchases(customers: int, today: date) -> Iterator[Purchase]:
     later = today - timedelta(days=1) - LAST_DAY
     with gzip.open(MASTER, "rt", encoding="utf-8") as lines:
         next(lines)
-        rows = (line.split() for line in lines)
-        for at, (customer, theirs) in enumerate(groupby(enumerate(rows, start=1), lambda row: row[1][0])):
-            if at == customers:
-                return
-            for number, (_, day, cds, amount) in theirs:
-                placed = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).date() + later
-                yield Purchase(number, customer, placed.isoformat(), int(cds), int(Decimal(amount) * 100))
+        every = (Purchase.of(number, line, later) for number, line in enumerate(lines, start=1))
+        for _, theirs in islice(groupby(every, attrgetter("customer")), customers):
+            yield from theirs
 
 
 def load(stack: Stack, staff: Api, file: Path) -> None:
@@ -159,7 +154,7 @@ def main() -> None:
     with Api(facts["api_url"], facts["staff_key"]) as staff, TemporaryDirectory() as folder:
         define(staff)
         load(stack, staff, Path(folder, f"cdnow-{int(time.time())}.ndjson"))
-        now = datetime.now(UTC)
+        now = nightly.the_next(staff)
         first = run(stack, staff, "first night", now)
         again = run(stack, staff, "the same again", now)
         if first != again:

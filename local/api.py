@@ -17,7 +17,6 @@ class Reply:
 
     status: int
     body: Any
-    headers: dict[str, str]
 
 
 class ApiError(Exception):
@@ -72,7 +71,7 @@ class Api:
         self._connection.request(method, self._path + path, content, headers)
         response = self._connection.getresponse()
         answer = response.read()
-        return Reply(response.status, json.loads(answer) if answer else None, dict(response.getheaders()))
+        return Reply(response.status, json.loads(answer) if answer else None)
 
     @staticmethod
     def _expected(reply: Reply, *statuses: int) -> dict[str, Any]:

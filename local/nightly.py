@@ -5,7 +5,7 @@ The schedule does not run on a laptop: the emulator knows neither its time zone 
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +27,14 @@ def start(stack: Stack, scheduled_at: datetime) -> str:
     settings = json.dumps({"scheduled_at": scheduled_at.isoformat()})
     client = boto3.client("stepfunctions", **stack.client_settings())
     return str(client.start_execution(stateMachineArn=machine, input=settings)["executionArn"])
+
+
+def the_next(staff: Api) -> datetime:
+    """Give a moment of the first day, today or later, that is beyond all days that had a night."""
+    nights = staff.get("/v1/nights?limit=1")["data"]
+    now = datetime.now(UTC)
+    days = (date.fromisoformat(nights[0]["night"]) - now.date()).days + 1 if nights else 0
+    return now + timedelta(days=max(days, 0))
 
 
 def outcome(stack: Stack, execution: str) -> dict[str, Any]:

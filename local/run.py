@@ -179,14 +179,20 @@ def sign_up_readers(stack: Stack, facts: dict[str, Any]) -> None:
         let_sign_up(marketing, SITE, MAILS)
         for reader in list(sign_up(facts["api_url"], facts["write_key"])):
             (asked,) = wait_for_mails(stack, reader.email)
-            print(f"{facts['mailbox_url']}/{number_of(stack, asked)}  {reader.email:<38}  {asked['Subject']}")
-            post(page_of(asked, "confirm", facts["endpoint_url"]), {"do": "confirm"})
+            print(f"{nightly.LANGUAGES[reader.language]}\n  the form's page  {reader.saw}")
+            say_where_it_is(stack, facts, asked)
+            print(f"  its link's page  {post(page_of(asked, 'confirm', facts['endpoint_url']), {'do': 'confirm'})}")
             if left := drain(stack):
                 give_up(f"the welcome does not get on: {left}")
             _, welcome = wait_for_mails(stack, reader.email)
-            print(f"{facts['mailbox_url']}/{number_of(stack, welcome)}  {reader.email:<38}  {welcome['Subject']}")
+            say_where_it_is(stack, facts, welcome)
             for name, purpose in (("their choices", "preferences"), ("unsubscribing", "u"), ("in the browser", "view")):
-                print(f"  {name:<15} {page_of(welcome, purpose, facts['endpoint_url'])}")
+                print(f"  {name:<15}  {page_of(welcome, purpose, facts['endpoint_url'])}")
+
+
+def say_where_it_is(stack: Stack, facts: dict[str, Any], mail: Mail) -> None:
+    """Print a mail's page, for whom it is, and its subject."""
+    print(f"  the mailbox      {facts['mailbox_url']}/{number_of(stack, mail)}  {mail['To'][0]}  {mail['Subject']}")
 
 
 def import_contacts(stack: Stack, facts: dict[str, Any]) -> None:

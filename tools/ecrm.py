@@ -89,26 +89,58 @@ def revoke(asked: argparse.Namespace) -> None:
 
 
 def put(asked: argparse.Namespace) -> None:
-    body = PutSiteBody.model_validate(
-        {
-            "brand": asked.brand,
-            "languages": asked.languages.split(","),
-            "time_zone": asked.time_zone,
-            "currency": asked.currency,
-            "sender": asked.sender,
-            "reply_to": asked.reply_to,
-            "postal_address": asked.postal_address,
-            "url": asked.url,
-            "logo_url": asked.logo_url,
-            "accent": asked.accent,
-            "test_recipients": asked.test_recipients.split(",") if asked.test_recipients else [],
-            "mails": dict(pair.split("=", 1) for pair in asked.mails.split(",")) if asked.mails else {},
-        }
-    )
+    """Define a site, or change what is named of one: all else of it stays as it is. An empty value takes away what was there."""
+    seen = wired.sites().find(asked.site)
+    stored = SiteBody.of(seen).model_dump(include=set(PutSiteBody.model_fields)) if seen else {}
+    said = {name: value for name, value in vars(asked).items() if name in PutSiteBody.model_fields}
     site, _ = put_site(
-        body.to_site(asked.site, wired.clock.now()), expected_version=None, sites=wired.sites(), templates=wired.templates()
+        PutSiteBody.model_validate(stored | said).to_site(asked.site, wired.clock.now()),
+        expected_version=seen.version if seen else 0,
+        sites=wired.sites(),
+        templates=wired.templates(),
     )
     print(SiteBody.of(site).model_dump_json())
+
+
+def text(said: str) -> str | None:
+    return said or None
+
+
+def several(said: str) -> list[str]:
+    return said.split(",") if said else []
+
+
+def mails(said: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in several(said))
+
+
+def quiet_hours(said: str) -> dict[str, str] | None:
+    start, _, end = said.partition("-")
+    return {"start": start, "end": end} if said else None
+
+
+def frequency_cap(said: str) -> dict[str, int] | None:
+    most, _, days = said.partition("/")
+    return {"most": int(most), "days": int(days)} if said else None
+
+
+SITE_OPTIONS: tuple[tuple[str, Callable[[str], object], str], ...] = (
+    ("--brand", text, "its name; a new site has one, as it has the next three"),
+    ("--languages", several, "divided by commas, its own one first"),
+    ("--time-zone", text, "as Europe/Berlin"),
+    ("--currency", text, "as EUR"),
+    ("--sender", text, "the address that its mails come from"),
+    ("--reply-to", text, "where answers go"),
+    ("--postal-address", text, "for the foot of mails; without it no marketing is sent"),
+    ("--url", text, "its own page"),
+    ("--logo-url", text, "the picture at the head of its mails"),
+    ("--accent", text, "the colour of its mails, as #0a5a8a"),
+    ("--test-recipients", several, "whom tests of templates may be sent to, divided by commas"),
+    ("--quiet-hours", quiet_hours, "when marketing reaches nobody, as 21:00-08:00"),
+    ("--frequency-cap", frequency_cap, "at most so much marketing to a person in so many days, as 4/7"),
+    ("--mails", mails, "mails of orders and the welcome, divided by commas: order.placed=order-confirmed,…"),
+)
+"""Options of `sites put` by the names of the API; each reads what is said as the API takes it, and an empty one as nothing."""
 
 
 def rotate(asked: argparse.Namespace) -> None:
@@ -297,15 +329,10 @@ def _parser() -> argparse.ArgumentParser:
     verb(keys, "list", list_keys, "list keys, oldest first")
     verb(keys, "revoke", revoke, "end a key").add_argument("key_id")
 
-    site = verb(nouns.add_parser("sites", help="sites").add_subparsers(required=True), "put", put, "define a site")
+    site = verb(nouns.add_parser("sites", help="sites").add_subparsers(required=True), "put", put, "define a site, or change one")
     site.add_argument("site")
-    for name in ("--brand", "--languages", "--time-zone", "--currency"):
-        site.add_argument(name, required=True)
-    for name in ("--sender", "--reply-to", "--postal-address", "--url", "--logo-url"):
-        site.add_argument(name)
-    site.add_argument("--accent", help="the colour of its mails, as #0a5a8a")
-    site.add_argument("--test-recipients", help="whom tests of templates may be sent to, divided by commas")
-    site.add_argument("--mails", help="mails of orders, divided by commas: order.placed=order-confirmed,…")
+    for option, read, words in SITE_OPTIONS:
+        site.add_argument(option, type=read, default=argparse.SUPPRESS, help=words)
 
     links = nouns.add_parser("links", help="links to public pages").add_subparsers(required=True)
     turned = verb(links, "rotate", rotate, "make a new key the current one; old links keep working")

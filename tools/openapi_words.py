@@ -486,6 +486,7 @@ ANSWERS = {
     "policy": "`transactional` or `marketing`.",
     "HeldBody.since": "Since when.",
     "HeldBody.reason": "Why, in the words of whoever paused it, or `not_armed`.",
+    "used_by": "Of a partial: the version of it that each template includes, by the template's name.",
     "ready_made": "Whether it comes with the system, at version 0: nobody has written one of this name.",
     "direction": "ltr or rtl.",
     "TemplateSavedBody.warnings": "What an author should know and what hinders nothing.",
@@ -1028,7 +1029,7 @@ def _messages() -> dict[str, BaseModel]:
     stopped = messages.SendingBody.of(Sending(paused={Policy.MARKETING: pause}), is_armed=True)
     stored = templates.PutTemplateBody.model_validate(_TEMPLATE).to_template("order-confirmed", _NOW)
     template = replace(stored, version=1)
-    shown = templates.TemplateBody.of_template(template)
+    shown = templates.TemplateBody.of_template(template, {})
     tried = Rendered(
         subject="Your order A-1001",
         preheader="We have it, and pack it now.",
@@ -1045,7 +1046,7 @@ def _messages() -> dict[str, BaseModel]:
         "list_templates": templates.TemplatesPage(data=[templates.TemplateHeadBody.of(template.head)], next_cursor=None),
         "read_template": shown,
         "read_template_version": shown,
-        "put_template": templates.TemplateSavedBody.of_saved(template, ()),
+        "put_template": templates.TemplateSavedBody.of_saved(template, {}, ()),
         "preview_template": templates.PreviewBody.of(Preview("en", tried, ())),
         "send_test": templates.TestSendBody.of(Preview("en", tried, ()), (TestSent("mira@example.com", "accepted"),)),
     }

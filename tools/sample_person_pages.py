@@ -17,7 +17,7 @@ from ecrm.messaging.person_pages import PersonPages
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HERE = "https://shop.example.com/public"
-_BRANDS = {Language.ENGLISH: "Blue Note", Language.PERSIAN: "کتاب‌فروشی آبی", Language.CHINESE: "蓝调唱片"}
+BRANDS = {Language.ENGLISH: "Blue Note", Language.PERSIAN: "کتاب‌فروشی آبی", Language.CHINESE: "蓝调唱片"}
 
 
 def _topic(name: str, names: tuple[str, str, str], told: tuple[str, str, str]) -> Topic:
@@ -47,7 +47,7 @@ def person_pages(pages: PersonPages) -> dict[str, str]:
 def _pages(pages: PersonPages, language: Language) -> Iterator[tuple[str, str]]:
     site = Site(
         site="de",
-        brand=_BRANDS[language],
+        brand=BRANDS[language],
         languages=(language,),
         time_zone="Asia/Tehran",
         currency="EUR",

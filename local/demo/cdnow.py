@@ -26,8 +26,8 @@ class Purchase:
 
     @classmethod
     def of(cls, number: int, line: str, later: timedelta = AS_IT_WAS) -> Self:
-        """Read `master id, id, date, CDs, dollars`, and let it have happened that much later."""
-        _, customer, day, cds, amount = line.split()
+        """Read `id, date, CDs, dollars`, whatever stands before them, and let it have happened that much later."""
+        *_, customer, day, cds, amount = line.split()
         return cls(number, customer, (date.fromisoformat(day) + later).isoformat(), int(cds), int(Decimal(amount) * 100))
 
     def to_order(self) -> dict[str, Any]:

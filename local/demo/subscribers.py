@@ -1,8 +1,10 @@
 """Two people who sign up at a shop's form, in Persian and in English, and confirm it as their mailboxes ask them to."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import unescape
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -10,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 from local.api import Api
 from local.mailbox import links, reachable
 from local.ses import Mail
+from local.stack import give_up
 
 TOPIC = "news"
 NEWS: dict[str, Any] = {
@@ -21,14 +24,17 @@ NEWS: dict[str, Any] = {
 WELCOME = {"consent.confirmed": "welcome"}
 """The mail that goes to who has confirmed."""
 FORM = "application/x-www-form-urlencoded"
+TAKEN = (200, 202)
+HEADLINE = re.compile(r"<h1[^>]*>(.*?)</h1>", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """Somebody at a form."""
+    """Somebody at a form, and the headline of the page that they saw when they had sent it."""
 
     language: str
     email: str
+    saw: str
 
 
 def let_sign_up(staff: Api, site: str, mails: dict[str, str]) -> None:
@@ -45,8 +51,7 @@ def sign_up(api_url: str, write_key: str) -> Iterator[Subscriber]:
     for language in ("fa", "en"):
         email = f"reader-{language}-{now:%Y%m%d-%H%M%S}@example.org"
         said = {"email": email, "topics": TOPIC, "language": language, "text_version": "footer/1", "writeKey": write_key}
-        post(f"{api_url}/public/subscribe", said)
-        yield Subscriber(language, email)
+        yield Subscriber(language, email, post(f"{api_url}/public/subscribe", said))
 
 
 def page_of(mail: Mail, purpose: str, endpoint: str) -> str:
@@ -55,13 +60,16 @@ def page_of(mail: Mail, purpose: str, endpoint: str) -> str:
     return reachable(link, endpoint)
 
 
-def post(url: str, said: dict[str, str]) -> tuple[int, str]:
-    """Send a form; return the status and the page."""
+def post(url: str, said: dict[str, str]) -> str:
+    """Send a form; return the headline of the page that answers it. Ends the program where it is not taken."""
     at = urlsplit(url)
     connection = HTTPConnection(at.hostname or "", at.port, timeout=60)
     try:
         connection.request("POST", at.path, urlencode(said), {"Content-Type": FORM})
         answer = connection.getresponse()
-        return answer.status, answer.read().decode()
+        page = answer.read().decode()
     finally:
         connection.close()
+    if answer.status not in TAKEN:
+        give_up(f"the form is answered with {answer.status}: {page}")
+    return unescape(HEADLINE.findall(page)[0])

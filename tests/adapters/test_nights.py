@@ -108,8 +108,6 @@ def test_a_membership_is_never_written_over_by_an_earlier_night() -> None:
     assert expected == {name: memberships.of(name, ("vip", "none"))["vip"] for name in expected}
     memberships.write([Membership("vip", "c1", 3, 4)])
     assert {"vip": Membership("vip", "c1", 3, 4)} == memberships.of("c1", ("vip",))
-    memberships.remove(("c1",), ("vip", "none"))
-    assert {} == memberships.of("c1", ("vip",))
 
 
 @pytest.mark.usefixtures("cloud")

@@ -90,6 +90,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         # an erasure deletes in batches, undoing an import with conditions
         "Table": (WRITER - {"dynamodb:ConditionCheckItem"})
         | {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:Query"},
+        "Table/index/worklist": {"dynamodb:Query"},  # who has not confirmed a sign-up
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
         "JobQueue": {*QUEUE, "sqs:SendMessage"},  # a job that is not done in its minute asks for itself again
         "ExportsBucket": {"s3:DeleteObject", "s3:ListBucket", "s3:PutObject"},  # an erasure takes away the person's own exports
@@ -128,7 +129,11 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "identity/*": {"ses:GetEmailIdentity"},
     },
     "reports_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}, **READS_REPORTS},
-    "plan_night": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}, **WRITES_NIGHTS},
+    "plan_night": {
+        "Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "Table/index/worklist": {"dynamodb:Query"},  # whether anybody has not confirmed a sign-up
+        **WRITES_NIGHTS,
+    },
     "snapshot_customers": {"Table": {"dynamodb:Query"}, **WRITES_NIGHTS},
     "summarise_night": WRITES_NIGHTS,
     "score_customers": {

@@ -1,5 +1,7 @@
 """Marketing to one person: who gets it, when, how often, and how each decision not to send is told."""
 
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,6 +11,7 @@ import pytest
 from ecrm.domain.api_keys import KeyKind
 from tests.builders import a_site
 from tests.functions.api import Shop, code_of, in_hours, open_shop
+from tests.functions.conftest import Logs
 from tests.functions.mail import send
 
 HTML = (
@@ -34,8 +37,8 @@ def put(shop: Shop, path: str, body: dict[str, Any]) -> None:
 
 def policy(shop: Shop, **changes: Any) -> None:
     """What the site keeps to: nothing, but for what is said."""
-    anything = {"quiet_hours": None, "frequency_cap": None}
-    put(shop, "/v1/sites/de", a_site(sender="hello@example.com", postal_address="Ringstraße 1", **anything | changes))
+    said = {"sender": "hello@example.com", "postal_address": "Ringstraße 1", "quiet_hours": None, "frequency_cap": None}
+    put(shop, "/v1/sites/de", a_site(**said | changes))
 
 
 def consents(shop: Shop, state: str) -> None:
@@ -101,6 +104,14 @@ def test_who_said_no_gets_nothing_and_it_is_told_why(shop: Shop) -> None:
     assert expected | {"decided_at": decision["decided_at"]} == decision
 
 
+def test_a_site_that_has_lost_its_postal_address_sends_no_marketing_and_it_is_told_why(shop: Shop) -> None:
+    message_id = ask_for(shop)
+    policy(shop, postal_address=None)
+    assert ([], [(message_id, "failed", "no_postal_address")]) == (send(shop), decided(shop))
+    ask_for(shop, template="order-confirmed")
+    assert 1 == len(send(shop))
+
+
 @pytest.mark.parametrize(("days", "expected"), [(1, "postponed"), (4, "capped")])
 def test_a_site_s_cap_is_waited_for_as_long_as_the_message_is_news(shop: Shop, days: int, expected: str) -> None:
     policy(shop, frequency_cap={"most": 1, "days": days})
@@ -140,3 +151,44 @@ def test_decisions_are_read_page_by_page_and_say_what_is_held(shop: Shop) -> Non
     shop.call("PUT", "/v1/sending", {"marketing": {"paused": True, "reason": "wrong price"}}, key=shop.cloud.key(KeyKind.STAFF))
     (held,) = decisions(shop)["held"]
     assert {"policy": "marketing", "reason": "wrong price", "since": held["since"]} == held
+
+
+def sleeping(shop: Shop) -> None:
+    """It is quiet now, where everybody is."""
+    now = datetime.now(ZoneInfo("Europe/Berlin"))
+    start, end = ((now + timedelta(hours=hours)).strftime("%H:%M") for hours in (-1, 2))
+    policy(shop, quiet_hours={"start": start, "end": end})
+
+
+def too_many(shop: Shop) -> None:
+    policy(shop, frequency_cap={"most": 1, "days": 4})
+    ask_for(shop)
+    assert 1 == len(send(shop))
+
+
+def too_late(shop: Shop) -> None:
+    (asked,) = (item for item in shop.cloud.items() if item["type"]["S"] == "send")
+    shop.cloud.dynamodb.put_item(TableName="table", Item=asked | {"until": asked["planned_at"]})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "metric"),
+    [
+        (lambda shop: consents(shop, "denied"), None, "MessagesWithoutConsent"),
+        (too_many, None, "MessagesCapped"),
+        (sleeping, None, "MessagesPostponed"),
+        (None, too_late, "MessagesExpired"),
+    ],
+)
+def test_what_is_not_sent_is_counted_by_what_held_it_back(
+    shop: Shop, logs: Logs, before: Callable[[Shop], None] | None, after: Callable[[Shop], None] | None, metric: str
+) -> None:
+    if before:
+        before(shop)
+    ask_for(shop)
+    if after:
+        after(shop)
+    logs.take()
+    assert [] == send(shop)
+    lines = [json.loads(line) for line in logs.take().splitlines() if '"_aws"' in line]
+    assert [{metric: [1.0]}] == [{name: line[name] for name in line if name.startswith("Messages")} for line in lines]

@@ -90,11 +90,21 @@ def without_a_sender(shop: Shop) -> Body:
     return a_message(site="mute")
 
 
+def marketing_about(topic: str | None, postal_address: str = "Ringstraße 1") -> Callable[[Shop], Body]:
+    def asked(shop: Shop) -> Body:
+        said = a_site(sender="hello@example.com", postal_address=postal_address)
+        assert shop.call("PUT", "/v1/sites/news", said, key=shop.cloud.key(KeyKind.STAFF)).status in (200, 201)
+        return a_message(site="news", template="welcome", topic=topic)
+
+    return asked
+
+
 REFUSED: dict[str, tuple[Callable[[Shop], Body] | Body, str, str]] = {
     "an unknown template": (a_message(template="unheard-of"), "/template", "unknown_template"),
     "a template of no name": (a_message(template="../x"), "/template", "bad_syntax"),
     "a piece of templates": (a_partial, "/template", "template_is_partial"),
     "a site without a sender": (without_a_sender, "/site", "no_sender"),
+    "marketing from nowhere": (marketing_about("news", postal_address=" \n"), "/site", "no_postal_address"),
     "nobody": (a_message(customer={}), "/customer", "no_identifier"),
     "somebody twice": (a_message(customer={"customer_id": "0" * 32, "user_id": "u-77"}), "/customer", "named_twice"),
     "somebody without an address": (a_message(customer={"user_id": "u-mute"}), "/customer", "no_address"),
@@ -111,8 +121,8 @@ REFUSED: dict[str, tuple[Callable[[Shop], Body] | Body, str, str]] = {
     ),
     "a language by name": (a_message(language="Persian"), "/language", "bad_syntax"),
     "a topic without marketing": (a_message(topic="news"), "/topic", "topic_unused"),
-    "marketing about nothing": (a_message(template="welcome"), "/topic", "missing"),
-    "an unknown topic": (a_message(template="welcome", topic="weather"), "/topic", "unknown_topic"),
+    "marketing about nothing": (marketing_about(None), "/topic", "missing"),
+    "an unknown topic": (marketing_about("weather"), "/topic", "unknown_topic"),
     "an unknown field": (a_message(urgent=True), "/urgent", "unknown_field"),
 }
 

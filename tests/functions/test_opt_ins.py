@@ -1,5 +1,6 @@
 """Double opt-in: the page's button confirms, once, within 72 hours, for the very address that was asked (C4)."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -63,6 +64,28 @@ def test_nothing_holds_until_the_button_is_pressed_and_then_the_mail_is_the_proo
     ]
 
 
+def language_of(shop: Shop, customer_id: str) -> Any:
+    return shop.call("GET", f"/v1/customers/{customer_id}").json["language"]
+
+
+def test_who_has_no_language_has_that_of_the_sign_up_from_the_confirmation_on(asking: Shop) -> None:
+    customer_id, path = asked(asking)
+    send(path, method="GET")
+    assert language_of(asking, customer_id) is None
+    send(path, "do=confirm")
+    assert "en" == language_of(asking, customer_id)
+    assert 200 == asking.call("PATCH", f"/v1/customers/{customer_id}", {"language": None}).status
+    send(path, "do=confirm")
+    assert language_of(asking, customer_id) is None
+
+
+def test_who_has_a_language_keeps_it(asking: Shop) -> None:
+    customer_id, path = asked(asking)
+    assert 200 == asking.call("PATCH", f"/v1/customers/{customer_id}", {"language": "fa"}).status
+    assert 200 == send(path, "do=confirm").status
+    assert "fa" == language_of(asking, customer_id)
+
+
 def test_a_link_confirms_once_and_not_again_after_a_later_no(asking: Shop) -> None:
     customer_id, path = asked(asking)
     assert [200, 200] == [send(path, "do=confirm").status for _ in range(2)]
@@ -94,18 +117,7 @@ class Later:
 
 
 def room_at(by: timedelta) -> OptInRoom:
-    room = bootstrap.opt_in_room()
-    return OptInRoom(
-        keys=room.keys,
-        sites=room.sites,
-        topics=room.topics,
-        consents=room.consents,
-        customers=room.customers,
-        requests=room.requests,
-        sends=room.sends,
-        timeline=room.timeline,
-        clock=Later(by),
-    )
+    return replace(bootstrap.opt_in_room(), clock=Later(by))
 
 
 def test_a_link_ends_after_72_hours(asking: Shop) -> None:

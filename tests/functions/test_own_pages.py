@@ -1,7 +1,11 @@
-"""All of a customer's own pages: scanners change nothing (C3), nobody breaks them (A1), and what is chosen there is theirs."""
+"""All public pages: scanners change nothing (C3), a changed link opens nothing (T1), nobody breaks them (A1).
+
+And what a customer chooses on their own ones is theirs.
+"""
 
 import random
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import pytest
@@ -11,15 +15,27 @@ from ecrm.application.person_links import links_of_mail
 from ecrm.application.ports import Standing
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.consent import Channel
-from ecrm.domain.links import PersonLink, Purpose, mark_of, person_url
+from ecrm.domain.links import (
+    Language,
+    Link,
+    PersonLink,
+    Purpose,
+    ReportLink,
+    mark_of,
+    person_url,
+    seal,
+    seal_report,
+)
 from ecrm.domain.messages import Policy, Send
+from ecrm.messaging.reports import ReportPages
 from public_api.handler import handler as public
-from tests.builders import a_planned_send, a_request, a_site, its_request
-from tests.functions.api import Shop
+from tests.builders import NOON, a_planned_send, a_report, a_request, a_site, its_request
+from tests.functions.api import Shop, a_new_order
 from tests.functions.test_consents import a_customer
 from tests.functions.test_opt_ins import asked
 from tests.functions.test_public_pages import HOST, RING, SCANNERS
 from tests.functions.test_unsubscribing import FORM, a_subscriber, send
+from tests.unit.test_links import MUTATIONS, mutated
 
 EMAIL = "own@example.com"
 
@@ -38,9 +54,15 @@ def customer_id(sending: Shop) -> str:
 @pytest.fixture(scope="module")
 def paths(sending: Shop, customer_id: str) -> dict[Purpose, str]:
     """One link of each kind that opens its page."""
-    digest = bootstrap.consents().digest(Channel.EMAIL, EMAIL)
+    _, confirm = asked(sending)
+    return own(sending, customer_id, EMAIL) | {Purpose.CONFIRM: confirm}
+
+
+def own(shop: Shop, customer_id: str, email: str) -> dict[Purpose, str]:
+    """One link to each page of somebody who was asked nothing."""
+    digest = bootstrap.consents().digest(Channel.EMAIL, email)
     mail = _asked_for(a_planned_send("019aa2c7d1e07a3e9b1f5a9b2d4e6f81", customer_id, bootstrap.clock.now()))
-    job = sending.call("POST", f"/v1/customers/{customer_id}/export-jobs", {}, key=sending.cloud.key(KeyKind.STAFF)).json
+    job = shop.call("POST", f"/v1/customers/{customer_id}/export-jobs", {}, key=shop.cloud.key(KeyKind.STAFF)).json
     about = {
         Purpose.UNSUBSCRIBE: ("news",),
         Purpose.PREFERENCES: (),
@@ -55,8 +77,21 @@ def paths(sending: Shop, customer_id: str) -> dict[Purpose, str]:
         )
         for purpose, said in about.items()
     }
-    _, confirm = asked(sending)
-    return {name: person_url("", link, RING) for name, link in made.items()} | {Purpose.CONFIRM: confirm}
+    return {name: person_url("", link, RING) for name, link in made.items()}
+
+
+@pytest.fixture(scope="module")
+def every_path(sending: Shop, paths: dict[Purpose, str]) -> dict[Purpose, str]:
+    """Those of an order and of a report, too."""
+    order = a_new_order()
+    assert 201 == sending.call("POST", "/v1/orders", order).status
+    report, pages = a_report(NOON), ReportPages()
+    bootstrap.reports().write(report, {language: pages.report(report, language) for language in Language})
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    return paths | {
+        Purpose.ORDER_STATUS: f"/public/orders/{seal(Link(Purpose.ORDER_STATUS, 'de', order['order_id']), RING)}",
+        Purpose.REPORT: f"/public/reports/{seal_report(ReportLink(NOON.date(), ends), RING)}",
+    }
 
 
 def _asked_for(mail: Send) -> Send:
@@ -67,14 +102,57 @@ def _asked_for(mail: Send) -> Send:
     return asked_for
 
 
-def test_every_page_opens_and_twelve_scanners_with_three_methods_change_nothing(sending: Shop, paths: dict[Purpose, str]) -> None:
-    assert {*Purpose} - {Purpose.ORDER_STATUS, Purpose.REPORT} == paths.keys()
-    before = sending.cloud.items()
-    for path in paths.values():
+def test_every_page_opens_and_twelve_scanners_with_three_methods_change_nothing(
+    sending: Shop, every_path: dict[Purpose, str]
+) -> None:
+    assert {*Purpose} == every_path.keys()
+    routes = [route.path for route, _ in public.routes]
+    assert len(routes) == len({path.rpartition("/")[0] for path in every_path.values()})
+    before = sending.cloud.items(), sending.cloud.files()
+    for path in every_path.values():
         for method, status in (("GET", 200), ("HEAD", 200), ("OPTIONS", 204)):
             answers = [send(path, method=method, headers={"user-agent": agent}) for agent in SCANNERS]
             assert [status] * len(SCANNERS) == [answer.status for answer in answers], (path, method)
+    for path in ("/public/subscribe", "/public/orders/find"):
+        for method in ("GET", "HEAD", "OPTIONS"):
+            answers = [sending.call(method, path, headers={"user-agent": agent}) for agent in SCANNERS]
+            assert {answer.status for answer in answers} <= {204, 405}, (path, method)
+    assert before == (sending.cloud.items(), sending.cloud.files())
+
+
+def test_ten_thousand_changed_links_are_the_same_nothing_and_change_nothing(
+    sending: Shop, every_path: dict[Purpose, str]
+) -> None:
+    chance = random.Random(20261124)
+    before, nowhere = sending.cloud.items(), send("/public/u/nothing", method="GET")
+    assert 404 == nowhere.status
+    with_form = {route.path.removesuffix("{token}") for route, _ in public.routes if route.takes}
+    tried = 0
+    while tried < MUTATIONS:
+        path, slash, token = chance.choice(list(every_path.values())).rpartition("/")
+        changed = mutated(token, chance)
+        if changed == token:
+            continue
+        tried += 1
+        method = chance.choice(("GET", "POST")) if path + slash in with_form else "GET"
+        assert nowhere == send(path + slash + changed, "kind=export" if method == "POST" else "", method=method), (path, changed)
     assert before == sending.cloud.items()
+
+
+def test_of_the_erased_every_page_is_the_same_nothing_and_what_is_posted_changes_nothing(sending: Shop) -> None:
+    email = "erased@example.com"
+    erased = a_subscriber(sending, a_customer(sending, email=email))
+    paths, nowhere = own(sending, erased, email), send("/public/u/nothing", method="GET")
+    assert {200} == {send(path, method="GET").status for path in paths.values()}
+    assert 202 == sending.call("POST", f"/v1/customers/{erased}/erasure-jobs", {}).status
+    for is_done in (False, True):
+        before = sending.cloud.items()
+        assert dict.fromkeys(paths, nowhere) == {purpose: send(path, method="GET") for purpose, path in paths.items()}
+        posted = {purpose: send(path, "topic=news&kind=export").status for purpose, path in paths.items()}
+        told = {Purpose.UNSUBSCRIBE: 200, Purpose.VIEW: 405, Purpose.DATA: 405}
+        assert {purpose: told.get(purpose, 404) for purpose in paths} == posted, is_done
+        assert before == sending.cloud.items()
+        sending.cloud.work()
 
 
 def test_no_page_says_who_its_reader_is(paths: dict[Purpose, str], customer_id: str) -> None:

@@ -105,6 +105,7 @@ def test_only_a_new_site_is_created(shop: Shop) -> None:
     [
         *({"if_match": value} for value in ("1", "*", 'W/"1"', '"x"', '""', '"-1"', '"1", "2"', '"1234567890"', '"١"', "")),
         *({"if_none_match": value} for value in ('"1"', "", "**", "x")),
+        {"if_none_match": "*", "if_match": "r-5r:"},
     ],
     ids=str,
 )
@@ -188,9 +189,14 @@ BAD_SITES: dict[str, tuple[dict[str, Any], str, str]] = {
         "template_is_marketing",
     ),
     "a welcome that is owed": (
-        {"sender": "a@example.com", "mails": {"consent.confirmed": "order-confirmed"}},
+        {"sender": "a@example.com", "postal_address": "Ringstraße 1", "mails": {"consent.confirmed": "order-confirmed"}},
         "/mails/consent.confirmed",
         "template_is_transactional",
+    ),
+    "a welcome from nowhere": (
+        {"sender": "a@example.com", "mails": {"consent.confirmed": "welcome"}},
+        "/postal_address",
+        "no_postal_address",
     ),
     "an unknown field": ({"colour": "blue"}, "/colour", "unknown_field"),
     "its own version": ({"version": 7}, "/version", "unknown_field"),

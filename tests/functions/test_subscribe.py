@@ -1,9 +1,10 @@
 """Sign-up: a mail that asks, the same answer for everybody, and no flood for anybody."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -11,14 +12,15 @@ from urllib.parse import urlencode
 import pytest
 
 from ecrm import bootstrap
-from ecrm.application.subscriptions import SignUp, Subscribe, read_sign_up
+from ecrm.application.subscriptions import MAILS_A_SITE, SITE_SHARDS, SignUp, Subscribe, read_sign_up, site_counter
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.errors import NotFound
 from messages_api.handler import handler as messages
 from tests.builders import a_consent, a_proof, a_request, a_topic
 from tests.cloud import Answer, Cloud
 from tests.faults import tapped
-from tests.functions.api import Shop, code_of, open_shop
+from tests.functions.api import Shop, code_of, in_hours, open_shop
+from tests.functions.conftest import Logs
 from tests.functions.mail import Later, send
 
 PATH = "/public/subscribe"
@@ -189,6 +191,48 @@ def test_twenty_sign_ups_an_hour_come_from_one_place(shop: Shop) -> None:
     assert 20 == len(mailed(shop))
     subscribe(shop, asked(email="victim-21@example.com"), ip="198.51.100.7")
     assert ["victim-21@example.com"] == mailed(shop)
+
+
+class Flooded:
+    """Limits under which no site may ask for any more within the hour."""
+
+    def allow(self, kind: str, subject: str, most: int, window_seconds: int, now: datetime) -> bool:
+        return kind != "opt-in-site" and bootstrap.limits().allow(kind, subject, most, window_seconds, now)
+
+
+def test_a_flood_from_many_places_ends_at_its_site_and_costs_no_address_its_turn(shop: Shop) -> None:
+    command = Subscribe(site="de", email="sara@example.com", topics=("news",), language=None, text_version=None, ip="192.0.2.1")
+    refused: list[None] = []
+    flooded = replace(bootstrap.confirmations(), limits=Flooded(), refused=lambda: refused.append(None))
+    assert (None, [None], []) == (flooded.subscribe(command), refused, mailed(shop))
+    subscribe(shop)
+    assert ["sara@example.com"] == mailed(shop)
+
+
+def test_a_launch_fits_into_the_counters_of_a_site() -> None:
+    now = bootstrap.clock.now()
+    counted = Counter(site_counter("de", bootstrap.ids.message_id(now)) for _ in range(5_000))
+    assert (SITE_SHARDS, True) == (len(counted), max(counted.values()) <= MAILS_A_SITE // SITE_SHARDS)
+
+
+def test_sign_ups_that_are_asked_and_refused_and_consents_that_are_confirmed_are_counted(shop: Shop, logs: Logs) -> None:
+    for at in range(22):
+        subscribe(shop, asked(email=f"reader-{at}@example.com"))
+    subscribe(shop, asked(website="https://example.com"))
+    assert {"SignUpsAsked": 20, "SignUpsRefused": 2} == metrics(logs)
+    say(shop, "granted", method="double_opt_in", at=in_hours(-1), proof=a_proof())
+    logs.take()
+    shop.cloud.publish()
+    assert {"ConsentsConfirmed": 1} == metrics(logs)
+
+
+def metrics(logs: Logs) -> Counter[str]:
+    """What was counted since somebody looked last, by metric."""
+    counted = Counter[str]()
+    for line in map(json.loads, logs.take().splitlines()):
+        for group in line.get("_aws", {}).get("CloudWatchMetrics", ()):
+            counted.update({each["Name"]: int(line[each["Name"]][0]) for each in group["Metrics"]})
+    return counted
 
 
 def test_a_field_that_people_do_not_see_catches_robots(shop: Shop) -> None:

@@ -50,6 +50,7 @@ def test_every_version_of_a_template_stays_as_it_was_written(shop: Shop) -> None
         "updated_at": made.json["updated_at"],
         "variants": {"fa": {"direction": "rtl", "subject": "خبر", "preheader": "", "html": "<p>سلام</p>", "text": "سلام"}},
         "partials": {},
+        "used_by": {},
     }
     assert expected | {"warnings": made.json["warnings"]} == made.json
     assert expected == get(shop, "/stays/versions/1").json
@@ -226,7 +227,7 @@ def test_a_preview_shows_the_mail_with_its_size_and_what_was_missing(shop: Shop)
             "subject": "News",
             "preheader": "",
             "html": expected,
-            "text": "Sara <b>  {{7*7}}\n",
+            "text": "Sara <b> {{7*7}}\n",
             "size_bytes": len(expected),
             "warnings": [
                 {"pointer": pointer, "line": 1, "code": "missing_value", "detail": "nothing stands in customer.last_name"}
@@ -290,6 +291,22 @@ def test_a_version_that_was_read_once_is_not_read_again(shop: Shop) -> None:
     with tapped(on("GetItem", note)):
         found = bootstrap.templates().find("kept")
     assert (1, 1) == (reads, found.version if found else None)
+
+
+def test_a_partial_says_who_includes_which_version_of_it(shop: Shop) -> None:
+    def piece(html: str) -> dict[str, Any]:
+        return {"purpose": "partial", "variants": {"en": {"html": html}}}
+
+    assert {} == put(shop, "greeting", piece("<p>Yours</p>")).json["used_by"]
+    letters = {f"letter-{at}": a_template('<p>Hello</p>{% include "greeting" %}') for at in (1, 2)}
+    for name, body in letters.items():
+        assert ({"greeting": 1}, {}) == tuple(put(shop, name, body).json[what] for what in ("partials", "used_by"))
+    assert {"letter-1": 1, "letter-2": 1} == put(shop, "greeting", piece("<p>Ours</p>")).json["used_by"]
+    put(shop, "letter-1", letters["letter-1"])
+    put(shop, "letter-2", a_template())
+    for path in ("/greeting", "/greeting/versions/1"):
+        assert {"letter-1": 2} == get(shop, path).json["used_by"]
+    assert {"back-to-cart": 0} == get(shop, "/cart").json["used_by"]
 
 
 def test_two_who_write_at_once_write_one_version_after_the_other(shop: Shop) -> None:

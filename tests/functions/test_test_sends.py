@@ -31,8 +31,8 @@ def provider(shop: Shop) -> Iterator[Ses]:
 
 
 def site(shop: Shop, **changes: Any) -> None:
-    body = a_site(**{"sender": "hello@example.com", "reply_to": "service@example.com", "test_recipients": [MIRA, JO]} | changes)
-    assert shop.call("PUT", "/v1/sites/de", body, key=shop.cloud.key(KeyKind.STAFF)).status in (200, 201)
+    said = {"sender": "hello@example.com", "postal_address": "Ringstraße 1", "test_recipients": [MIRA, JO]}
+    assert shop.call("PUT", "/v1/sites/de", a_site(**said | changes), key=shop.cloud.key(KeyKind.STAFF)).status in (200, 201)
 
 
 def sent(shop: Shop, template: str = "trial", **body: Any) -> Answer:
@@ -87,11 +87,13 @@ def test_a_test_that_must_not_be_is_refused_and_nothing_is_sent(shop: Shop, prov
     assert ((status, code), []) == (code_of(sent(shop, **change)), provider.mails)
 
 
-def test_nothing_is_tried_on_a_site_without_a_sender_or_without_recipients(shop: Shop, provider: Ses) -> None:
+def test_nothing_is_tried_on_a_site_that_could_not_send_it_or_without_recipients(shop: Shop, provider: Ses) -> None:
     site(shop, test_recipients=[])
     assert (422, "not_a_test_recipient") == code_of(sent(shop))
     site(shop, sender=None)
     assert (422, "no_sender") == code_of(sent(shop))
+    site(shop, postal_address=None)
+    assert (422, "no_postal_address") == code_of(sent(shop, "newsletter"))
     assert [] == provider.mails
 
 

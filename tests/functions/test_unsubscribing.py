@@ -1,16 +1,19 @@
 """Unsubscribing: one click or two, from links however old; in force before it is answered, and never undone by a visit."""
 
+import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import botocore.session
 import pytest
 
 from ecrm import bootstrap
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.links import Keyring, Language, PersonLink, Purpose, seal_person
 from ecrm.domain.messages import Policy, Status
+from ecrm.store.links import rotated
 from ecrm.store.rosters import DynamoRosters
 from public_api.handler import handler as public
 from tests.builders import a_consent, a_planned_send, a_proof, a_request, a_topic
@@ -159,6 +162,34 @@ def test_what_is_no_token_of_this_purpose_is_nothing(shop: Shop, method: str) ->
     assert [404] * 4 == [answer.status for answer in answers]
     assert [answers[0]] * 4 == answers
     assert {"news": "granted", "offers": "granted"} == held(shop, customer_id)
+
+
+@pytest.fixture
+def retired(shop: Shop) -> Iterator[None]:
+    """The key of every link so far may be known to somebody else: there is a new one."""
+    secrets: Any = botocore.session.get_session().create_client("secretsmanager")
+    before = secrets.get_secret_value(SecretId="links")["SecretString"]
+    after, _ = rotated(before, "for tests only, the second one, long", retire=True)
+    for text in (after, before):
+        secrets.put_secret_value(SecretId="links", SecretString=text)
+        bootstrap.link_keys.cache_clear()
+        for room in (bootstrap.unsubscribe_room, bootstrap.preference_room):
+            room.cache_clear()
+        if text is after:
+            yield
+    del shop
+
+
+@pytest.mark.usefixtures("retired")
+def test_a_link_of_a_key_that_was_retired_unsubscribes_and_leads_to_nothing_else(shop: Shop) -> None:
+    customer_id = a_subscriber(shop)
+    old, new = a_token(customer_id), a_token(customer_id, bootstrap.link_keys().ring())
+    pages = [send(at(old), method="GET"), send(at(old), ONE_CLICK), send(at(new), method="GET")]
+    assert [(200, False), (200, False), (200, True)] == [
+        (page.status, "/public/preferences/" in html.unescape(page.text)) for page in pages
+    ]
+    assert {"news": "denied", "offers": "granted"} == held(shop, customer_id)
+    assert 404 == send(f"/public/preferences/{a_token(customer_id, purpose=Purpose.PREFERENCES)}", method="GET").status
 
 
 def test_it_is_in_force_while_nothing_is_sent(shop: Shop) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,8 +25,9 @@ RULES = {
     "night-jazz": {
         "and": [OURS, {"order": {"op": ">=", "value": 1, "where": [{"field": "sku", "op": "is", "value": "NIGHT-JAZZ"}]}}]
     },
+    "night-alive": {"and": [OURS, {"predicted": {"field": "p_alive", "currency": "EUR", "op": ">=", "value": 0.5}}]},
 }
-"""The second one follows from a row; for the third one the orders have to be read."""
+"""The second one follows from a row; the third one takes orders to be read, and the fourth one the night's model."""
 
 
 @pytest.fixture(scope="module")
@@ -37,37 +38,31 @@ def staff(facts: dict[str, Any]) -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def people(facts: dict[str, Any], staff: Api, stack: Stack) -> dict[str, str]:
-    """Three customers by name, of whom one has bought; and the segments."""
+    """Four customers by name, of whom one has bought just now and one long ago; and the segments."""
     for name, rule in RULES.items():
         staff.put(f"/v1/segments/{name}", {"name": name, "description": "Of the journey.", "rule": rule}, 200, 201)
     with Api(facts["api_url"], facts["server_key"]) as shop:
         found = {
             name: shop.put("/v1/customers", {"user_id": f"night-{name}", "traits": {"came_by": "night"}}, 200, 201)["customer_id"]
-            for name in ("buyer", "later", "never")
+            for name in ("buyer", "former", "later", "never")
         }
         buy(shop, "buyer", "NIGHT-BLUES")
+        buy(shop, "former", "NIGHT-BLUES", ago=timedelta(days=400))
     assert drain(stack) == {}
     return found
 
 
-def buy(shop: Api, name: str, sku: str) -> None:
+def buy(shop: Api, name: str, sku: str, *, ago: timedelta = timedelta()) -> None:
     order = {
         "order_id": f"night-{name}-{sku}",
-        "placed_at": datetime.now(UTC).isoformat(),
+        "placed_at": (datetime.now(UTC) - ago).isoformat(),
+        "backfill": bool(ago),
         "currency": "EUR",
         "customer": {"user_id": f"night-{name}"},
         "lines": [{"sku": sku, "name": "A record", "quantity": 1, "unit_price": "10.00"}],
         "total": "10.00",
     }
     shop.post("/v1/orders", order, 200, 201)
-
-
-def the_next(staff: Api) -> datetime:
-    """A moment of the first day that had no night yet, today if there was none."""
-    nights = staff.get("/v1/nights?limit=1")["data"]
-    now = datetime.now(UTC)
-    days = (date.fromisoformat(nights[0]["night"]) - now.date()).days + 1 if nights else 0
-    return now + timedelta(days=days)
 
 
 def members(staff: Api, people: dict[str, str]) -> dict[str, list[str]]:
@@ -77,6 +72,14 @@ def members(staff: Api, people: dict[str, str]) -> dict[str, list[str]]:
         segment: sorted(names[each["customer_id"]] for each in staff.get(f"/v1/segments/{segment}/members")["data"])
         for segment in RULES
     }
+
+
+def alive(staff: Api, people: dict[str, str]) -> list[str]:
+    """Who is in the fourth segment if it goes by what is predicted of each."""
+    predicted = {name: staff.get(f"/v1/customers/{customer_id}/stats")["predictions"] for name, customer_id in people.items()}
+    return sorted(
+        name for name, by_currency in predicted.items() if "EUR" in by_currency and by_currency["EUR"]["p_alive"] >= 0.5
+    )
 
 
 def timeline(staff: Api, customer_id: str) -> list[tuple[str, str]]:
@@ -96,12 +99,19 @@ def test_two_nights_go_through_however_workers_die_and_tell_who_is_where_who_mov
 
 def goes_through(stack: Stack, staff: Api, people: dict[str, str]) -> None:
     """In spite of killed workers; and once more on that day it does nothing."""
-    at = the_next(staff)
+    at = nightly.the_next(staff)
     night = first_night(stack, staff, people, at)
-    assert members(staff, people) == {"night-people": ["buyer", "later", "never"], "night-buyers": ["buyer"], "night-jazz": []}
-    assert {name: night["segments"][name]["size"] for name in RULES} == {"night-people": 3, "night-buyers": 1, "night-jazz": 0}
+    found = {
+        "night-people": ["buyer", "former", "later", "never"],
+        "night-buyers": ["buyer", "former"],
+        "night-jazz": [],
+        "night-alive": ["buyer"],
+    }
+    assert members(staff, people) == found
+    assert alive(staff, people) == found["night-alive"]
+    assert {name: night["segments"][name]["size"] for name in RULES} == {name: len(those) for name, those in found.items()}
     stats = staff.get(f"/v1/customers/{people['buyer']}/stats")
-    assert [segment for segment in stats["segments"] if segment in RULES] == ["night-buyers", "night-people"]
+    assert [segment for segment in stats["segments"] if segment in RULES] == ["night-alive", "night-buyers", "night-people"]
     assert stats["predictions"]["EUR"]["model"]["fitted_on"] == night["night"] == night["models"]["EUR"]["fitted_on"]
     assert nightly.nightly(stack, at)["skipped"] == "published"
     assert "There was nothing to do" in make("nightly", stack.port)
@@ -147,15 +157,18 @@ def explains_an_order_and_tells_of_it(stack: Stack, api: Api, staff: Api, people
     ]
     assert members(staff, people) == before
     assert staff.get(f"/v1/customers/{people['later']}/stats")["predictions"].keys() == {"EUR"}, "by last night's model"
-    planned = nightly.nightly(stack, the_next(staff))
+    planned = nightly.nightly(stack, nightly.the_next(staff))
     assert planned["skipped"] is None
     assert members(staff, people) == {
-        "night-people": ["buyer", "later", "never"],
-        "night-buyers": ["buyer", "later"],
+        "night-people": ["buyer", "former", "later", "never"],
+        "night-buyers": ["buyer", "former", "later"],
         "night-jazz": ["later"],
+        "night-alive": ["buyer", "later"],
     }
+    assert alive(staff, people) == ["buyer", "later"]
     assert timeline(staff, people["later"]) == [
         ("customer.stage_changed", "new"),
+        ("segment.entered", "night-alive"),
         ("segment.entered", "night-buyers"),
         ("segment.entered", "night-jazz"),
     ]

@@ -4,15 +4,20 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import escape
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, override
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
+from boto3.dynamodb.conditions import Key
 
 from ecrm.domain.links import Language
 from ecrm.messaging.person_words import WORDS
 from ecrm.messaging.words import LABELS
+from ecrm.store import keys
 from local.api import Api
 from local.demo.subscribers import TOPIC, let_sign_up
 from local.mailbox import links
@@ -21,7 +26,7 @@ from local.stack import ROOT, Stack
 from local.up import make_key, put_site
 from tests.journey.chromium import Chromium, chromium
 from tests.journey.test_mail import sent
-from tests.journey.test_segment import browser
+from tests.journey.test_segment import browser, served
 
 SALON = "salon"
 """A site with a form."""
@@ -120,6 +125,43 @@ def choose(reader: Reader, welcome: Mail) -> None:
     assert changed[0]["data"]["frequency"] == "monthly"
 
 
+def be_lured(reader: Reader, welcome: Mail, stack: Stack, table: Any) -> None:
+    """Click on a page of another origin, which posts to the reader's own one that nothing more may come."""
+
+    def known() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        partition = Key("PK").eq(keys.customer_partition(reader.customer_id()))
+        return reader.consent(), table.query(KeyConditionExpression=partition, ConsistentRead=True)["Items"]
+
+    choices, before = reader.link(welcome, "preferences"), known()
+    number = (stack.status(after=0) or {})["requests"][-1]["number"]
+    with served(luring_to(choices)) as elsewhere:
+        reader.tab.open(elsewhere)
+        said = reader.tab.click("form button")  # in the browser's own language: whose page it is, is not looked at
+        assert LABELS[Language.ENGLISH]["from_elsewhere_detail"] in said
+    (asked,) = [each for each in (stack.status(after=number) or {})["requests"] if each["path"] == urlsplit(choices).path]
+    assert (asked["method"], asked["status"]) == ("POST", 403)
+    assert known() == before
+
+
+def luring_to(url: str) -> type[BaseHTTPRequestHandler]:
+    """A site of somebody else, whose only button posts a form to an address."""
+    form = f'<form method="post" action="{escape(url)}"><button name="do" value="stop">A prize</button></form>'
+    page = f'<!doctype html><meta charset="utf-8">{form}'.encode()
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(page)
+
+        @override
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    return Elsewhere
+
+
 def ask_for_their_data(reader: Reader, welcome: Mail) -> None:
     reader.tab.open(reader.link(welcome, "preferences"))
     assert reader.says("copy_about") in reader.tab.click('a[href*="/public/my-data/"]')
@@ -149,7 +191,7 @@ def leave(reader: Reader, welcome: Mail) -> None:
 
 @pytest.mark.parametrize("language", [Language.ENGLISH, Language.PERSIAN])
 def test_a_reader_subscribes_confirms_chooses_asks_for_their_data_and_leaves(
-    stack: Stack, staff: Api, forms: dict[Language, Path], language: Language
+    stack: Stack, table: Any, staff: Api, forms: dict[Language, Path], language: Language
 ) -> None:
     email = f"reader-{language}-{datetime.now(UTC):%H%M%S}@example.org"
     with chromium(browser()) as tab:
@@ -157,6 +199,7 @@ def test_a_reader_subscribes_confirms_chooses_asks_for_their_data_and_leaves(
         sign_up(reader, forms[language])
         welcome = confirm(reader)
         choose(reader, welcome)
+        be_lured(reader, welcome, stack, table)
         ask_for_their_data(reader, welcome)
         leave(reader, welcome)
         assert [mail["To"] for mail in reader.mails()] == [[email]] * 3

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from ecrm.domain.behaviour import NEVER_SEEN, Act, fitted, recount
 from ecrm.domain.consent import Channel, State, Subject
 from ecrm.domain.customers import Kind
-from ecrm.domain.facts import AllFacts, Occurrence, PlacedOrder, Rfm, RowFacts, Scores
+from ecrm.domain.facts import Occurrence, PlacedOrder, Rfm, RowFacts, Scores
 from ecrm.domain.lifecycle import Stage
 from ecrm.domain.orders import Cancelled, Delivered, Line, Order, Refunded, Returned, agree, fold
 from ecrm.domain.predictions import Prediction
@@ -19,6 +19,7 @@ from ecrm.domain.segments import trait_at
 from ecrm.domain.statistics import count
 from ecrm.domain.traits import Trait, TraitKind, value_of
 from ecrm.domain.windows import Moment
+from tests.unit.facts import AllFacts
 
 type Json = dict[str, Any]
 

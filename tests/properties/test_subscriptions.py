@@ -104,6 +104,7 @@ class SigningUp(RuleBasedStateMachine):
             sends=self.company.sends,
             clock=Stopped(self.now),
             ids=self.ids,
+            refused=lambda: None,
         )
         asked = Subscribe(
             site=SITE, email=email, topics=tuple(sorted(topics)), language=None, text_version=None, ip=f"of {self.now}"
@@ -188,7 +189,9 @@ class SigningUp(RuleBasedStateMachine):
             requests=self.company.requests,
             sends=self.company.sends,
             timeline=self.company.timeline,
+            profiles=self.company.profiles,
             clock=Stopped(self.now),
+            ids=self.ids,
         )
         token = seal_person(link, Keys().ring())
         was_done = read_opt_in(token, room=room).is_done

@@ -25,7 +25,7 @@ from ecrm.application.nights import (
 )
 from ecrm.application.reporting import report_night
 from ecrm.contracts.segments import RuleBody
-from ecrm.domain.facts import AllFacts, Scores
+from ecrm.domain.facts import Scores
 from ecrm.domain.nights import Membership
 from ecrm.domain.segments import Segment
 from ecrm.domain.statistics import CustomerStatistics
@@ -41,6 +41,7 @@ from tests.properties.members import Member, a_member
 from tests.simulation.company import Stopped
 from tests.simulation.shelf import Shelf
 from tests.simulation.table import MemoryTable, Moment, Pause, go_on
+from tests.unit.facts import AllFacts
 
 SHARDS = 3
 ZONE = "America/New_York"

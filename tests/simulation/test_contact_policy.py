@@ -36,6 +36,8 @@ CAP = Cap(most=1, within=timedelta(days=1))
 CAPS = {"c1": CAP, "c2": Cap(most=1, within=timedelta(days=7))}
 QUIET = QuietHours(time(13, 10), time(14, 30))
 """In Berlin they begin ten minutes after the race does; in London they are an hour away."""
+BEGINNINGS = (0, 599.98)
+"""Seconds after noon: at the second one a worker who has made a mail finds its reader asleep when they claim it."""
 ZONES = {"c1": ZoneInfo("Europe/Berlin"), "c2": ZoneInfo("Europe/London")}
 AUDIENCE = [(run_id, customer_id) for run_id in NEWS_RUNS for customer_id in PEOPLE] + [(MESSAGE, "c1")]
 OTHERS = ("time", "notices", "unsubscribe", "rest", "suppress", "erase", "pause", "cancel")
@@ -68,6 +70,7 @@ def composes(send: Send, customer: Customer, *, is_fresh: bool) -> Composed:
 def campaigns(seed: int, table: MemoryTable | None = None, others: Iterable[str] = OTHERS) -> Ledger:
     race = Race.of(seed, table or marketing())
     race.office.composes = composes
+    race.office.clock.wait(race.schedule.random.choice(BEGINNINGS))
     some = race.schedule.random.sample(sorted(others), race.schedule.random.randint(2, 3))
     return Ledger.of(race.run((*NEWS_RUNS, MESSAGE), some))
 

@@ -49,6 +49,7 @@ EARLIER = NOON - timedelta(hours=1)
 PEOPLE = {"c1": "sara", "c2": "omid"}
 NEWS_RUNS = ("r1", "r2")
 MESSAGES = {"m1": "c1", "m2": "c2"}
+NEWS_MESSAGES = {"n1": "c1", "n2": "c2", "n3": "c1"}
 CAP = Cap(most=1, within=timedelta(days=1))
 
 
@@ -82,6 +83,16 @@ def transactional() -> MemoryTable:
     table = audience().fork()
     for run_id, customer_id in MESSAGES.items():
         send = replace(planned(run_id, customer_id, Policy.TRANSACTIONAL, EARLIER), requested_at=EARLIER)
+        table.put(Put(send_item(send), None, "planned"))
+    return table
+
+
+@cache
+def marketing_messages() -> MemoryTable:
+    """Three messages of marketing, each a run of its own without a run's row, two of them to the first person."""
+    table = audience().fork()
+    for run_id, customer_id in NEWS_MESSAGES.items():
+        send = replace(planned(run_id, customer_id, Policy.MARKETING, EARLIER, NEWS), requested_at=EARLIER)
         table.put(Put(send_item(send), None, "planned"))
     return table
 
@@ -319,6 +330,12 @@ def messages(seed: int, table: MemoryTable | None = None, mood: Mood = AWKWARD) 
     return Ledger.of(race.run(MESSAGES, others))
 
 
+def news(seed: int, table: MemoryTable | None = None, mood: Mood = AWKWARD) -> Ledger:
+    race = Race.of(seed, table or marketing_messages(), mood=mood)
+    others = race.schedule.random.sample(sorted(set(OTHERS) - {"cancel"}), race.schedule.random.randint(2, 4))
+    return Ledger.of(race.run(NEWS_MESSAGES, others))
+
+
 @pytest.mark.parametrize("part", range(6))
 def test_nobody_gets_a_campaign_twice_nor_what_they_refused(part: int) -> None:
     def check(seed: int) -> None:
@@ -344,6 +361,39 @@ def test_nobody_gets_a_message_three_times_nor_twice_without_a_doubt(part: int) 
         ledger.books_balance(MESSAGES.items())
 
     hold(check, range(part, 10_000, 4))
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_nobody_gets_a_message_of_marketing_twice_nor_what_they_refused(part: int) -> None:
+    """S1, S3: it is claimed as a campaign's entry is, and has no run that could be cancelled."""
+
+    def check(seed: int) -> None:
+        ledger = news(seed)
+        ledger.nobody_gets_twice()
+        ledger.nobody_gets_what_they_refused()
+        ledger.what_is_answered_is_in_force()
+        ledger.every_step_has_its_reason()
+        ledger.books_balance(NEWS_MESSAGES.items())
+
+    hold(check, range(part, 10_000, 4))
+
+
+@pytest.mark.parametrize(
+    ("table", "audience"), [(transactional, MESSAGES), (marketing_messages, NEWS_MESSAGES)], ids=["owed", "marketing"]
+)
+def test_whoever_pauses_and_resumes_messages_at_any_point_skips_nobody(
+    table: Callable[[], MemoryTable], audience: dict[str, str]
+) -> None:
+    """S8: where the provider takes everything, each of them has it once."""
+
+    def check(seed: int) -> None:
+        race = Race.of(seed, table(), weather=Weather(twice=0.3), mood=Mood(throttle=0.2))
+        race.office.clock.slow = 50
+        ledger = Ledger.of(race.run(audience, ("pause", "time", "notices")))
+        assert sorted(audience.items()) == sorted((one.send[0], one.send[2]) for taken in ledger.taken.values() for one in taken)
+        ledger.books_balance(audience.items())
+
+    hold(check, range(500))
 
 
 class Unguarded(MemoryTable):
@@ -471,16 +521,23 @@ def test_without_the_consent_check_somebody_gets_what_they_refused() -> None:
         first_red(lambda seed: campaigns(seed, unasked).nobody_gets_what_they_refused())
 
 
+def test_without_the_consent_check_somebody_gets_a_message_of_marketing_that_they_refused() -> None:
+    unasked = marketing_messages().fork(kind=Unasked)
+    with pytest.raises(AssertionError, match="Taken"):
+        first_red(lambda seed: news(seed, unasked).nobody_gets_what_they_refused())
+
+
 def test_without_the_budgets_condition_somebody_gets_too_much() -> None:
     unbudgeted = marketing().fork(kind=Unbudgeted)
     with pytest.raises(AssertionError, match="datetime"):
         first_red(lambda seed: campaigns(seed, unbudgeted).nobody_gets_too_much(dict.fromkeys(PEOPLE, CAP)))
 
 
-def test_with_an_sdk_that_tries_again_somebody_gets_a_campaign_twice() -> None:
+@pytest.mark.parametrize("race", [campaigns, news])
+def test_with_an_sdk_that_tries_again_somebody_gets_marketing_twice(race: Callable[..., Ledger]) -> None:
     stubborn = replace(AWKWARD, again=True)
     with pytest.raises(AssertionError, match="Taken"):
-        first_red(lambda seed: campaigns(seed, mood=stubborn).nobody_gets_twice())
+        first_red(lambda seed: race(seed, mood=stubborn).nobody_gets_twice())
 
 
 def test_where_nothing_breaks_nothing_is_unknown() -> None:

@@ -1,11 +1,15 @@
 """Orders and facts of the domain in a few words: two of line 1 at 8.00 and one of line 2 at 7.00, 27.90 EUR in all."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ecrm.domain.consent import State, Subject
+from ecrm.domain.customers import Kind
+from ecrm.domain.facts import Occurrence, PlacedOrder, Scores
 from ecrm.domain.orders import (
     TYPES,
     Amended,
@@ -25,7 +29,8 @@ from ecrm.domain.orders import (
     agree,
     details,
 )
-from ecrm.domain.statistics import Purchases
+from ecrm.domain.statistics import CustomerStatistics, Purchases
+from ecrm.domain.traits import Trait, value_of
 from local.demo.cdnow import purchases
 from tests.builders import NOON
 
@@ -156,3 +161,26 @@ def _said(fact: Fact) -> Iterator[str]:
             yield from (f"{line_id}x{quantity}" for line_id, quantity in value.items())
         elif name != "event_id":
             yield str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllFacts:
+    """Everything of one customer, at hand; `consents` hold what is effective, `attributes` what is known."""
+
+    customer_id: str
+    statistics: CustomerStatistics
+    scores: Scores
+    attributes: Mapping[str, Any]
+    identifiers: frozenset[Kind]
+    consents: Mapping[Subject, State]
+    behaviour: Mapping[str, Sequence[Occurrence]]
+    orders: Sequence[PlacedOrder]
+
+    def trait(self, trait: Trait) -> Any:
+        return value_of(trait, self.attributes, self.identifiers, self.consents)
+
+    def occurrences(self, name: str) -> Sequence[Occurrence]:
+        return self.behaviour.get(name, ())
+
+    def placed_orders(self) -> Sequence[PlacedOrder]:
+        return self.orders

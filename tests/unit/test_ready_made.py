@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from ecrm.domain.templates import READY_MADE, Purpose, Template
 from ecrm.messaging.colours import DARK, READABLE, WHITE, colours, contrast
 from ecrm.messaging.mails import CLIPPED, Mails
 from ecrm.messaging.ready_made import ready_made
-from ecrm.messaging.samples import LINKS, PLACED_AT, sample_order, sample_products
+from ecrm.messaging.samples import LINKS, PLACED_AT, sample_cart, sample_order, sample_products
 from ecrm.messaging.words import STATUSES
 from tests.architecture.sources import ROOT
 from tests.builders import a_stored_site
@@ -254,3 +255,45 @@ def test_a_newsletter_is_what_was_sent_along_and_more_for_some(language: str) ->
         assert ("Spring", bool(segments)) == (mail.subject, "Two days early" in mail.text)
         assert "One\n\nA record\n\n" in mail.text
     assert "https://example.com/x" in mail.text
+
+
+SAID: dict[str, Any] = {
+    "data": {
+        "title": "Spring",
+        "opening": "Leaves.",
+        "vip": "Early.",
+        "coupon": "B-1",
+        "valid_until": "2026-12-01",
+        "cart_url": "https://example.com/cart",
+        "stories": [
+            {"title": "One", "text": "First."},
+            {"title": "Two", "text": "Second.", "url": "https://example.com/2", "image_url": "https://example.com/2.png"},
+        ],
+    },
+    "site": replace(SITE, url="https://example.com", logo_url="https://example.com/l.png"),
+    "products": sample_products(SITE),
+    "cart": sample_cart(SITE),
+    "segments": ("vip",),
+    "attributes": {},
+}
+"""What a mail may be made of beside the least."""
+
+
+_BLOCK = re.compile(r"<(p|h1|h2)\b[^>]*>(.*?)</\1>")
+
+
+def blocks(html: str) -> set[str]:
+    """The paragraphs and headings of a page as they are read, but for those with a link or a picture."""
+    found = (inner for _, inner in _BLOCK.findall(html) if "<a " not in inner and "<img" not in inner)
+    return {unescape(re.sub("<[^>]+>", "", inner.replace("<br>", "\n"))) for inner in found}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", [name for name in MAILED if READY_MADE[name] is Purpose.MARKETING])
+def test_the_paragraphs_of_marketing_stand_one_blank_line_apart_whatever_is_left_out(name: str, language: str) -> None:
+    for said in (names for many in range(len(SAID) + 1) for names in combinations(SAID, many)):
+        mail = made(TEMPLATES[name], language, **{what: SAID[what] for what in said})
+        paragraphs = mail.text.removesuffix("\n").split("\n\n")
+        assert blocks(mail.html) <= set(paragraphs), said
+        assert [] == [part for part in paragraphs if part != part.strip()], said
+        assert [] == [line for line in mail.text.splitlines() if line != line.strip()], said

@@ -22,7 +22,6 @@ from ecrm.domain.events import Event
 from ecrm.domain.facts import (
     NO_SCORES,
     UNKNOWN,
-    AllFacts,
     Facts,
     Occurrence,
     PlacedLine,
@@ -57,7 +56,7 @@ from ecrm.domain.traits import Trait, TraitKind
 from ecrm.domain.windows import Moment
 from tests.builders import NOON
 from tests.properties import members, rules
-from tests.unit.facts import an_agreement, cancelled, refunded
+from tests.unit.facts import AllFacts, an_agreement, cancelled, refunded
 
 MOMENT = Moment(NOON, UTC)
 A_NEW_CUSTOMER = AllFacts(

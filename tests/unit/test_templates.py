@@ -252,7 +252,7 @@ def test_a_partial_stands_where_it_is_included_in_html_and_in_text() -> None:
     assert "<p>Hello</p><p>Best wishes,</p><p>Blue Note</p><p>End</p>" in derived.html
     assert "Hello\n\nBest wishes,\n\nBlue Note\n\nEnd\n" == derived.text
     text = "Hello\n{% include 'footer' %}\nEnd"
-    assert "Hello\nBest wishes,\n\nBlue Note\n\n\nEnd" == made(with_partial(html, footer, text=text)).text
+    assert "Hello\n\nBest wishes,\n\nBlue Note\n\nEnd" == made(with_partial(html, footer, text=text)).text
     written_out = replace(footer, text='"{{ site.brand }}"\n{ {{ order.order_id }}')
     assert 'Hello\n"Blue Note"\n{ A-1001\nEnd' == made(with_partial(html, written_out, text=text)).text
 
@@ -407,6 +407,30 @@ LP-1  old
 See it: {LINKS["order_status"]} or https://example.com, write Logo <3 {{a}}
 """
     assert expected == made(a_template(html), customer={"first_name": "Sara <b>"}).text
+
+
+GAPS: dict[str, tuple[str, str]] = {
+    "<p>a</p>{% if data.x %}<p>b</p>{% endif %}<p>c</p>": ("a\n\nb\n\nc", "a\n\nc"),
+    "a{% if data.x %}<p>b</p>{% endif %}c": ("a\n\nb\n\nc", "ac"),
+    "a{% if data.x %}<br>b{% endif %}<br>c": ("a\nb\nc", "a\nc"),
+    "<div>a</div>{% if data.x %}<h2>b</h2>{% endif %}<div>c</div>": ("a\n\nb\n\nc", "a\nc"),
+    "{% if data.x %}<h1>b</h1>{% endif %}\n<br><p>c</p>": ("b\n\nc", "c"),
+    "<p>a</p>\n{% if data.x %}{% if data.y %}b{% endif %}{% endif %}\n<table><tr><td>c</td></tr></table>": ("a\n\nc", "a\n\nc"),
+    "<p>a {% if data.x %}<b>b</b> {% endif %}c</p>": ("a b c", "a c"),
+    "<p>a{% if data.x %}</p><p>{% else %}<br>{% endif %}c</p>": ("a\n\nc", "a\nc"),
+    "<p>a</p>{% for n in range(2) %}{% if data.x %}<p>b</p>{% endif %}{% endfor %}<p>c</p>": ("a\n\nb\n\nb\n\nc", "a\n\nc"),
+    "<tr><td>a</td>{% if data.x %}<td>b</td>{% endif %}<td>c</td><td>{{ data.y }}</td></tr>": ("a  b  c", "a  c"),
+    "<p>a</p><br><br><br><p>{% if data.x %}b<br><br>b{% endif %}</p>": ("a\n\nb\n\nb", "a"),
+    "<p>{{ data.lines }}</p>{% if data.x %}b{% endif %}": ("1 \n\n\n 2\n\nb", "1 \n\n\n 2"),
+    '<p>a</p>{% if data.x %}<p><a href="https://example.com"><br>b</a></p>{% endif %}': ("a\n\nb: https://example.com", "a"),
+}
+"""What a piece of HTML says in plain text with a block and without it; values are printed as they are."""
+
+
+@pytest.mark.parametrize("html", GAPS)
+def test_a_block_that_is_not_there_leaves_neither_a_second_blank_line_nor_none(html: str) -> None:
+    texts = tuple(made(a_template(html), data={"x": x, "lines": "1 \n\n\n 2\n"}).text for x in (True, False))
+    assert tuple(f"{text}\n" for text in GAPS[html]) == texts
 
 
 def test_a_fragment_becomes_a_page_in_its_direction_with_its_preheader_hidden() -> None:

@@ -673,7 +673,14 @@ def confirmations() -> "Confirmations":
         sends=sends(),
         clock=clock,
         ids=ids,
+        refused=_sign_up_refused,
     )
+
+
+def _sign_up_refused() -> None:
+    from ecrm.entry import observability  # noqa: PLC0415 (Powertools, for the day on which somebody floods a form)
+
+    observability.count("SignUpsRefused")
 
 
 def plan_order_mail(happened: "OrderEvent") -> "Send | None":
@@ -716,7 +723,7 @@ def request_undo(import_id: str, request: "Request | None", source: str) -> "Req
 
 def work_on(job_id: str, *, is_late: "Callable[[], bool]", name: "Callable[[Iterable[Unreadable]], None]") -> None:
     """Go on with a job; `name` is given whatever it has to leave out, because it cannot be read."""
-    from ecrm.application import erasure, exports, undo, undo_rows  # noqa: PLC0415 (the same)
+    from ecrm.application import erasure, exports, unconfirmed, undo, undo_rows  # noqa: PLC0415 (the same)
     from ecrm.application import jobs as use_jobs  # noqa: PLC0415
     from ecrm.contracts import exports as rows  # noqa: PLC0415
     from ecrm.domain.imports import Kind  # noqa: PLC0415
@@ -775,6 +782,15 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]", name: "Callable[[Iter
             orders=orders(),
             statistics=statistics(),
             files=export_files(),
+        ),
+        JobKind.REMOVE_UNCONFIRMED: partial(
+            unconfirmed.remove_unconfirmed,
+            waiting=customers(),
+            store=contact_rows(),
+            entries=DynamoErasure(table(), suppressions()),
+            customers=customers(),
+            consents=consents(),
+            clock=clock,
         ),
         JobKind.UNDO_IMPORT: partial(
             undo.undo_import, imports=imports(), files=import_files(), exports=export_files(), rows=taken_back
@@ -1109,9 +1125,12 @@ def _night_settings() -> "NightSettings":
 
 
 def plan_night(scheduled_at: datetime) -> "Planned":
+    """Open a night; whoever it finds unconfirmed is removed by a job beside it, not by the night."""
     from ecrm.application import nights as steps  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.application.unconfirmed import request_removal  # noqa: PLC0415
     from ecrm.store.keys import SHARDS  # noqa: PLC0415
 
+    request_removal(scheduled_at.date(), source=steps.SOURCE, waiting=customers(), jobs=jobs(), clock=clock, ids=ids)
     return steps.plan_night(
         scheduled_at,
         settings=_night_settings(),
@@ -1464,7 +1483,7 @@ def preference_room() -> "PreferenceRoom":
         profiles=profiles(),
         suppressions=suppressions(),
         ids=ids,
-        ask=confirmations().ask_to_confirm,
+        ask=lambda command: confirmations().ask_to_confirm(command),
     )
 
 
@@ -1500,7 +1519,9 @@ def opt_in_room() -> "OptInRoom":
         requests=requests(),
         sends=sends(),
         timeline=timeline(),
+        profiles=profiles(),
         clock=clock,
+        ids=ids,
     )
 
 

@@ -68,16 +68,12 @@ class CurrencyReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """`as_of` is the moment for which the night stands, `today` its day in the company's time zone.
-
-    `currencies` begin with the one that most customers bought in.
-    """
+    """`as_of` is the moment for which the night stands; `currencies` begin with the one that most customers bought in."""
 
     night: date
     generation: int
     as_of: datetime
     time_zone: str
-    today: date
     customers: int
     unreadable: int
     base_night: date | None

@@ -81,6 +81,8 @@ class Composer:
         template = frozen or self._template(send.template, is_fresh=is_fresh)
         if template.purpose.value != send.policy.value:
             raise Invalid("the template serves another purpose", code="template_purpose")
+        if send.policy is Policy.MARKETING and not site.has_postal_address:
+            raise Invalid("the site has no postal address", code="no_postal_address")
         made = self._made(send, customer, site, template, mailbox, is_fresh=is_fresh)
         mail = Mail(
             from_name=site.brand,

@@ -130,8 +130,8 @@ def request_message(
     """Ask for a message; it is sent after this. 6 write units for a known customer, 2 more with an Idempotency-Key.
 
     Whether marketing may go to them is decided when it would, and told. Raises Invalid where a message can never be sent: no such
-    template, a partial, a site without a sender, a customer without an address, somebody else's order; NotFound, Erased;
-    Conflict where the address is suppressed.
+    template, a partial, a site without a sender or, for marketing, a postal address, a customer without an address, somebody
+    else's order; NotFound, Erased; Conflict where the address is suppressed.
     """
     now = clock.now()
     for attempt in range(ATTEMPTS):
@@ -166,6 +166,8 @@ def _checked(command: RequestMessage, *, sites: Sites, templates: Templates, rea
         raise Invalid.at("/template", "unknown_template", "no such template") from None
     if template.purpose is Purpose.PARTIAL:
         raise Invalid.at("/template", "template_is_partial", "a partial is a piece of other templates, and no mail")
+    if template.purpose is Purpose.MARKETING and not site.has_postal_address:
+        raise Invalid.at("/site", "no_postal_address", "marketing says where it comes from: the site has no postal address")
     return template
 
 

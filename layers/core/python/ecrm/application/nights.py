@@ -109,7 +109,7 @@ def plan_night(
                 customers = base.customers if base else shards * sum(1 for _ in rows.of_shard(0))
                 groups = groups_for(customers, shards, customers_a_group)
                 files.write_plan(_frozen(night, base, settings, tuple(segments.published()), groups))
-                plan = _found(files.plan(place), "plan")
+                plan = there(files.plan(place), "plan")
             return Planned(day, None, night.generation, plan.groups)
     raise Contended("the night is planned by many at once")
 
@@ -202,7 +202,7 @@ def snapshot_customers(
             if is_late():
                 raise Unavailable("there is no time for all shards of the group")
             files.write_snapshot(place, shard, rows.of_shard(shard))
-            copied = _found(files.snapshot(place, shard), "snapshot")
+            copied = there(files.snapshot(place, shard), "snapshot")
         for row in _readable(copied, rows):
             counts.add(row, today)
     files.write_counts(place, group, counts)
@@ -226,14 +226,14 @@ def summarise_night(place: Place, *, files: NightFiles) -> Mapping[str, str]:
     plan = _plan(place, files)
     if files.thresholds(place) is None:
         files.write_thresholds(place, _summarised(plan, files))
-    models = _found(files.thresholds(place), "thresholds").models
+    models = there(files.thresholds(place), "thresholds").models
     return {currency: model.failure for currency, model in models.items() if model.failure}
 
 
 def _summarised(plan: NightPlan, files: NightFiles) -> NightThresholds:
     counts = NightCounts()
     for group in plan.groups:
-        counts.merge(_found(files.counts(plan.place, group), "counts"))
+        counts.merge(there(files.counts(plan.place, group), "counts"))
     lifecycle = plan.settings.lifecycle
     found = times(counts.second_purchases, Times(lifecycle.at_risk_days, lifecycle.lost_days))
     before = files.thresholds(plan.base) if plan.base else None
@@ -271,7 +271,7 @@ def score_customers(
     Raises Unavailable where time is short, as `snapshot_customers`, and Conflict where another night has been planned since.
     """
     plan = _plan(place, files)
-    bench = _Bench.of(plan, _found(files.thresholds(place), "thresholds"), rows, facts_of)
+    bench = _Bench.of(plan, there(files.thresholds(place), "thresholds"), rows, facts_of)
     unreadable: list[Unreadable] = []
     customers = from_facts = 0
     for shard in group.shards:
@@ -283,9 +283,9 @@ def score_customers(
         before = _before(plan, shard, files, nights, memberships)
         scores = files.scores(place, shard)
         if scores is None:
-            copied = _found(files.snapshot(place, shard), "snapshot")
+            copied = there(files.snapshot(place, shard), "snapshot")
             files.write_scores(place, shard, bench.scores(copied, before, unreadable))
-            scores = _found(files.scores(place, shard), "scores")
+            scores = there(files.scores(place, shard), "scores")
         memberships.write(_changes(place.generation, before, scores.customers))
         files.write_moves(place, shard, _moved(plan, before, scores))
         customers += len(scores.customers)
@@ -444,8 +444,8 @@ def publish_night(place: Place, *, nights: Nights, files: NightFiles, clock: Clo
     pointer = nights.pointer()
     _refuse_overtaken(place, pointer)
     plan = _plan(place, files)
-    thresholds = _found(files.thresholds(place), "thresholds")
-    tally = merged(_found(files.moves(place, shard), "moves").tally for group in plan.groups for shard in group.shards)
+    thresholds = there(files.thresholds(place), "thresholds")
+    tally = merged(there(files.moves(place, shard), "moves").tally for group in plan.groups for shard in group.shards)
     published = replace(
         night,
         state=NightState.PUBLISHED,
@@ -515,12 +515,10 @@ def fail_night(place: Place, error: str, *, nights: Nights, clock: Clock) -> Non
 
 def tell_night(place: Place, group: Group, *, nights: Nights, files: NightFiles, events: MoveEvents, clock: Clock) -> int:
     """Write what happened to the customers of a group's shards, and say to how many. Raises Conflict before it is published."""
-    night = _night(place, nights)
-    if night.state is not NightState.PUBLISHED:
-        raise Conflict("the night is not published", code="night_unpublished")
+    night = published_night(place, nights)
     versions, received_at, customers = night.versions, clock.now(), 0
     for shard in group.shards:
-        for move in _found(files.moves(place, shard), "moves").moves:
+        for move in there(files.moves(place, shard), "moves").moves:
             events.record(move.customer_id, tuple(_events(move, night, versions, received_at)))
             customers += 1
     return customers
@@ -550,7 +548,7 @@ def _events(move: Move, night: Night, versions: Mapping[str, int], received_at: 
 
 
 def _plan(place: Place, files: NightFiles) -> NightPlan:
-    return _found(files.plan(place), "plan")
+    return there(files.plan(place), "plan")
 
 
 def _night(place: Place, nights: Nights) -> Night:
@@ -560,7 +558,15 @@ def _night(place: Place, nights: Nights) -> Night:
     return found
 
 
-def _found[T](found: T | None, what: str) -> T:
+def published_night(place: Place, nights: Nights) -> Night:
+    """Raises NotFound where there was no such night, and Conflict before it is published."""
+    night = _night(place, nights)
+    if night.state is not NightState.PUBLISHED:
+        raise Conflict("the night is not published", code="night_unpublished")
+    return night
+
+
+def there[T](found: T | None, what: str) -> T:
     """Raises NotFound where what an earlier step leaves is not there: steps were left out, or the files are gone by now."""
     if found is None:
         raise NotFound(f"the night has no {what}", code="night_file_not_found")

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 
+from ecrm.domain.attributes import known, merged
 from ecrm.domain.consent import Channel, Method, Proof, ProofKind, State
 from ecrm.domain.errors import NotFound
 from ecrm.domain.links import Language, PersonLink, Purpose, mark_of
@@ -15,7 +16,8 @@ from .consent import ChangeConsents, ConsentChange, change_consents
 from .identity import root
 from .links import open_person_link
 from .mail_ports import Sends
-from .ports import Clock, Consents, Customers, LinkKeys, NamedTopics, Request, Requests, Sites, Timeline
+from .ports import Clock, Consents, Customers, Ids, LinkKeys, NamedTopics, Profiles, Request, Requests, Sites, Timeline
+from .profiles import UpdateCustomer, update_customer
 from .subscriptions import SignUp, read_sign_up
 
 SOURCE = "public:confirm"
@@ -45,7 +47,9 @@ class OptInRoom:
     requests: Requests
     sends: Sends
     timeline: Timeline
+    profiles: Profiles
     clock: Clock
+    ids: Ids
 
 
 def read_opt_in(token: str, *, room: OptInRoom) -> OptIn:
@@ -57,10 +61,13 @@ def read_opt_in(token: str, *, room: OptInRoom) -> OptIn:
 def confirm_opt_in(token: str, *, ip: str, room: OptInRoom) -> OptIn:
     """Grant what the mail asked about, with this as its proof; a second time changes nothing, whatever was said since.
 
-    Raises NotFound as `read_opt_in` does.
+    Who has no language yet has the sign-up's from now on: until here it was a stranger's word. Raises NotFound as `read_opt_in`
+    does.
     """
     link, sign_up = _open(token, room)
     now = room.clock.now()
+    if sign_up.language and room.requests.find(_once(link, room), now) is None:
+        _keep_language(link, sign_up.language, room)
     proof = Proof(kind=ProofKind.DOUBLE_OPT_IN, confirmed_at=now, reference=link.reference, ip=ip or None)
     changes = tuple(
         ConsentChange(
@@ -93,6 +100,30 @@ def _open(token: str, room: OptInRoom) -> tuple[PersonLink, SignUp]:
     if mailbox is None or mark_of(room.consents.digest(Channel.EMAIL, mailbox)) != link.sent_to:
         raise NotFound("the customer is reached at another address by now", code="link_not_found")
     return link, read_sign_up(link.customer_id, link.reference, sends=room.sends, timeline=room.timeline)
+
+
+def _keep_language(link: PersonLink, language: str, room: OptInRoom) -> None:
+    partitions = root(link.customer_id, customers=room.customers).partitions
+    if "language" in known(merged(*(book.attributes for book in room.profiles.of(partitions)))):
+        return
+    update_customer(
+        UpdateCustomer(
+            site=link.site,
+            identifiers=(),
+            attributes={"language": language},
+            at=None,
+            cause="confirmation",
+            source=SOURCE,
+            backfill=False,
+            customer_id=link.customer_id,
+        ),
+        None,
+        customers=room.customers,
+        profiles=room.profiles,
+        requests=room.requests,
+        clock=room.clock,
+        ids=room.ids,
+    )
 
 
 def _once(link: PersonLink, room: OptInRoom) -> Request:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ecrm.domain.attributes import known, merged
 from ecrm.domain.consent import Channel, Consent, Method, Proof, ProofKind, State, Subject, effective
@@ -24,8 +24,10 @@ from .link_keys import ring_for
 from .links import open_person_link
 from .ports import Contended, Ids, Profiles, Suppressions
 from .profiles import UpdateCustomer, update_customer
-from .subscriptions import AskToConfirm
 from .unsubscribes import UnsubscribeRoom, deny
+
+if TYPE_CHECKING:
+    from .subscriptions import AskToConfirm
 
 SOURCE = "public:preferences"
 ATTEMPTS = 5
@@ -51,7 +53,7 @@ class PreferenceRoom(UnsubscribeRoom):
     profiles: Profiles
     suppressions: Suppressions
     ids: Ids
-    ask: Callable[[AskToConfirm], object]
+    ask: Callable[["AskToConfirm"], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +126,26 @@ def choose(token: str, chosen: Choose, *, room: PreferenceRoom) -> PreferencePag
     to_ask = tuple(topic for topic in wanted if not state.may_raise(topic))
     _grant([topic for topic in wanted if topic not in to_ask], link, chosen.ip, room)
     if to_ask and not state.is_blocked:
-        room.ask(
-            AskToConfirm(
-                customer_id=customer.customer_id,
-                site=link.site,
-                topics=to_ask,
-                language=link.language,
-                text_version=None,
-                source=SOURCE,
-            )
-        )
+        _ask(to_ask, customer, link, room)
     _keep_pace(link, chosen, room)
     if chosen.attributes:
         _keep_attributes(link, chosen.attributes, room)
     return replace(_page(token, link, room), is_saved=True, asked=tuple(topics[topic] for topic in to_ask))
+
+
+def _ask(topics: tuple[str, ...], customer: Customer, link: PersonLink, room: PreferenceRoom) -> None:
+    from .subscriptions import AskToConfirm  # noqa: PLC0415 (who only looks at the page sends nothing)
+
+    room.ask(
+        AskToConfirm(
+            customer_id=customer.customer_id,
+            site=link.site,
+            topics=topics,
+            language=link.language,
+            text_version=None,
+            source=SOURCE,
+        )
+    )
 
 
 def stop_everything(token: str, *, room: PreferenceRoom) -> PreferencePage:

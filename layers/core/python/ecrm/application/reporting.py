@@ -10,12 +10,10 @@ from ecrm.analytics import rfm
 from ecrm.analytics.reporting import ReportCounts
 from ecrm.analytics.reports import Report, currencies
 from ecrm.analytics.rfm import RfmCounts
-from ecrm.domain.errors import Conflict, NotFound
 from ecrm.domain.links import Language
-from ecrm.domain.nights import NightState
 
 from .night_ports import NightFiles, Place
-from .nights import merged
+from .nights import merged, published_night, there
 from .segment_ports import Nights
 
 
@@ -33,25 +31,20 @@ def report_night(
     place: Place, *, nights: Nights, files: NightFiles, reports: ReportFiles, renderer: Callable[[], Renderer]
 ) -> Report:
     """Write the report of a published night. Raises Conflict before it is published, and NotFound where its files are gone."""
-    night = nights.find(place.night)
-    if night is None or night.generation != place.generation:
-        raise NotFound("no such night", code="night_not_found")
-    if night.state is not NightState.PUBLISHED:
-        raise Conflict("the night is not published", code="night_unpublished")
-    plan = _there(files.plan(place), "plan")
-    thresholds = _there(files.thresholds(place), "thresholds")
+    night = published_night(place, nights)
+    plan = there(files.plan(place), "plan")
+    thresholds = there(files.thresholds(place), "thresholds")
     counts, amounts = ReportCounts(), dict[str, RfmCounts]()
     for group in plan.groups:
-        counted = _there(files.counts(place, group), "counts")
+        counted = there(files.counts(place, group), "counts")
         counts.merge(counted.report)
         rfm.merge(amounts, counted.rfm)
-    tally = merged(_there(files.moves(place, shard), "moves").tally for group in plan.groups for shard in group.shards)
+    tally = merged(there(files.moves(place, shard), "moves").tally for group in plan.groups for shard in group.shards)
     report = Report(
         night=night.night,
         generation=night.generation,
         as_of=plan.scheduled_at,
         time_zone=plan.settings.time_zone,
-        today=plan.moment.today,
         customers=night.customers,
         unreadable=night.unreadable,
         base_night=night.base_night,
@@ -66,9 +59,3 @@ def report_night(
     pages = renderer()
     reports.write(report, {language: pages.report(report, language) for language in Language})
     return report
-
-
-def _there[T](found: T | None, what: str) -> T:
-    if found is None:
-        raise NotFound(f"the night has no {what}", code="night_file_not_found")
-    return found

@@ -55,15 +55,6 @@ class Night:
     thresholds: NightThresholds | None = None
     version: int = 0
 
-    @property
-    def prefix(self) -> str:
-        """Where its files are."""
-        return files_of(self.night, self.generation)
-
-
-def files_of(night: date, generation: int) -> str:
-    return f"nights/{night.isoformat()}/{generation}/"
-
 
 class Nights(Protocol):
     def pointer(self, *, consistent: bool = True) -> Pointer: ...
@@ -97,8 +88,6 @@ class Memberships(Protocol):
     def in_shard(self, segment: str, shard: int, *, after: str | None = None, limit: int | None = None) -> Iterable[Membership]:
         """Give what is kept in a shard beyond the customer `after`, by customer, whoever sees it."""
         ...
-
-    def remove(self, customer_ids: Iterable[str], segments: Collection[str]) -> None: ...
 
 
 class Segments(Protocol):

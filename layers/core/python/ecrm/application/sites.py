@@ -34,6 +34,8 @@ def _refuse_mails(site: Site, templates: TemplateList) -> None:
         raise Invalid.at("/sender", "no_sender", "a site that sends mails has a sender")
     purposes = READY_MADE | {head.template: head.purpose for head in templates.heads()}
     flaws: list[Flaw] = []
+    if WELCOMED in site.mails and not site.has_postal_address:
+        flaws.append(Flaw("/postal_address", "no_postal_address", "a welcome is marketing, which says where it comes from"))
     for event, template in site.mails.items():
         if template not in purposes:
             flaws.append(Flaw(f"/mails/{event}", "unknown_template", "no such template"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from ecrm.domain.consent import Channel, Method, ProofKind, State, Subject, effective
+from ecrm.domain.consent import Channel, Method, State, Subject, effective
 from ecrm.domain.customers import Customer, Identifier, Kind
 from ecrm.domain.errors import Erased, Flaw, Invalid, NotFound
 from ecrm.domain.instants import to_text
@@ -42,8 +42,12 @@ SOURCE = "public:subscribe"
 HOUR, DAY = 3_600, 86_400
 SIGN_UPS_AN_IP = 20
 """Sign-ups an hour that one place of the internet may ask for."""
+MAILS_A_SITE = 10_240
+"""Sign-ups an hour for which one site sends mail, whoever asks from wherever: twice what a large launch comes to."""
+SITE_SHARDS = 32
+"""Counters that one site's hour is spread over by chance, so that many who sign up at once are not in each other's way."""
 MAILS_A_DAY, MAILS_IN_ALL = 1, 3
-"""Confirmation mails to one address; in all means until somebody there has confirmed."""
+"""Confirmation mails to one address; in all means until somebody there has proven that they agree."""
 ATTEMPTS = 4
 FOR_EVER = 100 * 365 * DAY
 
@@ -89,7 +93,10 @@ type Addressee = tuple[Customer, Standing]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmations:
-    """Asks addresses by mail whether a consent is meant, no more often than MAILS_A_DAY and MAILS_IN_ALL allow."""
+    """Asks addresses by mail whether a consent is meant, no more often than MAILS_A_DAY and MAILS_IN_ALL allow.
+
+    `refused` is called where a place or a site has asked for too many within the hour.
+    """
 
     limits: Limits
     customers: Customers
@@ -101,13 +108,14 @@ class Confirmations:
     sends: Sends
     clock: Clock
     ids: AllIds
+    refused: Callable[[], object]
 
     def subscribe(self, asked: Subscribe) -> Send | None:
         """Let the address be asked whether it was meant, where it may be; None where it is not.
 
         Whoever asks may not learn which it was: each way reads about as much. Nothing goes to an address that is
         suppressed, has said yes already, or was asked often enough. Raises Invalid for what is no secret: a site without a
-        sender, an unknown topic. 21 write units for a new customer.
+        sender, an unknown topic. 22 write units for a new customer, and one for the index.
         """
         now = self.clock.now()
         known = AskToConfirm(
@@ -146,12 +154,17 @@ class Confirmations:
         digest = self.consents.digest(Channel.EMAIL, address.address)
         wanted = [defined[topic] for topic in asked.topics if _is_open(topic, book, digest)]
         is_meant = is_allowed and bool(address.address and wanted) and not is_suppressed
-        # Who gets no mail is counted as somebody whom nobody knows.
+        # Who gets no mail is counted as somebody whom nobody knows, on a site that nobody has.
+        counter = site_counter(asked.site, message_id) if is_meant else message_id
+        is_in_time = self.limits.allow("opt-in-site", counter, MAILS_A_SITE // SITE_SHARDS, HOUR, now)
+        if not (is_allowed and is_in_time):
+            self.refused()
+        is_meant = is_meant and is_in_time
         counted = comparable(address) if is_meant else message_id
         is_due = self.limits.allow("opt-in-day", counted, MAILS_A_DAY, DAY, now)
         counted = counted if is_due else message_id
         is_left = self.limits.allow(
-            "opt-in", f"{counted}\0{_confirmed_at(book)}", MAILS_IN_ALL, DAY if counted == message_id else FOR_EVER, now
+            "opt-in", f"{counted}\0{_proven_at(book)}", MAILS_IN_ALL, DAY if counted == message_id else FOR_EVER, now
         )
         if not (is_meant and is_due and is_left):
             return None
@@ -194,7 +207,7 @@ class Confirmations:
         return site, defined
 
     def _whose(self, asked: Subscribe, cause: str, now: datetime) -> Addressee | None:
-        """Find whose the address is, or whom it makes; None where that person is being erased at this moment."""
+        """Find whose the address is, or whom it makes; None where that person is being erased or removed at this moment."""
         person = Person(
             site=asked.site,
             identifiers=(Identifier(Kind.EMAIL, asked.email),),
@@ -203,13 +216,14 @@ class Confirmations:
             at=now,
             cause=f"sign-up:{cause}",
             source=SOURCE,
+            is_unconfirmed=True,
         )
         try:
             standing = whose(person, customers=self.customers, now=now, ids=self.ids, consistent=True)
             if standing.claim is not None:
                 return standing.claim.customer, standing
             return self._root(standing.customer_id)
-        except Erased:
+        except (Erased, Contended):
             return None
 
     def _root(self, customer_id: str) -> Addressee:
@@ -247,17 +261,24 @@ def read_sign_up(customer_id: str, message_id: str, *, sends: Sends, timeline: T
     raise NotFound("no such sign-up", code="sign_up_not_found")
 
 
+def site_counter(site: str, message_id: str) -> str:
+    """Name the counter of a site under which a mail is counted."""
+    return f"{site}\0{int(message_id[-2:], 16) % SITE_SHARDS}"
+
+
 def _is_open(topic: str, book: ConsentBook, digest: str) -> bool:
     subject = Subject(Channel.EMAIL, topic)
     consent = book.consents.get(subject)
     return consent is None or effective(subject, consent, digest) is not State.GRANTED
 
 
-def _confirmed_at(book: ConsentBook) -> str:
-    """Say when somebody there has followed a confirmation's link last: from then on its mails are counted anew."""
+def _proven_at(book: ConsentBook) -> str:
+    """Say when somebody there has last proven that they agree, in any way: from then on the mails to them are counted anew.
+
+    Of each consent the latest proof is known, so this only grows: no earlier count ever comes back.
+    """
     proven = (consent.proven for subject, consent in book.consents.items() if subject.channel is Channel.EMAIL)
-    followed = [fact.since for fact in proven if fact and fact.proof and fact.proof.kind is ProofKind.DOUBLE_OPT_IN]
-    return to_text(max(followed)) if followed else ""
+    return to_text(max(times)) if (times := [fact.since for fact in proven if fact]) else ""
 
 
 def _pending(topic: str, version: str, now: datetime) -> ConsentChange:

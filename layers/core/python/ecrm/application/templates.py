@@ -131,7 +131,7 @@ def put_template(
     elif template.topic is not None:
         raise Invalid.at("/topic", "topic_unused", "only a marketing template needs consent, and names a topic")
     template = pinned(template, templates=templates, ready_made=ready_made, renderer=renderer)
-    warnings = [*renderer.check(template), *_unspoken(template, sites)]
+    warnings = [*renderer.check(template), *_unfit(template, sites)]
     stored, is_new = put_definition(
         template.template,
         lambda version: replace(template, version=version),
@@ -141,12 +141,22 @@ def put_template(
     return stored, is_new, warnings
 
 
-def _unspoken(template: Template, sites: Sites) -> Iterator[Warned]:
-    """Tell of each language of a site that a template has no variant of: who reads it gets another one."""
+def _unfit(template: Template, sites: Sites) -> Iterator[Warned]:
+    """Tell of what a template lacks for the sites that can use it, and they for it; a partial goes out with others alone.
+
+    Sites that name it among their mails have readers of all their languages. Any other may be a mail of each site that sends, and
+    is held to its first language, which is what a reader gets whose own is missing.
+    """
+    if template.purpose is Purpose.PARTIAL:
+        return
+    sending = [site for site in sites.all() if site.sender is not None]
+    naming = [site for site in sending if template.template in site.mails.values()]
     spoken: dict[str, str] = {}
-    for site in sites.all():
-        for language in site.languages:
+    for site in naming or sending:
+        for language in site.languages if naming else site.languages[:1]:
             spoken.setdefault(language, site.site)
+        if template.purpose is Purpose.MARKETING and not site.has_postal_address:
+            yield Warned("/purpose", 1, "no_postal_address", f"the site {site.site} sends no marketing: it has no postal address")
     for language, site_name in sorted(spoken.items()):
         if looked_up(language, template.variants) is None:
             detail = f"the site {site_name} speaks {language}, and there is no variant in it"
@@ -194,6 +204,17 @@ def list_templates(*, templates: Templates, ready_made: ReadyMade) -> tuple[Temp
     own = {head.template: head for head in templates.heads()}
     heads = {name: template.head for name, template in ready_made().items()} | own
     return tuple(heads[name] for name in sorted(heads))
+
+
+def including(partial: Template, *, templates: Templates, ready_made: ReadyMade) -> Mapping[str, int]:
+    """Give the version of a partial that each template includes, as it is now, by the template's name; of no partial, none.
+
+    Reads what a list of the templates reads.
+    """
+    if partial.purpose is not Purpose.PARTIAL:
+        return {}
+    heads = list_templates(templates=templates, ready_made=ready_made)
+    return {head.template: head.pinned[partial.template] for head in heads if partial.template in head.pinned}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,4 +268,9 @@ def preview(wanted: TryOut, *, renderer: Renderer) -> Preview:
         cart=wanted.cart,
     )
     made = renderer.preview(shown, language, material)
+    if shown.purpose is Purpose.MARKETING and not wanted.site.has_postal_address:
+        warnings = [
+            *warnings,
+            Warned("/purpose", 1, "no_postal_address", "the site sends no marketing: it has no postal address"),
+        ]
     return replace(made, warnings=[*warnings, *made.warnings])

@@ -32,8 +32,8 @@ def send_test(
 ) -> tuple[Preview, Sequence[TestSent]]:
     """Send a template to test recipients of its site, marked as a test, each in one attempt.
 
-    Raises Invalid for another address, a partial, or a site without a sender; Conflict where nothing is sent at all, or not
-    to an address; RuleBroken above MOST_A_DAY.
+    Raises Invalid for another address, a partial, or a site without a sender or, for marketing, a postal address; Conflict where
+    nothing is sent at all, or not to an address; RuleBroken above MOST_A_DAY.
     """
     site = wanted.site
     sender = _refuse(wanted, to)
@@ -52,6 +52,8 @@ def _refuse(wanted: TryOut, to: Sequence[str]) -> str:
         raise Invalid("a partial is a piece of mails, and none itself", code="template_is_partial")
     if wanted.site.sender is None:
         raise Invalid.at("/site", "no_sender", "the site has no sender")
+    if wanted.template.purpose is Purpose.MARKETING and not wanted.site.has_postal_address:
+        raise Invalid.at("/site", "no_postal_address", "marketing says where it comes from: the site has no postal address")
     known = {each.casefold() for each in wanted.site.test_recipients}
     flaws = tuple(
         Flaw(f"/to/{at}", "not_a_test_recipient", "test mails go to the test recipients of the site alone")

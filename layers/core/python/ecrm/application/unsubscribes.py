@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ecrm.domain.consent import Channel, Method, State, Subject
 from ecrm.domain.errors import NotFound, Unavailable
-from ecrm.domain.links import Keyring, Language, PersonLink, Purpose, person_url
+from ecrm.domain.links import Language, PersonLink, Purpose, key_id_of, person_url
 from ecrm.domain.sites import Site
 from ecrm.domain.topics import Topic
 
@@ -36,13 +36,13 @@ class AllTopics(NamedTopics, Protocol):
 class Unsubscribing:
     """What the page says: of which topic (None where it is not told any more) and site, and whether it is done, for one or all.
 
-    `preferences_url` leads on to everything else that the customer can choose.
+    `preferences_url` leads on to everything else that the customer can choose; None where somebody else may have made the link.
     """
 
     site: Site
     topic: Topic | None
     language: Language | None
-    preferences_url: str
+    preferences_url: str | None
     is_done: bool = False
     is_everything: bool = False
 
@@ -66,7 +66,7 @@ def read_unsubscribing(token: str, *, room: UnsubscribeRoom) -> Unsubscribing:
     """Read what a link unsubscribes from. Raises NotFound, also where the customer is erased."""
     link = open_person_link(token, Purpose.UNSUBSCRIBE, keys=room.keys, clock=room.clock)
     root(link.customer_id, customers=room.customers)
-    return _page(link, room, ring_for(token, room.keys))
+    return _page(token, link, room)
 
 
 def unsubscribe(token: str, *, is_everything: bool, room: UnsubscribeRoom) -> Unsubscribing | None:
@@ -91,7 +91,7 @@ def unsubscribe(token: str, *, is_everything: bool, room: UnsubscribeRoom) -> Un
     if open_:
         _mark(link, room)
     try:
-        return _page(link, room, ring_for(token, room.keys), is_done=True, is_everything=is_everything)
+        return _page(token, link, room, is_done=True, is_everything=is_everything)
     except NotFound:
         return None
 
@@ -140,11 +140,12 @@ def _denied(topic: str, method: Method, link: PersonLink, now: datetime) -> Cons
 
 
 def _page(
-    link: PersonLink, room: UnsubscribeRoom, ring: Keyring, *, is_done: bool = False, is_everything: bool = False
+    token: str, link: PersonLink, room: UnsubscribeRoom, *, is_done: bool = False, is_everything: bool = False
 ) -> Unsubscribing:
     site = room.sites.find(link.site)
     if site is None:
         raise NotFound("there is nothing behind this link", code="link_not_found")
+    ring = ring_for(token, room.keys)
     preferences = PersonLink(
         purpose=Purpose.PREFERENCES, site=link.site, customer_id=link.customer_id, sent_to=link.sent_to, language=link.language
     )
@@ -152,7 +153,7 @@ def _page(
         site=site,
         topic=next(iter(room.topics.named(link.about[:1]).values()), None),
         language=link.language,
-        preferences_url=person_url(room.public_url, preferences, ring),
+        preferences_url=None if key_id_of(token) in ring.retired else person_url(room.public_url, preferences, ring),
         is_done=is_done,
         is_everything=is_everything,
     )

@@ -31,9 +31,6 @@ class TranslationBody(Body):
     url: Url | None = None
 
 
-Translations = Annotated[dict[Language, TranslationBody | None], Field(max_length=MOST_LANGUAGES)]
-
-
 class UpdateProductBody(Body):
     """A field that is missing is left alone, one that is null is cleared; each language is a field of its own."""
 

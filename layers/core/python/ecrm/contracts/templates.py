@@ -1,7 +1,7 @@
 """Templates on the wire."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -135,16 +135,20 @@ class TemplatesPage(Answer):
 
 
 class TemplateBody(TemplateHeadBody):
-    """`partials` are the versions of those that it includes, as they were when it was saved."""
+    """`partials` are the versions of those that it includes, as they were when it was saved.
+
+    `used_by` is of a partial: the version of it that each template has which includes it.
+    """
 
     variants: dict[str, VariantAnswerBody]
     partials: dict[str, int]
+    used_by: dict[str, int]
 
     @classmethod
-    def of_template(cls, template: Template) -> Self:
+    def of_template(cls, template: Template, used_by: Mapping[str, int]) -> Self:
         head = TemplateHeadBody.of(template.head)
         variants = {language: VariantAnswerBody.of(language, said) for language, said in sorted(template.variants.items())}
-        return cls(**dict(head), variants=variants, partials=dict(template.pinned))
+        return cls(**dict(head), variants=variants, partials=dict(template.pinned), used_by=dict(used_by))
 
 
 class TemplateWarningBody(Answer):
@@ -164,8 +168,8 @@ class TemplateSavedBody(TemplateBody):
     warnings: list[TemplateWarningBody]
 
     @classmethod
-    def of_saved(cls, template: Template, warnings: Sequence[Warned]) -> Self:
-        return cls(**dict(TemplateBody.of_template(template)), warnings=TemplateWarningBody.all_of(warnings))
+    def of_saved(cls, template: Template, used_by: Mapping[str, int], warnings: Sequence[Warned]) -> Self:
+        return cls(**dict(TemplateBody.of_template(template, used_by)), warnings=TemplateWarningBody.all_of(warnings))
 
 
 class PreviewBody(Answer):

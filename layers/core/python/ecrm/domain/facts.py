@@ -9,14 +9,12 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from .behaviour import act_of
-from .consent import State, Subject
-from .customers import Kind
 from .events import Event
 from .lifecycle import Stage
 from .orders import Line, Order, fold
 from .predictions import Prediction
 from .statistics import CustomerStatistics
-from .traits import Trait, value_of
+from .traits import Trait
 
 UNKNOWN = object()
 """A value that is not known here; None is that there is none."""
@@ -136,26 +134,3 @@ class RowFacts:
 
     def placed_orders(self) -> None:
         """The row has sums alone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllFacts:
-    """Everything of one customer, read together with their row. `consents` hold what is effective, `attributes` what is known."""
-
-    customer_id: str
-    statistics: CustomerStatistics
-    scores: Scores
-    attributes: Mapping[str, Any]
-    identifiers: frozenset[Kind]
-    consents: Mapping[Subject, State]
-    behaviour: Mapping[str, Sequence[Occurrence]]
-    orders: Sequence[PlacedOrder]
-
-    def trait(self, trait: Trait) -> Any:
-        return value_of(trait, self.attributes, self.identifiers, self.consents)
-
-    def occurrences(self, name: str) -> Sequence[Occurrence]:
-        return self.behaviour.get(name, ())
-
-    def placed_orders(self) -> Sequence[PlacedOrder]:
-        return self.orders

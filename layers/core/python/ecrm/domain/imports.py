@@ -209,10 +209,6 @@ class Tally:
     def rows(self) -> int:
         return self.created + self.updated + self.unchanged + self.rejected + self.skipped
 
-    @property
-    def changed(self) -> int:
-        return self.created + self.updated
-
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
             self.created + other.created,

@@ -266,11 +266,6 @@ def dropped(send: Send, status: Status, reason: str | None, now: datetime) -> Se
     return _to(send, Status.UNKNOWN_FINAL if send.resent_at else status, reason, now)
 
 
-def closed(send: Send, now: datetime) -> Send:
-    """Tell nothing more of an erased person; the entry stays, because the books do."""
-    return send if send.closed_at else replace(send, closed_at=now, version=send.version + 1)
-
-
 def told(before: Send, after: Send, now: datetime) -> tuple[Event, ...]:
     """What the customer's timeline learns from a change of a send: what it came to, and each decision not to send, or not yet.
 

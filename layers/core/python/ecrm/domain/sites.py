@@ -36,3 +36,8 @@ class Site:
     mails: Mapping[str, str] = field(default_factory=dict)
     updated_at: datetime
     version: int = 1
+
+    @property
+    def has_postal_address(self) -> bool:
+        """Whether its mails can say where they come from: without, it sends no marketing."""
+        return bool((self.postal_address or "").strip())

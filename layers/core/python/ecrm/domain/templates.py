@@ -65,7 +65,10 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateHead:
-    """A template without what it says. Version 0 is a ready-made one, which nobody has changed and which has no time."""
+    """A template without what it says; `pinned` are the versions of the partials that it includes.
+
+    Version 0 is a ready-made one, which nobody has changed and which has no time.
+    """
 
     template: str
     purpose: Purpose
@@ -73,6 +76,7 @@ class TemplateHead:
     languages: tuple[str, ...]
     updated_at: datetime | None
     version: int
+    pinned: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_ready_made(self) -> bool:
@@ -105,6 +109,7 @@ class Template:
             languages=tuple(sorted(self.variants)),
             updated_at=self.updated_at,
             version=self.version,
+            pinned=self.pinned,
         )
 
 

@@ -34,6 +34,7 @@ def publish(
     is raised after all others were worked on: what is handed on twice is worked on once, and a mail is planned once.
     """
     unavailable: Unavailable | None = None
+    confirmed = 0
     parked: list[dict[str, str]] = []
     for record in event["Records"]:
         image = record.get("dynamodb", {}).get("NewImage", {})
@@ -41,11 +42,14 @@ def publish(
             continue
         try:
             hand_on(image, send_job=send_job, send_page=send_page, plan=plan, welcome=welcome)
+            confirmed += is_confirmed(image)
         except Unavailable as error:
             unavailable = error
         except Exception as error:  # noqa: BLE001 (poison, whatever it is: parked for an engineer, never in the way of others)
             observability.warn("parked", error)
             parked.append(failure(record, error))
+    if confirmed:
+        observability.count("ConsentsConfirmed", confirmed)
     if parked:
         failures().park(parked)
         observability.count("EventsParked", len(parked))
@@ -71,12 +75,15 @@ def hand_on(
         send_page(said["run_id"]["S"], int(said["shard"]["N"]))
     elif partition.startswith(_CUSTOMER) and kind.startswith(_ORDER):
         plan(_order_event(image))
-    elif partition.startswith(_CUSTOMER) and kind == _CONSENT and _is_confirmed(image["data"]["M"]):
+    elif is_confirmed(image):
         welcome(_confirmed(image))
 
 
-def _is_confirmed(said: Mapping[str, Any]) -> bool:
+def is_confirmed(image: Mapping[str, Any]) -> bool:
     """Say whether somebody has confirmed by their mailbox, now: not a proof that a file or a merger brought."""
+    if image["type"]["S"] != _CONSENT or not image["PK"]["S"].startswith(_CUSTOMER):
+        return False
+    said = image["data"]["M"]
     return (said["channel"]["S"], said["state"]["S"], said["method"]["S"]) == _BY_MAIL and "proof" in said
 
 

@@ -17,6 +17,7 @@ from ecrm.application.templates import (
     Templates,
     TestSent,
     TryOut,
+    including,
     list_templates,
     pinned,
     preview,
@@ -70,6 +71,9 @@ class Workshop:
             return read_template(name, templates=self.templates, ready_made=self.ready_made)
         return read_template_version(name, version, templates=self.templates, ready_made=self.ready_made)
 
+    def used_by(self, template: Template) -> Mapping[str, int]:
+        return including(template, templates=self.templates, ready_made=self.ready_made)
+
 
 def listed(shop: Workshop) -> Reply:
     heads = list_templates(templates=shop.templates, ready_made=shop.ready_made)
@@ -77,17 +81,17 @@ def listed(shop: Workshop) -> Reply:
 
 
 def shown(call: Call, shop: Workshop) -> Reply:
-    return _template(shop.stored(call.path["template"]))
+    return _template(shop.stored(call.path["template"]), shop)
 
 
 def version_shown(call: Call, shop: Workshop) -> Reply:
     if not re.fullmatch(r"0|[1-9]\d{0,5}", call.path["version"], re.ASCII):
         raise NotFound("no such version of a template", code="template_not_found")
-    return _template(shop.stored(call.path["template"], int(call.path["version"])))
+    return _template(shop.stored(call.path["template"], int(call.path["version"])), shop)
 
 
-def _template(found: Template) -> Reply:
-    return Reply(200, TemplateBody.of_template(found), {"etag": f'"{found.version}"'})
+def _template(found: Template, shop: Workshop) -> Reply:
+    return Reply(200, TemplateBody.of_template(found, shop.used_by(found)), {"etag": f'"{found.version}"'})
 
 
 def put(call: Call, shop: Workshop) -> Reply:
@@ -101,7 +105,7 @@ def put(call: Call, shop: Workshop) -> Reply:
         sites=shop.sites,
         renderer=shop.renderer,
     )
-    saved = TemplateSavedBody.of_saved(stored, warnings)
+    saved = TemplateSavedBody.of_saved(stored, shop.used_by(stored), warnings)
     return Reply(201 if is_new else 200, saved, {"etag": f'"{stored.version}"'})
 
 

@@ -30,7 +30,6 @@ from ecrm.application.night_ports import (
     StoredRow,
     Tally,
 )
-from ecrm.application.segment_ports import files_of
 from ecrm.contracts.segments import RuleBody, written
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.lifecycle import Stage, Thresholds
@@ -113,7 +112,7 @@ class S3NightFiles:
 
 
 def _key(place: Place, name: str) -> str:
-    return f"{files_of(place.night, place.generation)}{name}"
+    return f"nights/{place.night.isoformat()}/{place.generation}/{name}"
 
 
 def _plan(plan: NightPlan) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ecrm.domain.errors import Flaw, Invalid
 from ecrm.domain.templates import LARGEST, Purpose, Template, Variant, direction_of, looked_up
 
 from .filters import ARGUMENTS, URL, BadValue, Filters, page_language, written
-from .markup import Markup
+from .markup import Markup, derived, spaced
 from .samples import LINKS, SITE, sample_cart, sample_order, sample_products
 from .syntax import Mark, Piece, Reading, Use, assembled, read
 from .values import values_of
@@ -100,7 +100,7 @@ def _html_part(source: str, partials: _Partials = ()) -> _Part:
         assembled(pieces),
         reading.uses,
         markup.flaws,
-        assembled(markup.text).strip() + "\n",
+        assembled(markup.text),
         markup.has_page,
         markup.has_direction,
         frozenset(_written_in(reading.pieces, markup.linked)),
@@ -211,7 +211,10 @@ class Mails:
             made = _page(made, language, subject)
         if preheader and not any(use.path == ("preheader",) for use in page.uses):
             made = _with_preheader(made, preheader)
-        text = fill("text", page.text_source if variant.text is None else _text_part(variant.text, partials).source)
+        if variant.text is None:
+            text = derived(fill("text", page.text_source))
+        else:
+            text = spaced(fill("text", _text_part(variant.text, partials).source))
         return Rendered(subject=subject, preheader=preheader, html=made, text=text)
 
     def preview(self, template: Template, language: str, material: Material) -> Preview:

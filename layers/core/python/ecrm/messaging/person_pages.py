@@ -1,16 +1,14 @@
-"""A person's own pages: what they show is plain data, their words are beside them."""
+"""A person's own pages: what they show is plain data, their words are beside them.
 
-from typing import Any
+Whoever asks for one page waits for nothing of the others.
+"""
+
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from ecrm.application.data_requests import DataFiles, DataKind, DataRequest, MyData
-from ecrm.application.opt_ins import OptIn
-from ecrm.application.preferences import PreferencePage
-from ecrm.application.unsubscribes import Unsubscribing
 from ecrm.domain.instants import to_answer
 from ecrm.domain.jobs import JobState
 from ecrm.domain.links import Language
-from ecrm.domain.preferences import Frequency
 from ecrm.domain.sites import Site
 from ecrm.domain.templates import choose
 from ecrm.domain.topics import Topic
@@ -20,6 +18,12 @@ from .person_words import WORDS
 from .rendering import Pages
 from .words import DIRECTIONS, GREGORIAN_MONTHS, NAMES, TAGS
 
+if TYPE_CHECKING:
+    from ecrm.application.data_requests import DataFiles, DataRequest, MyData
+    from ecrm.application.opt_ins import OptIn
+    from ecrm.application.preferences import PreferencePage
+    from ecrm.application.unsubscribes import Unsubscribing
+
 
 class PersonPages:
     """Each page offers the other languages at its foot."""
@@ -27,7 +31,7 @@ class PersonPages:
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
 
-    def unsubscribe(self, page: Unsubscribing, language: Language) -> str:
+    def unsubscribe(self, page: "Unsubscribing", language: Language) -> str:
         return self._render(
             "unsubscribe",
             page.site,
@@ -39,7 +43,7 @@ class PersonPages:
             preferences_url=page.preferences_url,
         )
 
-    def opt_in(self, page: OptIn, language: Language) -> str:
+    def opt_in(self, page: "OptIn", language: Language) -> str:
         return self._render(
             "opt-in",
             page.site,
@@ -49,10 +53,12 @@ class PersonPages:
             done=page.is_done,
         )
 
-    def my_data(self, page: MyData, language: Language) -> str:
+    def my_data(self, page: "MyData", language: Language) -> str:
         return self._render("my-data", page.site, language, title="my_data_title", asked=page.is_asked)
 
-    def data_request(self, page: DataRequest, language: Language) -> str:
+    def data_request(self, page: "DataRequest", language: Language) -> str:
+        from ecrm.application.data_requests import DataKind  # noqa: PLC0415 (it is there, as the page is)
+
         erases = page.kind is DataKind.ERASURE
         return self._render(
             "data-request",
@@ -64,7 +70,7 @@ class PersonPages:
             files_url=page.files_url,
         )
 
-    def data_files(self, page: DataFiles, language: Language) -> str:
+    def data_files(self, page: "DataFiles", language: Language) -> str:
         return self._render(
             "data-files",
             page.site,
@@ -74,7 +80,9 @@ class PersonPages:
             files=[{"name": name, "url": url} for name, url in page.files],
         )
 
-    def preferences(self, page: PreferencePage, language: Language) -> str:
+    def preferences(self, page: "PreferencePage", language: Language) -> str:
+        from ecrm.domain.preferences import Frequency  # noqa: PLC0415 (the same)
+
         until = page.paused_until
         zone = ZoneInfo(page.site.time_zone)
         spoken = (page.language or "").partition("-")[0]

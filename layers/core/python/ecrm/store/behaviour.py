@@ -11,10 +11,7 @@ from ecrm.domain.events import Event
 from . import keys
 from .customers import DynamoCustomers
 from .events import event_of, put_event
-from .table import Action, Refused, Table
-
-MOST_ACTIONS = 100
-"""Of one transaction, as DynamoDB has it; its 4 MB are more than a request may bring."""
+from .table import MOST_ACTIONS, Action, Refused, Table
 
 
 class DynamoBehaviour:

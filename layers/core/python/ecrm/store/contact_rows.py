@@ -19,9 +19,8 @@ from .consent import puts
 from .customers import DynamoCustomers, profile_item
 from .events import event_of
 from .profiles import DynamoProfiles
-from .table import Action, Delete, Held, Refused, Table, as_seen, put_as_seen
+from .table import MOST_ACTIONS, Action, Delete, Held, Refused, Table, as_seen, put_as_seen
 
-MOST_ACTIONS = 100
 LARGEST = 3_000_000
 """Bytes that a transaction may come to at the very most; DynamoDB's own limit is 4 MB."""
 _ATTRIBUTE = 2_200

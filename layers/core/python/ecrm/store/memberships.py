@@ -2,15 +2,14 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from itertools import batched, groupby, islice
+from itertools import batched, groupby
 from operator import attrgetter
 
 from ecrm.domain.nights import Membership
 
 from . import keys
-from .behaviour import MOST_ACTIONS
 from .standing import unerased
-from .table import Item, Put, Refused, Table
+from .table import Item, Put, Table
 
 MOST_WAITING = 256
 """Customers whose memberships are handed to those who write them before the first of them is done."""
@@ -36,17 +35,7 @@ class DynamoMemberships:
 
     def _write(self, customer_id: str, memberships: Iterable[Membership]) -> None:
         """Write what is said of one customer, unless they are erased: whoever erased them may have looked before."""
-        pending = {f"no later night has written {each.segment}": each for each in memberships}
-        held = unerased(customer_id)
-        while pending:
-            now = dict(islice(pending.items(), MOST_ACTIONS - 1))
-            try:
-                self._table.write([held, *(_put(membership, why) for why, membership in now.items())])
-            except Refused as refused:
-                if held.why in refused.found:
-                    return
-                now = {why: pending[why] for why in refused.found}
-            pending = {why: membership for why, membership in pending.items() if why not in now}
+        self._table.write_each(unerased(customer_id), map(_put, memberships))
 
     def of(self, customer_id: str, segments: Collection[str]) -> Mapping[str, Membership]:
         found = self._table.get_many(keys.membership(segment, customer_id) for segment in segments)
@@ -55,12 +44,9 @@ class DynamoMemberships:
     def in_shard(self, segment: str, shard: int, *, after: str | None = None, limit: int | None = None) -> Iterator[Membership]:
         return map(_membership_of, self._table.query(keys.memberships_partition(segment, shard), after=after, limit=limit))
 
-    def remove(self, customer_ids: Iterable[str], segments: Collection[str]) -> None:
-        self._table.remove_many(keys.membership(segment, customer_id) for customer_id in customer_ids for segment in segments)
 
-
-def _put(membership: Membership, why: str) -> Put:
-    condition = "attribute_not_exists(PK) OR written_by <= :ours"
+def _put(membership: Membership) -> Put:
+    condition, why = "attribute_not_exists(PK) OR written_by <= :ours", f"no later night has written {membership.segment}"
     return Put(_item(membership), condition, why, {":ours": membership.written_by})
 
 

@@ -173,7 +173,10 @@ class DynamoSends:
 
 
 def close(table: Table, key: keys.Key, at: datetime) -> None:
-    """Let nothing more be told of an entry's person, who is erased; 1 write unit, none if it is closed already."""
+    """Let nothing more be told of an entry's person, who is erased; the entry stays, because the books do.
+
+    1 write unit, none if it is closed already.
+    """
     item = table.get(key, consistent=True)
     while item and "closed_at" not in item:
         after = item | {"version": item["version"] + 1, "closed_at": to_text(at)}

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import date, timedelta
 from decimal import Decimal
-from itertools import islice
 from typing import Any
 
 from ecrm.analytics import models
@@ -19,7 +18,6 @@ from ecrm.domain.lifecycle import Stage, Thresholds
 from ecrm.domain.nights import Generations, NightState
 
 from . import keys
-from .behaviour import MOST_ACTIONS
 from .events import put_event
 from .standing import present
 from .table import Action, Item, Refused, Table, put_as_seen
@@ -182,14 +180,5 @@ class DynamoMoveEvents:
         self._table = table
 
     def record(self, customer_id: str, events: Sequence[Event]) -> None:
-        pending = {f"event {number} is new": event for number, event in enumerate(events)}
-        held = present(customer_id)
-        while pending:
-            now = dict(islice(pending.items(), MOST_ACTIONS - 1))
-            try:
-                self._table.write([held, *(put_event(event, why=why) for why, event in now.items())])
-            except Refused as refused:
-                if held.why in refused.found:
-                    return
-                now = {why: pending[why] for why in refused.found}
-            pending = {why: event for why, event in pending.items() if why not in now}
+        new = (put_event(event, why=f"event {number} is new") for number, event in enumerate(events))
+        self._table.write_each(present(customer_id), new)

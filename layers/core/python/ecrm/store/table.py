@@ -7,6 +7,7 @@ time heals raises Unavailable.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -27,6 +28,8 @@ FIRST_PAUSE_SECONDS = 0.01
 """Before the second round, at most. Each further one may be twice as long: 1.27 s in all."""
 BATCH_READ = 100
 BATCH_WRITE = 25
+MOST_ACTIONS = 100
+"""Of one transaction, as DynamoDB has it; it may come to 4 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +206,22 @@ class Table:
                 if reason.get("Code") == "TransactionConflict"
             }
             raise Held(held) from None
+
+    def write_each(self, held: Check, puts: Iterable[Put]) -> None:
+        """Write what is not refused, each item under a `why` of its own, and nothing more once `held` is refused.
+
+        In transactions: where one raises Contended or Unavailable, those before it were written.
+        """
+        pending = {put.why: put for put in puts}
+        while pending:
+            now = dict(islice(pending.items(), MOST_ACTIONS - 1))
+            try:
+                self.write([held, *now.values()])
+            except Refused as refused:
+                if held.why in refused.found:
+                    return
+                now = {why: now[why] for why in refused.found}
+            pending = {why: put for why, put in pending.items() if why not in now}
 
     def remove_many(self, keys: Iterable[Key]) -> None:
         """Delete items, those that are there, in no particular order and not all at once."""

@@ -69,15 +69,15 @@ def _item(template: Template) -> Item:
         for language, said in template.variants.items()
     }
     item: Item = {"PK": key.pk, "SK": key.sk, "type": "template_version", "v": 1, "variants": variants}
-    pinned = {"pinned": template.pinned} if template.pinned else {}
-    return item | _shared(template) | pinned
+    return item | _shared(template)
 
 
 def _shared(template: Template) -> Item:
     if template.updated_at is None:
         raise ValueError("only ready-made templates have no time, and those are not stored")
     topic = {} if template.topic is None else {"topic": template.topic}
-    return {"version": template.version, "purpose": template.purpose, "updated_at": to_text(template.updated_at)} | topic
+    pinned = {"pinned": template.pinned} if template.pinned else {}
+    return {"version": template.version, "purpose": template.purpose, "updated_at": to_text(template.updated_at)} | topic | pinned
 
 
 def _head_of(item: Item) -> TemplateHead:
@@ -86,7 +86,7 @@ def _head_of(item: Item) -> TemplateHead:
 
 def _template_of(item: Item, name: str) -> Template:
     variants = {language: Variant(**said) for language, said in item["variants"].items()}
-    return Template(template=name, variants=variants, pinned=item.get("pinned", {}), **_shared_of(item))
+    return Template(template=name, variants=variants, **_shared_of(item))
 
 
 def _shared_of(item: Item) -> dict[str, Any]:
@@ -95,4 +95,5 @@ def _shared_of(item: Item) -> dict[str, Any]:
         "purpose": Purpose(item["purpose"]),
         "topic": item.get("topic"),
         "updated_at": from_text(item["updated_at"]),
+        "pinned": item.get("pinned", {}),
     }
