@@ -954,7 +954,7 @@ def start_campaigns(is_late: "Callable[[], bool]") -> "Round":
     room = use.OccurrenceRoom(
         campaigns=campaigns(),
         runs=runs(),
-        rosters=rosters(),
+        rosters=run_rosters(),
         sends=sends(),
         machine=campaign_machine(),
         queue=message_queue(),
@@ -990,7 +990,7 @@ def plan_audience(run_id: str, page: int, is_late: "Callable[[], bool]") -> "Pag
         campaigns=campaigns(),
         runs=runs(),
         files=S3AudienceFiles(_s3(), os.environ["NIGHTS_BUCKET"]),
-        rosters=rosters(),
+        rosters=run_rosters(),
         sends=sends(),
         segments=segments(),
         nights=nights(),
@@ -1008,7 +1008,7 @@ def plan_audience(run_id: str, page: int, is_late: "Callable[[], bool]") -> "Pag
 
 
 @cache
-def rosters() -> "DynamoRosters":
+def run_rosters() -> "DynamoRosters":
     from ecrm.store.rosters import DynamoRosters  # noqa: PLC0415 (each function imports its own)
 
     return DynamoRosters(table())
@@ -1021,7 +1021,7 @@ def run_room() -> "RunRoom":
 
     return RunRoom(
         runs=runs(),
-        rosters=rosters(),
+        rosters=run_rosters(),
         sends=sends(),
         tallies=DynamoTallies(table()),
         last_orders=DynamoLastOrders(table(), customers()),
@@ -1302,7 +1302,7 @@ def read_consents(customer_id: str) -> "ConsentsView":
 
 
 def read_decisions(customer_id: str, after: str | None, limit: int) -> "Decisions":
-    from ecrm.application import decisions  # noqa: PLC0415 (the same)
+    from ecrm.application import decisions, rosters  # noqa: PLC0415 (the same)
 
     return decisions.read_decisions(
         customer_id,
@@ -1311,6 +1311,7 @@ def read_decisions(customer_id: str, after: str | None, limit: int) -> "Decision
         customers=customers(),
         timeline=timeline(),
         control=sending_control(),
+        planned_without=partial(rosters.planned_without, campaigns=campaigns(), runs=runs(), rosters=run_rosters()),
         now=clock.now(),
     )
 
