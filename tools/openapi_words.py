@@ -980,6 +980,17 @@ def answer_examples() -> dict[str, Any]:
         "read_decisions": decisions.DecisionsPage(
             data=[decisions.DecisionBody.of(postponed)],
             held=[decisions.HeldBody(policy="marketing", since=to_answer(_NOW), reason="wrong prices in the autumn mail")],
+            campaigns=[
+                decisions.CampaignDecisionBody(
+                    decided_at=to_answer(_NOW),
+                    status="held_out",
+                    reason=None,
+                    campaign="spring",
+                    message_id="9aac5eebfb474961977c51c60e3849e4",
+                    template="newsletter",
+                    site="de",
+                )
+            ],
             next_cursor=None,
         ),
         "list_sites": sites.SitesPage(data=[site], next_cursor=None),
@@ -1165,7 +1176,7 @@ def _campaigns() -> dict[str, BaseModel]:
         control_percent=campaign.control_percent,
         pilot=campaign.pilot,
         decide_at=_NOW + timedelta(hours=4),
-        verdicts={"comeback": PilotVerdict("voucher", "more recipients clicked, p = 0.004")},
+        verdicts={"comeback": PilotVerdict("voucher", "better")},
         window=campaign.window,
         costs=campaign.costs,
         planned_at=_NOW + timedelta(seconds=48),

@@ -642,8 +642,8 @@ def test_a_campaign_comes_back_paused_and_a_run_that_was_under_way_as_one_that_e
     assert bootstrap.runs().begin(run, Head(campaign, replace(life, last_run=RUN_ID, revision=2)))
     over = a_run("0" * 32, campaign="spring", state=RunState.SETTLED, settled_at=NOON, retry_of=RUN_ID)
     assert bootstrap.runs().begin(over, replace(run, retried_by=over.run_id, version=2))
-    bootstrap.rosters().add([a_planned_send(RUN_ID, "c1")])
-    bootstrap.rosters().plan(RUN_ID, 0, 1)
+    bootstrap.run_rosters().add([a_planned_send(RUN_ID, "c1")])
+    bootstrap.run_rosters().plan(RUN_ID, 0, 1)
     set_aside(cloud)
     lose(cloud)
 

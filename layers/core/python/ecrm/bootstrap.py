@@ -970,7 +970,7 @@ def start_campaigns(is_late: "Callable[[], bool]") -> "Round":
     room = use.OccurrenceRoom(
         campaigns=campaigns(),
         runs=runs(),
-        rosters=rosters(),
+        rosters=run_rosters(),
         sends=sends(),
         machine=campaign_machine(),
         queue=message_queue(),
@@ -1006,7 +1006,7 @@ def plan_audience(run_id: str, page: int, is_late: "Callable[[], bool]") -> "Pag
         campaigns=campaigns(),
         runs=runs(),
         files=S3AudienceFiles(_s3(), os.environ["NIGHTS_BUCKET"]),
-        rosters=rosters(),
+        rosters=run_rosters(),
         sends=sends(),
         segments=segments(),
         nights=nights(),
@@ -1024,7 +1024,7 @@ def plan_audience(run_id: str, page: int, is_late: "Callable[[], bool]") -> "Pag
 
 
 @cache
-def rosters() -> "DynamoRosters":
+def run_rosters() -> "DynamoRosters":
     from ecrm.store.rosters import DynamoRosters  # noqa: PLC0415 (each function imports its own)
 
     return DynamoRosters(table())
@@ -1037,7 +1037,7 @@ def run_room() -> "RunRoom":
 
     return RunRoom(
         runs=runs(),
-        rosters=rosters(),
+        rosters=run_rosters(),
         sends=sends(),
         tallies=DynamoTallies(table()),
         last_orders=DynamoLastOrders(table(), customers()),
@@ -1321,7 +1321,7 @@ def read_consents(customer_id: str) -> "ConsentsView":
 
 
 def read_decisions(customer_id: str, after: str | None, limit: int) -> "Decisions":
-    from ecrm.application import decisions  # noqa: PLC0415 (the same)
+    from ecrm.application import decisions, rosters  # noqa: PLC0415 (the same)
 
     return decisions.read_decisions(
         customer_id,
@@ -1330,6 +1330,7 @@ def read_decisions(customer_id: str, after: str | None, limit: int) -> "Decision
         customers=customers(),
         timeline=timeline(),
         control=sending_control(),
+        planned_without=partial(rosters.planned_without, campaigns=campaigns(), runs=runs(), rosters=run_rosters()),
         now=clock.now(),
     )
 

@@ -1,10 +1,11 @@
 """What beginning occurrences and planning their audiences need of the world, beside `campaign_ports.py` and `night_ports.py`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from ecrm.domain.messages import Send
+from ecrm.domain.runs import Run
 from ecrm.domain.segments import Segment
 
 from .night_ports import Place
@@ -61,6 +62,10 @@ class Rosters(Protocol):
 
     def planned(self, run_id: str) -> Mapping[int, int]:
         """Give the pages all of whose entries are there, and how many each has, strongly consistent; 8 read units at most."""
+        ...
+
+    def of_person(self, customer_ids: Sequence[str], runs: Sequence[Run]) -> Iterable[Send]:
+        """Give what the rosters of some runs have of a person, in no order; half a read unit for each of the runs and ids."""
         ...
 
 
