@@ -21,6 +21,7 @@ from ecrm.application.ports import Outcome
 from ecrm.application.profiles import Kept, Profile
 from ecrm.application.report_links import MadeLink
 from ecrm.application.segment_ports import Night
+from ecrm.application.simulations import Effect, Expected, Sample, Simulation
 from ecrm.application.templates import Preview, Rendered, TestSent
 from ecrm.contracts import (
     behaviour,
@@ -40,6 +41,7 @@ from ecrm.contracts import (
     report_links,
     reports,
     segments,
+    simulations,
     sites,
     subscriptions,
     suppressions,
@@ -51,7 +53,7 @@ from ecrm.contracts.statistics import CustomersStatisticsBody
 from ecrm.domain import orders as domain
 from ecrm.domain import statistics
 from ecrm.domain.attributes import Attribute
-from ecrm.domain.campaigns import Head, Life, LifeState
+from ecrm.domain.campaigns import Campaign, Head, Life, LifeState
 from ecrm.domain.comparisons import Comparison, Op
 from ecrm.domain.consent import ConsentFact
 from ecrm.domain.customers import Customer
@@ -1157,6 +1159,39 @@ def _segments() -> dict[str, BaseModel]:
     }
 
 
+def _simulation(campaign: Campaign) -> simulations.SimulationBody:
+    found = use_segments.Preview(
+        count=1_945,
+        customers=2_357,
+        from_facts=0,
+        undecided=0,
+        read=2_357,
+        unreadable=0,
+        is_exact=True,
+        sample=[_CUSTOMER],
+        night=_NOW.date(),
+    )
+    mail = Rendered(subject="We miss you, Sara", preheader="", html="<p>We miss you, Sara.</p>", text="We miss you, Sara.")
+    ends = (("planned", None, 1_615, 83), ("no_consent", None, 136, 7), ("held_out", None, 194, 10))
+    simulation = Simulation(
+        problems=(),
+        audience=found,
+        looked_at=100,
+        ends=[Expected(*end) for end in ends],
+        treatments=[
+            Expected("comeback", None, 1_284, 66),
+            Expected("comeback", "plain", 175, 9),
+            Expected("comeback", "voucher", 156, 8),
+        ],
+        cost_minor=5_016,
+        costs=campaign.costs,
+        occurrences=(),
+        effect=Effect(1_615, 194, 0.08, 0.0669),
+        mails=[Sample(_CUSTOMER, "comeback", "plain", mail)],
+    )
+    return simulations.SimulationBody.of(simulation)
+
+
 def _campaigns() -> dict[str, BaseModel]:
     campaign = campaigns.PutCampaignBody.model_validate(_CAMPAIGN).to_campaign("comeback", "de", _NOW)
     run = Run(
@@ -1203,6 +1238,7 @@ def _campaigns() -> dict[str, BaseModel]:
     states = {"launch": "scheduled", "pause": "paused", "resume": "sending", "cancel": "cancelled"}
     return {
         "put_campaign": draft,
+        "simulate_campaign": _simulation(campaign),
         "list_campaigns": campaigns.CampaignsPage(data=[campaigns.CampaignHeadBody.of_view(ended)], next_cursor=None),
         "read_campaign": campaigns.CampaignBody.of_view(ended),
         "read_campaign_version": campaigns.CampaignVersionBody.of(campaign),

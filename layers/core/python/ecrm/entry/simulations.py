@@ -23,10 +23,7 @@ class Simulate(Protocol):
 def with_simulation(api: HttpApi, room: Callable[[], CampaignRoom], use: Simulate) -> HttpApi:
     @api.route("POST", "/v1/campaigns/{campaign}/simulate", scope=Scope.CAMPAIGNS_WRITE, answer=SimulationBody)
     def simulate_campaign(call: Call) -> Reply:
-        """Say whom the newest version would reach now and whom not and why, what it costs, how the mails look, what can be seen.
-
-        Nothing is written, and nothing is sent.
-        """
+        """Say whom the newest version would reach now, whom not and why, what it costs and what is seen. Nothing is sent."""
         campaign = reached(call, room()).campaign
         until = time.monotonic() + TRIED_SECONDS
         return Reply(200, SimulationBody.of(use(campaign, lambda: time.monotonic() > until)))
