@@ -275,12 +275,16 @@ class Agency:
         self.runs = DynamoRuns(self.table)
         self.rosters = DynamoRosters(self.table)
         self.files = S3AudienceFiles(self.shelf, "nights")  # type: ignore[arg-type]  # what audiences need of the client
+        self.sites = Sites()
+        self.rows = DynamoStatisticsRows(self.table)
         self.looked_after: list[tuple[str, RunState]] = []
         self.unreadable: set[str] = set()
 
     def fork(self, pause: Pause = go_on, table: MemoryTable | None = None) -> "Agency":
-        """Give an agency of its own in the same state."""
+        """Give an agency of its own in the same state; its rows, which were there before, are read as they are."""
         twin = Agency(table or self.table.fork(pause=pause), Shelf(pause, dict(self.shelf.objects)), pause)
+        if table is not None:
+            twin.rows = DynamoStatisticsRows(self.table.fork(pause=pause))
         twin.clock.at = self.clock.at
         return twin
 
@@ -296,7 +300,7 @@ class Agency:
             segments=DynamoSegments(self.table),
             nights=DynamoNights(self.table),
             night_files=S3NightFiles(self.shelf, "nights"),  # type: ignore[arg-type]  # the same
-            rows=DynamoStatisticsRows(self.table),
+            rows=self.rows,
             facts_of=FactsOf(
                 customers=company.customers,
                 statistics=company.statistics,
@@ -324,12 +328,12 @@ class Agency:
             machine=self.machine,
             queue=self.bell,
             control=self.company.control,
-            sites=Sites(),
+            sites=self.sites,
             templates=DynamoTemplates(self.table),
             ready_made=lambda: TEMPLATES,
             named=self.named,
             nights=DynamoNights(self.table),
-            rows=DynamoStatisticsRows(self.table),
+            rows=self.rows,
             look_after=self.look_after,
             clock=self.clock,
             shards=SHARDS,
