@@ -6,6 +6,7 @@ from ecrm import bootstrap as wired
 from ecrm.contracts import campaigns as wire
 from ecrm.domain.api_keys import Scope
 from ecrm.entry import campaigns as door
+from ecrm.entry.campaign_reports import with_campaign_reports
 from ecrm.entry.http import Call, Reply
 from ecrm.entry.simulations import with_simulation
 
@@ -42,4 +43,5 @@ def read_campaign_version(call: Call) -> Reply:
 
 door.with_life(handler, room)
 door.with_runs(handler, room)
+with_campaign_reports(handler, room, wired.report_run, wired.make_campaign_report_link)
 with_simulation(handler, room, wired.simulate_campaign)

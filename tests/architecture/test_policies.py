@@ -126,6 +126,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         # a run that is over is taken from the list of the active ones
         "Table": {"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
+        "LinkSecret": {"secretsmanager:GetSecretValue"},
         "identity/*": {"ses:GetEmailIdentity"},
     },
     "reports_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}, **READS_REPORTS},

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
 
+    from ecrm.analytics.campaign_reports import CampaignReport
     from ecrm.analytics.reports import Report
     from ecrm.application.behaviour import Result, Said
+    from ecrm.application.campaign_reports import CampaignReportRoom
     from ecrm.application.consent import ChangeConsents, Changed, ConsentsView
     from ecrm.application.contacts import ContactRecorded, RecordContact
     from ecrm.application.data_requests import DataRoom
@@ -83,6 +85,7 @@ if TYPE_CHECKING:
     from ecrm.files.imports import S3ImportFiles
     from ecrm.files.nights import S3NightFiles
     from ecrm.files.reports import S3Reports
+    from ecrm.messaging.campaign_reports import CampaignReportPages
     from ecrm.messaging.failures import SqsFailureQueue
     from ecrm.messaging.imports import SqsChunkQueue, SqsImportQueue
     from ecrm.messaging.jobs import SqsJobQueue
@@ -125,6 +128,9 @@ if TYPE_CHECKING:
 
 _PATIENCE = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=5, tcp_keepalive=True)
 """Three tries within the 29 s that API Gateway waits; every write survives being sent twice."""
+
+_COUNTED_SECONDS = 5
+"""For how long a run is counted for a page that somebody waits for; what was counted before is shown of the rest."""
 
 
 class SystemClock:
@@ -936,6 +942,55 @@ def _rendered_without_links(run: "Run", send: "Send", customer: "Customer") -> "
 
     sample = replace(composer(), link_keys=NobodysLinkKeys(), find_run=lambda _: run, _runs={}, public_url="https://example.com")
     return sample.again(send, customer)
+
+
+@cache
+def campaign_report_room() -> "CampaignReportRoom":
+    from ecrm.application.campaign_reports import CampaignReportRoom  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.store.tallies import DynamoTallies  # noqa: PLC0415
+
+    return CampaignReportRoom(
+        runs=runs(),
+        campaigns=campaigns(),
+        sites=sites(),
+        rosters=run_rosters(),
+        sends=sends(),
+        tallies=DynamoTallies(table()),
+        clock=clock,
+    )
+
+
+def report_run(run: "Run", is_late: "Callable[[], bool]") -> "CampaignReport":
+    from ecrm.application import campaign_reports as use  # noqa: PLC0415 (the same)
+
+    return use.report_run(run, is_late, room=campaign_report_room())
+
+
+def make_campaign_report_link(run: "Run", language: "Language | None") -> "tuple[MadeLink, str]":
+    from ecrm.application import campaign_reports as use  # noqa: PLC0415 (the same)
+
+    made = use.make_campaign_report_link(run, language, keys=link_keys(), clock=clock)
+    return made, f"{public_url()}/public/campaign-reports/{made.token}"
+
+
+def show_campaign_report(visit: "Visit") -> "Shown":
+    from ecrm.application.campaign_reports import read_public_campaign_report  # noqa: PLC0415 (an order's page does without)
+    from ecrm.entry.public import Shown  # noqa: PLC0415
+    from ecrm.messaging.rendering import style_of  # noqa: PLC0415
+
+    until = time.monotonic() + _COUNTED_SECONDS
+    report, language = read_public_campaign_report(
+        visit.token, lambda: time.monotonic() > until, keys=link_keys(), room=campaign_report_room()
+    )
+    page = campaign_report_pages().report(report, visit.chosen(language))
+    return Shown(page, style_of(page))
+
+
+@cache
+def campaign_report_pages() -> "CampaignReportPages":
+    from ecrm.messaging.campaign_reports import CampaignReportPages  # noqa: PLC0415 (only who is shown one)
+
+    return CampaignReportPages()
 
 
 def is_audience_empty(campaign: "Campaign", is_late: "Callable[[], bool]") -> bool:
