@@ -21,15 +21,28 @@ STEPS = ("state", "planned_at", "woken_at", "verdicts", "settled_at")
 
 def tick(stack: Stack) -> list[str]:
     """Run each function that the stack has on a schedule, one after the other; return their names."""
+    ran: list[str] = []
+    before: dict[str, Any] | None = None
+    while (now := hurry(stack)) != before:
+        ran = [_told(stack, target) for target in scheduled(stack)]
+        follow(stack)
+        before = now
+    return ran
+
+
+def go_on(stack: Stack) -> None:
+    """Run them once, let what is under way have waited long enough, and say nothing."""
+    hurry(stack)
+    for target in scheduled(stack):
+        run(stack, target)
+    follow(stack)
+
+
+def scheduled(stack: Stack) -> list[dict[str, Any]]:
+    """The targets of all rules that the stack has on a schedule."""
     events = boto3.client("events", **stack.client_settings())
     rules = [rule["Name"] for rule in events.list_rules()["Rules"] if "ScheduleExpression" in rule]
-    targets = [target for rule in rules for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
-    while True:
-        before = hurry(stack)
-        ran = [_run(stack, target) for target in targets]
-        follow(stack)
-        if hurry(stack) == before:
-            return ran
+    return [dict(target) for name in rules for target in events.list_targets_by_rule(Rule=name)["Targets"]]
 
 
 def follow(stack: Stack) -> None:
@@ -39,14 +52,22 @@ def follow(stack: Stack) -> None:
         give_up(f"what follows does not get on: {left}")
 
 
-def _run(stack: Stack, target: dict[str, Any]) -> str:
-    name = str(target["Arn"].split(":")[6])
+def _told(stack: Stack, target: dict[str, Any]) -> str:
+    with step(f"Ran {_name(target)}"):
+        run(stack, target)
+    return _name(target)
+
+
+def _name(target: dict[str, Any]) -> str:
+    return str(target["Arn"].split(":")[6])
+
+
+def run(stack: Stack, target: dict[str, Any]) -> None:
+    """Run a function as its schedule does. Ends the program where that fails."""
     functions = boto3.client("lambda", **stack.client_settings())
-    with step(f"Ran {name}"):
-        answer = functions.invoke(FunctionName=target["Arn"], Payload=target.get("Input", "{}"))
+    answer = functions.invoke(FunctionName=target["Arn"], Payload=target.get("Input", "{}"))
     if "FunctionError" in answer:
-        give_up(f"{name} failed: {json.loads(answer['Payload'].read())}")
-    return name
+        give_up(f"{_name(target)} failed: {json.loads(answer['Payload'].read())}")
 
 
 def _executions(stack: Stack) -> list[str]:
