@@ -7,7 +7,7 @@ from ecrm.domain.runs import Run, page_of
 
 from . import keys
 from .messages import send_item, send_of
-from .table import Item, Put, Refused, Table
+from .table import Item, Put, Table
 
 
 class DynamoRosters:
@@ -15,14 +15,8 @@ class DynamoRosters:
         self._table = table
 
     def add(self, entries: Sequence[Send]) -> None:
-        pending = [Put(send_item(entry), "attribute_not_exists(PK)", f"entry is new: {entry.send_id}") for entry in entries]
-        while pending:
-            try:
-                self._table.write(pending)
-            except Refused as refused:
-                pending = [put for put in pending if put.why not in refused.found]
-            else:
-                return
+        puts = (Put(send_item(entry), "attribute_not_exists(PK)", f"entry is new: {entry.send_id}") for entry in entries)
+        self._table.write_each(None, puts)
 
     def plan(self, run_id: str, page: int, audience: int) -> None:
         key = keys.planned_page(run_id, page)
