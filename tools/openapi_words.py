@@ -1,11 +1,13 @@
 """What the contracts cannot say by themselves: the description's words, and examples that a test sends to the functions."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
 
+from ecrm.analytics.campaign_reports import CampaignReport
 from ecrm.analytics.forecasts import Check, CheckedRepeats, CurrencyModel, Source
 from ecrm.analytics.purchasing import Purchasing
 from ecrm.analytics.rfm import RfmScale, Scale
@@ -25,6 +27,7 @@ from ecrm.application.simulations import Effect, Expected, Sample, Simulation
 from ecrm.application.templates import Preview, Rendered, TestSent
 from ecrm.contracts import (
     behaviour,
+    campaign_reports,
     campaigns,
     consent,
     contacts,
@@ -83,10 +86,12 @@ from ecrm.domain.messages import Accepted, Policy, Send, claim, resolve
 from ecrm.domain.nights import NightState
 from ecrm.domain.predictions import Prediction
 from ecrm.domain.products import Product, Stated
-from ecrm.domain.runs import Run, RunState, retry_id
+from ecrm.domain.runs import Run, RunState, Tried, retry_id
 from ecrm.domain.runs import Verdict as PilotVerdict
 from ecrm.domain.segments import Field, StatsCondition
 from ecrm.domain.suppressions import Ground, Lift, Suppression, with_ground, with_lift
+from ecrm.domain.tallies import Group
+from ecrm.domain.tallies import Tally as RosterTally
 from tools.sample_report import small_report
 
 ABOUT = """\
@@ -842,6 +847,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "put_customer": {"profile": _PROFILE, "another address": {"user_id": "u-77", "email": "sara.ahmadi@example.com"}},
     "update_customer": {"a trait, one less, and a phone": {"traits": {"plan": "gold", "likes": None}, "phone": "+989121234567"}},
     "find_customers": {"e-mail": {"email": "sara@example.com"}},
+    "make_campaign_report_link": {"reader's language": {}, "Persian": {"language": "fa"}},
     "make_report_link": {"reader's language": {}, "Persian": {"language": "fa"}},
     "make_link": {"customer's language": {"language": "fa"}, "browser's language": {}},
     "find_orders": {"e-mail": {"email": "sara@example.com"}, "user id": {"user_id": "u-77", "limit": 10}},
@@ -1211,7 +1217,7 @@ def _campaigns() -> dict[str, BaseModel]:
         control_percent=campaign.control_percent,
         pilot=campaign.pilot,
         decide_at=_NOW + timedelta(hours=4),
-        verdicts={"comeback": PilotVerdict("voucher", "better")},
+        verdicts={"comeback": PilotVerdict("voucher", "better", (Tried("plain", 161, 6), Tried("voucher", 158, 19)))},
         window=campaign.window,
         costs=campaign.costs,
         planned_at=_NOW + timedelta(seconds=48),
@@ -1250,6 +1256,38 @@ def _campaigns() -> dict[str, BaseModel]:
         "read_campaign_run": campaigns.RunBody.of(run),
         "retry_failed": campaigns.RunBody.of(retry),
         "retry_failed_of_run": campaigns.RunBody.of(retry),
+    } | _campaign_reports(run)
+
+
+def _campaign_reports(run: Run) -> dict[str, BaseModel]:
+    plain, voucher = (Group("comeback", "treated", name, is_pilot=False) for name in ("plain", "voucher"))
+    total = RosterTally(
+        entries=1_945,
+        groups={
+            plain: Counter(entries=161, accepted=161, delivered=160, opened=52, clicked=8),
+            voucher: Counter(entries=1_443, accepted=1_442, failed=1, delivered=1_428, bounced=14, opened=470, clicked=151),
+            Group("comeback", "control", "", is_pilot=False): Counter(entries=181, held_out=181),
+            Group("comeback", "", "", is_pilot=False): Counter(entries=160, no_consent=148, suppressed=12),
+        },
+        reasons={"no_consent": Counter(no_address=148), "suppressed": Counter(hard_bounce=12)},
+        links={("comeback", "voucher"): Counter({"1a2b3c4d": 151})},
+        hours={0: Counter(accepted=319, opened=40, clicked=11), 4: Counter(accepted=1_284, opened=482, clicked=148)},
+    )
+    report = CampaignReport(
+        run=run,
+        name="We miss you",
+        time_zone="Europe/Berlin",
+        as_of=_NOW + timedelta(hours=7),
+        is_complete=True,
+        total=total,
+        shown={"1a2b3c4d": "https://shop.example.com/sale"},
+    )
+    made = MadeLink("sgkq0Pz1", datetime(2026, 12, 20, 18, 3, 12, tzinfo=UTC))
+    url = f"https://shop.example.com/public/campaign-reports/{made.token}"
+    return {
+        "read_campaign_report": campaign_reports.CampaignReportBody.of(report),
+        "read_run_report": campaign_reports.CampaignReportBody.of(report),
+        "make_campaign_report_link": report_links.ReportLinkBody.of(made, url),
     }
 
 
