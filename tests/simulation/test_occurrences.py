@@ -13,16 +13,18 @@ from ecrm.domain.assignment import Arm
 from ecrm.domain.campaigns import Every, Head, LifeState, Schedule, Unit
 from ecrm.domain.errors import Conflict, NotFound, Unavailable
 from ecrm.domain.messages import Status
-from ecrm.domain.runs import RunState, cancelled, paused, resumed, retry_id, run_id
+from ecrm.domain.runs import RunState, cancelled, page_of, paused, resumed, retry_id, run_id
 from ecrm.store.campaigns import DynamoRuns
 from ecrm.store.segments import DynamoSegments
 from ecrm.store.sending import DynamoSendingControl
+from ecrm.store.table import Put
 from tests.builders import NOON
 from tests.simulation.planning import (
     NAME,
     PAGES,
     RUN_ID,
     SEGMENTS,
+    SHARDS,
     Agency,
     a_campaign,
     a_message,
@@ -249,13 +251,32 @@ def test_who_failed_in_a_run_gets_the_same_of_another_one_and_nobody_else_does()
 def test_a_page_for_which_there_is_no_time_goes_on_where_it_was(questions: int) -> None:
     """A hundred customers are judged, or put, between two questions; the page has some more than that."""
     agency = begun(opened(1_001))
-    asked = count()
     with pytest.raises(Unavailable):
-        agency.plan(RUN_ID, 0, is_late=lambda: next(asked) >= questions)
+        agency.plan(RUN_ID, 0, is_late=_after(questions))
     assert {} == agency.rosters.planned(RUN_ID)
     for page in range(agency.run().pages):
         agency.plan(RUN_ID, page)
     assert meant(1_001) == agency.roster()
+
+
+def _after(questions: int) -> Callable[[], bool]:
+    """Say that time is short once this was asked so often."""
+    asked = count()
+    return lambda: next(asked) >= questions
+
+
+def test_an_audience_that_was_decided_stays_whatever_happens_before_it_is_put() -> None:
+    """The planner dies, everybody becomes somebody whom the rules do not mean, and another one comes."""
+    agency = begun(made().fork())
+    for page in range(PAGES):
+        shards = sum(page_of(shard, PAGES, SHARDS) == page for shard in range(SHARDS))
+        with pytest.raises(Unavailable):
+            agency.plan(RUN_ID, page, is_late=_after(shards))
+    assert {} == agency.roster()
+    for item in agency.table.items():
+        if item["type"] == "statistics":
+            agency.table.put(Put(item | {"orders": 0, "v": 3, "currencies": {}}, None, "changed"))
+    assert meant(101) == live(agency).roster()
 
 
 def test_all_pages_are_judged_by_the_segments_of_the_first_one() -> None:
