@@ -1,12 +1,14 @@
 """What an occurrence of a campaign would come to, on the wire."""
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from ecrm.application.simulations import Effect, Expected, Sample, Simulation
 from ecrm.domain import instants, money
 
 from .campaigns import CampaignProblemBody
 from .fields import Answer
+
+if TYPE_CHECKING:  # what tries a campaign out loads all that plans one, and few requests do
+    from ecrm.application.simulations import Effect, Expected, Sample, Simulation
 
 
 class ExpectedAudienceBody(Answer):
@@ -28,7 +30,7 @@ class ExpectedBody(Answer):
     seen: int
 
     @classmethod
-    def of(cls, expected: Expected) -> Self:
+    def of(cls, expected: "Expected") -> Self:
         return cls(name=expected.name, reason=expected.reason, people=expected.people, seen=expected.seen)
 
 
@@ -41,7 +43,7 @@ class ExpectedTreatmentBody(Answer):
     seen: int
 
     @classmethod
-    def of(cls, expected: Expected) -> Self:
+    def of(cls, expected: "Expected") -> Self:
         return cls(message=expected.name, treatment=expected.reason, people=expected.people, seen=expected.seen)
 
 
@@ -58,7 +60,7 @@ class EffectBody(Answer):
     smallest: float | None
 
     @classmethod
-    def of(cls, effect: Effect) -> Self:
+    def of(cls, effect: "Effect") -> Self:
         return cls(treated=effect.treated, control=effect.control, baseline=effect.baseline, smallest=effect.smallest)
 
 
@@ -74,7 +76,7 @@ class SampleBody(Answer):
     failure: str | None
 
     @classmethod
-    def of(cls, sample: Sample) -> Self:
+    def of(cls, sample: "Sample") -> Self:
         mail = sample.mail
         return cls(
             customer_id=sample.customer_id,
@@ -111,7 +113,7 @@ class SimulationBody(Answer):
     mails: list[SampleBody]
 
     @classmethod
-    def of(cls, found: Simulation) -> Self:
+    def of(cls, found: "Simulation") -> Self:
         audience, costs = found.audience, found.costs
         return cls(
             problems=list(map(CampaignProblemBody.of, found.problems)),

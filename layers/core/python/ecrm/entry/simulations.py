@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ecrm.application.simulations import Simulation
 from ecrm.contracts.simulations import SimulationBody
 from ecrm.domain.api_keys import Scope
 from ecrm.domain.campaigns import Campaign
@@ -12,12 +11,15 @@ from ecrm.domain.campaigns import Campaign
 from .campaigns import CampaignRoom, reached
 from .http import Call, HttpApi, Reply
 
+if TYPE_CHECKING:  # the same as in its contract
+    from ecrm.application.simulations import Simulation
+
 TRIED_SECONDS = 12
 """After which it goes by what it has read; of the 29 seconds that API Gateway waits, the rest is for what has begun."""
 
 
 class Simulate(Protocol):
-    def __call__(self, campaign: Campaign, is_late: Callable[[], bool]) -> Simulation: ...
+    def __call__(self, campaign: Campaign, is_late: Callable[[], bool]) -> "Simulation": ...
 
 
 def with_simulation(api: HttpApi, room: Callable[[], CampaignRoom], use: Simulate) -> HttpApi:
