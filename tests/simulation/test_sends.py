@@ -92,7 +92,8 @@ def marketing_messages() -> MemoryTable:
     """Three messages of marketing, each a run of its own without a run's row, two of them to the first person."""
     table = audience().fork()
     for run_id, customer_id in NEWS_MESSAGES.items():
-        send = replace(planned(run_id, customer_id, Policy.MARKETING, EARLIER, NEWS), requested_at=EARLIER)
+        send = planned(run_id, customer_id, Policy.MARKETING, EARLIER, NEWS)
+        send = replace(send, requested_at=EARLIER, expires_at=EARLIER + timedelta(days=3))
         table.put(Put(send_item(send), None, "planned"))
     return table
 
