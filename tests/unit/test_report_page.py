@@ -298,31 +298,24 @@ def test_no_word_is_there_that_nobody_says() -> None:
     assert set() == {key for key in SAID[ENGLISH]["words"] if key not in made and not re.search(rf'["\.]{key}\b', source)}
 
 
-PARTS = [
-    style.split("prefers-color-scheme: dark")
-    for style in ((FOLDER.parent / "pages" / "style.css").read_text(encoding="utf-8"), STYLE)
-]
-COLOURS = {
-    theme: dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", "".join(part[number] for part in PARTS)))
-    for number, theme in enumerate(("light", "dark"))
-}
+COLOURS = dict(
+    re.findall(r"--([\w-]+): (#[0-9a-f]{6});", (FOLDER.parent / "pages" / "style.css").read_text(encoding="utf-8") + STYLE)
+)
 
 
-def contrast(theme: str, one: str, other: str) -> float:
-    dark, light = sorted(luminance(COLOURS[theme][name]) for name in (one, other))
+def contrast(one: str, other: str) -> float:
+    dark, light = sorted(luminance(COLOURS[name]) for name in (one, other))
     return (light + 0.05) / (dark + 0.05)
 
 
-@pytest.mark.parametrize("theme", COLOURS)
 @pytest.mark.parametrize("paper", ["notice", *(f"shade-{number}" for number in range(1, charts.SHADES))])
-def test_ink_has_the_contrast_of_level_aa_on_every_shade(theme: str, paper: str) -> None:
-    assert contrast(theme, "ink", paper) >= 4.5
+def test_ink_has_the_contrast_of_level_aa_on_every_shade(paper: str) -> None:
+    assert contrast("ink", paper) >= 4.5
 
 
-@pytest.mark.parametrize("theme", COLOURS)
 @pytest.mark.parametrize("colour", ["first", "second"])
-def test_what_is_drawn_stands_out_from_the_paper(theme: str, colour: str) -> None:
-    assert contrast(theme, colour, "paper") >= 3
+def test_what_is_drawn_stands_out_from_the_paper(colour: str) -> None:
+    assert contrast(colour, "paper") >= 3
 
 
 def test_the_style_of_a_stored_page_is_the_one_that_it_has() -> None:
