@@ -239,7 +239,8 @@ def test_who_failed_in_a_run_gets_the_same_of_another_one_and_nobody_else_does()
         due_at=NOON,
         version=1,
     )
-    assert agency.runs.begin(again, replace(run, retried_by=again.run_id, version=run.version + 1))
+    settled = replace(run, state=RunState.SETTLED, settled_at=NOON, due_at=None, retried_by=again.run_id, version=run.version + 1)
+    assert agency.runs.begin(again, settled)
     agency.looked_after.clear()
     live(agency)
     roster = agency.roster(again.run_id)

@@ -55,18 +55,17 @@ class Outcome:
 
 
 def live(agency: Agency) -> Agency:
-    """Let everybody come at their time until the run is woken; whoever dies is delivered again, the start a minute later."""
+    """Let everybody come once a minute until the run is woken; a page whose planner died is tried again a minute later."""
+    waiting: list[tuple[str, int]] = []
     for _ in range(MOST_MINUTES):
         try:
             agency.start()
+            waiting += agency.machine.steps()
         except Kill:
-            agency.clock.at += MINUTE
-            continue
-        for step in agency.machine.steps():
-            while not _is_done(agency, *step):
-                continue
+            pass
         if agency.looked_after:
             return agency
+        waiting = [step for step in waiting if not _is_done(agency, *step)]
         agency.clock.at += MINUTE
     raise AssertionError("the run is never sent")
 

@@ -78,7 +78,7 @@ class PlanningRoom(EntryRoom):
 def plan_audience(run_id: str, page: int, *, room: PlanningRoom, is_late: Callable[[], bool]) -> PagePlanned:
     """Decide who is on a page of a run's roster, unless that is decided, and put an entry for each, unless it is there.
 
-    For each in the audience, 5 read units and 2 written ones. Raises Unavailable where time is short: what was put stays, and the
+    For each in the audience, 4 read units and 2 written ones. Raises Unavailable where time is short: what was put stays, and the
     next try goes on from there. Raises NotFound, and Conflict where a rule names a segment that is not there any more.
     """
     run = room.runs.find(run_id)
@@ -103,8 +103,6 @@ def plan_audience(run_id: str, page: int, *, room: PlanningRoom, is_late: Callab
         sends = tuple(entries(run, page, some, room))
         room.rosters.add(sends)
         planned.statuses.update(send.status for send in sends)
-    if audience:
-        room.sends.come_back(run_id, page, room.clock.now())
     room.rosters.plan(run_id, page, len(audience))
     return planned
 
