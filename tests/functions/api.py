@@ -255,10 +255,12 @@ class Shop:
 
     @cached_property
     def _may_send_campaigns(self) -> bool:
-        """The site has what marketing needs, and the provider knows its sender."""
+        """The site has what marketing needs, the provider knows its sender, and there is a buyer."""
         site = next(operation for operation in OPERATIONS if operation.name == "put_site")
         assert self.call("PUT", "/v1/sites/de", site.example, key=self.key_for(site)).status in (200, 201)
         self.cloud.verify("example.com")
+        self.somebody()
+        self.cloud.project()
         return True
 
     def campaign_for(self, use: str) -> str:

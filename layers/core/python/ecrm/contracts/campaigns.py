@@ -50,9 +50,7 @@ def _part_of_all(least: Decimal, most: int) -> Any:
     return BeforeValidator(take)
 
 
-ControlPercent = Annotated[
-    Decimal, _part_of_all(Decimal(0), 50), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 50, "default": 10})
-]
+ControlPercent = Annotated[Decimal, _part_of_all(Decimal(0), 50), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 50})]
 PilotPercent = Annotated[Decimal, _part_of_all(Decimal(1), 90), WithJsonSchema({"type": "number", "minimum": 1, "maximum": 90})]
 
 
@@ -206,7 +204,7 @@ class PutCampaignBody(Body):
     expires_after_hours: Annotated[int, Field(ge=1, le=336)] = 24
     priority: Annotated[int, Field(ge=0, le=9)] = 5
     rate_per_minute: Annotated[int, Field(ge=LEAST_RATE, le=1_000_000)] | None = None
-    control_percent: ControlPercent = Decimal(10)
+    control_percent: Annotated[ControlPercent, Field(json_schema_extra={"default": 10})] = Decimal(10)
     salt: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
     pilot: PilotBody | None = None
     attribution_days: Annotated[int, Field(ge=1, le=365)] = 30
