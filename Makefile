@@ -75,7 +75,7 @@ bench: .venv/.done .venv-tools/.done .venv-bench/.done ## measure: units with th
 	@for file in $$(grep -l __main__ benchmarks/*.py); do \
 	    PYTHONPATH=$(PATHS) $(BIN)/python -m benchmarks.$$(basename $$file .py); done
 
-a11y: .venv/.done ## the public pages under axe-core, every language on a phone and a desk (chromium and npm; SHOTS=folder)
+a11y: .venv/.done ## the public pages and the mails under axe-core, every language on a phone and a desk (chromium and npm; SHOTS=folder)
 	@mkdir -p .local/axe
 	npm install --silent --no-audit --no-fund --no-save --prefix .local/axe axe-core@4.14.1
 	PYTHONPATH=$(PATHS) $(BIN)/python -m tools.a11y .local/axe/node_modules/axe-core/axe.min.js $(if $(SHOTS),--shots $(SHOTS))

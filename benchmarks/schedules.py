@@ -23,6 +23,7 @@ def check(flow: str, seed: int) -> None:
     ledger: Ledger = campaigns(seed) if flow == "campaigns" else messages(seed)
     ledger.nobody_gets_twice()
     ledger.nobody_gets_what_they_refused()
+    ledger.what_is_answered_is_in_force()
     ledger.every_step_has_its_reason()
     ledger.books_balance(CAMPAIGNS if flow == "campaigns" else MESSAGES.items())
 

@@ -11,22 +11,24 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from benchmarks import prices
 from benchmarks.meter import Meter, metered
 from ecrm.application.import_rows import ContactRow
-from ecrm.domain import customers
+from ecrm.domain import customers, instants
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.customers import Identifier
 from ecrm.domain.events import Event
 from ecrm.domain.imports import Import, ImportState, Kind, RowOutcome, RowResult, fact_at
+from ecrm.domain.links import PersonLink, Purpose, person_url
 from ecrm.domain.nights import Membership
-from tests.builders import a_consent, a_record, a_topic, an_event, an_order
+from tests.builders import a_consent, a_record, a_request, a_site, a_topic, an_event, an_order
 from tests.cloud import Cloud, Time, a_cloud
 from tests.notices import a_notice, wrapped
 
@@ -78,19 +80,33 @@ class Shop:
         """Let the sender begin as in a container of its own: it has not read what templates_api has."""
         import_module("ecrm.bootstrap").templates.cache_clear()
 
-    def send(self, message_id: str) -> None:
-        """Hand a message to the sender, and its mail to a provider that takes it."""
+    def forget_site(self) -> None:
+        """Let a minute pass for what the sender keeps of a site."""
+        for kept in ("sender", "composer"):
+            getattr(import_module("ecrm.bootstrap"), kept).cache_clear()
+
+    def send(self, message_id: str, *, mails: int = 1) -> None:
+        """Hand a message to the sender, and its mail, where there is one, to a provider that takes it."""
         body = json.dumps({"type": "page", "v": 1, "run_id": message_id, "shard": 0})
         with import_module(
             "tests.functions.mail"
         ).ses() as provider:  # imports functions, which bind their log to stdout as it is
             import_module("send_messages.handler").handler({"Records": [{"messageId": "1", "body": body}]}, Time())
-        assert len(provider.mails) == 1  # noqa: S101
+        assert len(provider.mails) == mails  # noqa: S101
 
     def notice(self, said: Mapping[str, Any]) -> None:
         """Hand a notice of SES to whoever records it."""
         records = {"Records": [{"messageId": "1", "body": wrapped(said)}]}
         assert import_module("record_delivery.handler").handler(records, Time()) == {"batchItemFailures": []}  # noqa: S101
+
+    def visit(self, purpose: Purpose, customer_id: str, form: str | None = None) -> None:
+        """Follow a customer's link to a page of theirs, or post its form."""
+        bootstrap = import_module("ecrm.bootstrap")
+        link = PersonLink(purpose=purpose, site="de", customer_id=customer_id, about=("news",))
+        path = person_url("", link, bootstrap.link_keys().ring())
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        event = a_request("GET" if form is None else "POST", path, body=form, headers=headers)
+        assert import_module("public_api.handler").handler(event, None)["statusCode"] == 200  # noqa: PLR2004, S101
 
     def counted(self, operation: str, among: int = 1) -> Units:
         """Say what was asked of the table since the last time, shared by as many as it was done for."""
@@ -102,6 +118,7 @@ class Shop:
 ORDER_COUNTED = "statistics recounted after an event, customer with three orders"
 EVENT_COUNTED = "statistics recounted after a behaviour event, the day's first"
 SENT = "one send with delivery, open and click"
+MARKETING_SENT = "one marketing send with delivery, open and click"
 BATCH = 100
 ROADS = {
     "orders, each with an Idempotency-Key": ("order placed, known customer, Idempotency-Key", ORDER_COUNTED, 1),
@@ -122,6 +139,8 @@ FUNCTIONS = {
     "templates": "templates_api",
     "messages": "messages_api",
     "segments": "segments_api",
+    "sites": "sites_api",
+    "subscribe": "messages_api",
 }
 """The function behind the first word of a path; all others are Segment's."""
 PAGE = {
@@ -159,6 +178,8 @@ HELLO = {
     "purpose": "transactional",
     "variants": {"en": {"subject": "Hello, {{ customer.first_name }}", "html": "<p>You chose {{ data.plan }}.</p>"}},
 }
+NEWS_HTML = '<p>{{ site.postal_address }}</p><a href="https://example.com">Look</a> <a href="{{ links.unsubscribe }}">No more</a>'
+NEWS = {"purpose": "marketing", "topic": "news", "variants": {"en": {"subject": "News", "html": NEWS_HTML}}}
 NOBODY = {"stats": {"field": "orders", "op": ">", "value": 1_000}}
 PRODUCT = {"product_id": "507f1f77bcf86cd799439011", "sku": "CD-5", "name": "Blue", "category": "Records", "price": "9.00"}
 
@@ -184,6 +205,7 @@ def measure() -> Iterator[Units]:
             yield from _contact_rows(shop, bootstrap.import_rows()[Kind.CONTACTS].apply)
             yield from _products(shop)
             yield from _messages(shop)
+            yield from _marketing(shop)
             yield from _nights(shop)
 
 
@@ -244,6 +266,21 @@ def _profiles(shop: Shop) -> Iterator[Units]:
     yield shop.counted("consent change")
     shop.ask("POST", f"{at}/contacts", CONTACT)
     yield shop.counted("contact recorded")
+    shop.visit(Purpose.UNSUBSCRIBE, customer_id)
+    yield shop.counted("unsubscribe page shown")
+    shop.visit(Purpose.UNSUBSCRIBE, customer_id, "List-Unsubscribe=One-Click")
+    yield shop.counted("unsubscribed by one click")
+    shop.visit(Purpose.UNSUBSCRIBE, customer_id, "List-Unsubscribe=One-Click")
+    yield shop.counted("the same click again")
+    shop.visit(Purpose.PREFERENCES, customer_id)
+    yield shop.counted("preference page shown")
+    shop.visit(Purpose.PREFERENCES, customer_id, "frequency=weekly")
+    yield shop.counted("how often chosen on the preference page")
+    reader = {"email": "lena@example.com", "topics": ["news"]}
+    shop.ask("POST", "/public/subscribe", reader, kind=KeyKind.WRITE, status=202)
+    yield shop.counted("sign-up of an address that nobody has")
+    shop.ask("POST", "/public/subscribe", reader, kind=KeyKind.WRITE, status=202)
+    yield shop.counted("the same sign-up again, which sends nothing")
 
 
 def _contact_rows(shop: Shop, apply: Callable[[Import, Sequence[ContactRow]], Sequence[RowOutcome]]) -> Iterator[Units]:
@@ -302,19 +339,83 @@ def _messages(shop: Shop) -> Iterator[Units]:
     shop.counted("planted")
     shop.send(first)
     yield shop.counted("message claimed, made and handed over, the first of a container")
-    message_id = shop.ask("POST", "/v1/messages", asked, status=202)["message_id"]
+    shop.ask("POST", "/v1/messages", asked, status=202)
     yield shop.counted("message asked for, known customer")
-    shop.send(message_id)
-    parts = [shop.counted("message claimed, made and handed over")]
+    message_id, sent = _sent(
+        shop, "message claimed, made and handed over", lambda: shop.ask("POST", "/v1/messages", asked, status=202)["message_id"]
+    )
+    parts = [sent]
+    parts += list(_notices(shop, message_id, customer_id, who["email"]))
+    yield from parts
+    yield _all_of(SENT, parts)
+    again = a_notice("Open", 3_600, run=message_id, customer=customer_id, address=who["email"], sent=datetime.now(UTC))
+    shop.notice(again)
+    yield shop.counted("notice that a message was opened again")
+
+
+def _sent(shop: Shop, operation: str, asked: Callable[[], str], *, mails: int = 1) -> tuple[str, Units]:
+    """Count the cheapest of three sends: in another a permission, a lease or what is kept of a template may just have ended.
+
+    Gives the last one's id.
+    """
+    counted = []
+    for _ in range(3):
+        message_id = asked()
+        shop.counted("asked for")
+        shop.send(message_id, mails=mails)
+        counted.append(shop.counted(operation))
+    return message_id, min(counted, key=lambda units: units.dollars_per_million)
+
+
+def _notices(shop: Shop, message_id: str, customer_id: str, address: str, of: str = "a message") -> Iterator[Units]:
     sent = datetime.now(UTC)
     told = {"Send": "sent", "Delivery": "delivered", "Open": "opened", "Click": "clicked"}
     for minutes, (kind, what) in enumerate(told.items(), start=1):
-        shop.notice(a_notice(kind, 60 * minutes, run=message_id, customer=customer_id, address=who["email"], sent=sent))
-        parts.append(shop.counted(f"notice that a message was {what}"))
+        shop.notice(a_notice(kind, 60 * minutes, run=message_id, customer=customer_id, address=address, sent=sent))
+        yield shop.counted(f"notice that {of} was {what}")
+
+
+def _all_of(operation: str, parts: Sequence[Units]) -> Units:
+    return Units(operation, sum((part.written for part in parts), Decimal(0)), sum((part.read for part in parts), Decimal(0)))
+
+
+def _marketing(shop: Shop) -> Iterator[Units]:
+    """The same of marketing to one person, and what it costs to put it off or to end it."""
+    who = {"email": "news@example.com"}
+    customer_id = shop.ask("PUT", "/v1/customers", who | {"traits": {"first_name": "Sara", "language": "en"}})["customer_id"]
+    proof = {"kind": "signature", "confirmed_at": instants.to_answer(datetime.now(UTC))}
+    said = a_consent(topic="news", method="service", proof=proof)
+    shop.ask("POST", f"/v1/customers/{customer_id}/consents", {"consents": [said]})
+    shop.ask("PUT", "/v1/templates/news", NEWS, kind=KeyKind.STAFF)
+    now = datetime.now(ZoneInfo("Europe/Berlin"))
+    start, end = (f"{now + timedelta(hours=hours):%H:%M}" for hours in (-1, 2))
+
+    def keep_to(**policy: Any) -> None:
+        rest = {"sender": "hello@example.com", "postal_address": "Ringstraße 1", "quiet_hours": None, "frequency_cap": None}
+        shop.ask("PUT", "/v1/sites/de", a_site(**rest | policy), kind=KeyKind.STAFF, status=200)
+        shop.forget_site()
+
+    def asked() -> str:
+        body = {"template": "news", "customer": {"customer_id": customer_id}}
+        return str(shop.ask("POST", "/v1/messages", body, status=202)["message_id"])
+
+    keep_to()
+    shop.send(asked())
+    shop.counted("planted, and site and template known")
+    asked()
+    yield shop.counted("marketing message asked for, known customer")
+    message_id, sent = _sent(shop, "marketing message claimed, made and handed over", asked)
+    parts = [sent]
+    parts += list(_notices(shop, message_id, customer_id, who["email"], "a marketing message"))
     yield from parts
-    yield Units(SENT, sum((part.written for part in parts), Decimal(0)), sum((part.read for part in parts), Decimal(0)))
-    shop.notice(a_notice("Open", 3_600, run=message_id, customer=customer_id, address=who["email"], sent=sent))
-    yield shop.counted("notice that a message was opened again")
+    yield _all_of(MARKETING_SENT, parts)
+    kept: dict[str, dict[str, Any]] = {
+        "postponed": {"quiet_hours": {"start": start, "end": end}},
+        "capped": {"frequency_cap": {"most": 1, "days": 1}},
+    }
+    for what, policy in kept.items():
+        keep_to(**policy)
+        yield _sent(shop, f"marketing message {what}", asked, mails=0)[1]
 
 
 def _nights(shop: Shop) -> Iterator[Units]:
@@ -347,6 +448,8 @@ def _nights(shop: Shop) -> Iterator[Units]:
     yield shop.counted("a rule tried out, few customers")
     shop.ask("POST", "/v1/segments/preview", {"rule": NOBODY, "as_of": planned.night.isoformat()}, kind=KeyKind.STAFF, status=200)
     yield shop.counted("a rule tried out on an earlier night")
+    shop.ask("GET", f"/v1/customers/{customer_id}/stats", None, status=200)
+    shop.counted("key known, which a function forgets after a minute")
     shop.ask("GET", f"/v1/customers/{customer_id}/segments", None, status=200)
     yield shop.counted("a customer judged now, one segment that the statistics answer")
 

@@ -19,6 +19,7 @@ from local.demo.cdnow import LAST_DAY, Sums, purchases
 from local.demo.load import Loaded, load, sum_statistics
 from local.demo.mails import MAILS, TEMPLATE, THANKS, Reader, readers
 from local.demo.story import tell
+from local.demo.subscribers import let_sign_up, page_of, post, sign_up
 from local.demo.visitor import Tellers, visit
 from local.down import drain
 from local.mail import number_of, report, wait_for_mails
@@ -48,6 +49,7 @@ def main() -> None:
     check_statistics(stack, api, loaded)
     follow_a_visitor(stack, facts)
     send_mails(stack, facts)
+    sign_up_readers(stack, facts)
     import_contacts(stack, facts)
     night = count_segments(stack, facts, segments, order["customer_id"])
     say_where_to_look(facts, order)
@@ -168,6 +170,29 @@ def send_mails(stack: Stack, facts: dict[str, Any]) -> None:
         print(f"the timeline of {bounced.email}:")
         for event in reversed(call_centre.get(f"/v1/customers/{bounced.customer_id}/timeline?limit=100")["data"]):
             print(f"  {event['occurred_at'][11:19]}  {event['type']}")
+
+
+def sign_up_readers(stack: Stack, facts: dict[str, Any]) -> None:
+    """Let two readers sign up at a form, confirm it, and get the welcome; show the pages that its links lead to."""
+    heading("Two readers sign up at the shop's form, and confirm it by the link in their mail")
+    with Api(facts["api_url"], facts["staff_key"]) as marketing:
+        let_sign_up(marketing, SITE, MAILS)
+        for reader in list(sign_up(facts["api_url"], facts["write_key"])):
+            (asked,) = wait_for_mails(stack, reader.email)
+            print(f"{nightly.LANGUAGES[reader.language]}\n  the form's page  {reader.saw}")
+            say_where_it_is(stack, facts, asked)
+            print(f"  its link's page  {post(page_of(asked, 'confirm', facts['endpoint_url']), {'do': 'confirm'})}")
+            if left := drain(stack):
+                give_up(f"the welcome does not get on: {left}")
+            _, welcome = wait_for_mails(stack, reader.email)
+            say_where_it_is(stack, facts, welcome)
+            for name, purpose in (("their choices", "preferences"), ("unsubscribing", "u"), ("in the browser", "view")):
+                print(f"  {name:<15}  {page_of(welcome, purpose, facts['endpoint_url'])}")
+
+
+def say_where_it_is(stack: Stack, facts: dict[str, Any], mail: Mail) -> None:
+    """Print a mail's page, for whom it is, and its subject."""
+    print(f"  the mailbox      {facts['mailbox_url']}/{number_of(stack, mail)}  {mail['To'][0]}  {mail['Subject']}")
 
 
 def import_contacts(stack: Stack, facts: dict[str, Any]) -> None:

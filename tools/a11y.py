@@ -1,9 +1,9 @@
-"""The public pages under axe-core in Chromium: every language on a phone and on a desk, WCAG 2.2 level A and AA.
+"""The public pages and the mails under axe-core in Chromium: every language on a phone and on a desk, WCAG 2.2 level A and AA.
 
 `make a11y` brings axe-core from npm and runs this; it needs `chromium` and `npm`. Each page is served with the headers that
 `public_api` sends, in a frame as wide as a screen (a headless window is never narrower than 500 pixels), with axe
-let in. Screenshots go to `--shots`. Any violation, sideways scrolling, or style that the page's own policy refuses exits
-with 1.
+let in; a mail as the page that shows it once more, without the pictures of others. Screenshots go to `--shots`. Any
+violation, sideways scrolling, or style that the page's own policy refuses exits with 1.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,25 @@ from ecrm.domain import orders as domain
 from ecrm.domain.links import Language
 from ecrm.domain.sites import Site
 from ecrm.entry.public import PublicPages, Shown
+from ecrm.messaging.person_pages import PersonPages
 from ecrm.messaging.rendering import Pages, style_of
 from ecrm.messaging.reports import ReportPages
+from tools.sample_mails import sample_mails
+from tools.sample_person_pages import person_pages
 from tools.sample_report import report
 
 WIDTHS = (390, 1200)
+THEMES = {"light": (), "dark": ("--force-dark-mode", "--blink-settings=preferredColorScheme=0")}
+"""What makes Chromium ask for it. A report is for paper, too: it stays light."""
+GROUNDS = {"light": "rgb(243, 246, 244)", "dark": "rgb(16, 21, 19)"}
+GROUNDS_OF_MAILS = GROUNDS | {"light": "rgb(241, 245, 243)"}
+"""The ground that the style gives a page."""
 HEIGHT = 2400
+RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
+RULES_OF_PAGES = (*RULES, "best-practice")
+"""These ask for landmarks, too, of which a mail must not bring any of its own into the page of the program that shows it."""
 RESULT = re.compile(r'<pre id="axe">(.*?)</pre>', re.DOTALL)
 RUN = """
-const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 addEventListener('load', () => axe.run(document, {runOnly: rules})
   .then(found => {
     const told = {
@@ -52,12 +63,25 @@ addEventListener('load', () => axe.run(document, {runOnly: rules})
     parent.postMessage(JSON.stringify(told));
   }))
 """
-FRAME = """<!doctype html><title>frame</title><body style="margin: 0"><script>addEventListener('message', said => {{
+FRAMES = """<!doctype html><title>frames</title><body style="margin: 0"><script>
+const look = page => new Promise(done => {{
+  const frame = document.createElement('iframe');
+  frame.style.cssText = 'width: {width}px; height: {height}px; border: 0';
+  frame.src = '/' + page + '?axe';
+  addEventListener('message', said => {{ frame.remove(); done(JSON.parse(said.data)); }}, {{ once: true }});
+  document.body.append(frame);
+}});
+(async () => {{
+  const told = {{}};
+  for (const page of {pages}) told[page] = await look(page);
   const place = document.createElement('pre');
   place.id = 'axe';
-  place.textContent = said.data;
+  place.textContent = JSON.stringify(told);
   document.body.append(place);
-}})</script><iframe src="/{page}" style="width: {width}px; height: {height}px; border: 0"></iframe>"""
+}})()
+</script>"""
+FRAME = """<!doctype html><title>frame</title><body style="margin: 0">
+<iframe src="/{page}?axe" style="width: {width}px; height: {height}px; border: 0"></iframe>"""
 _BRANDS = {Language.ENGLISH: "Blue Note", Language.PERSIAN: "کتاب‌فروشی آبی", Language.CHINESE: "蓝调唱片"}
 _GOODS = {
     Language.ENGLISH: ("Blue (remastered, with a booklet of forty-eight pages)", "Hejira"),
@@ -149,7 +173,8 @@ def every_page() -> dict[str, str]:
     pages = Pages()
     made = {f"order-{language}": pages.order(sample(language), language) for language in Language}
     made |= {f"placed-{language}": pages.order(sample(language, happened=0), language) for language in Language}
-    return made | {f"not-found-{language}": pages.notice("not_found", language) for language in Language}
+    made |= {f"not-found-{language}": pages.notice("not_found", language) for language in Language}
+    return made | person_pages(PersonPages(pages))
 
 
 def report_pages() -> dict[str, str]:
@@ -158,17 +183,25 @@ def report_pages() -> dict[str, str]:
     return {f"report-{language}": pages.report(told, language) for language in Language}
 
 
-def _headers(page: str) -> Mapping[str, str]:
+def _headers(name: str, page: str) -> Mapping[str, str]:
     """Give the headers with which public_api shows a page."""
     shown = PublicPages(Pages)
-    shown.page("/{token}")(lambda _: Shown(page, style_of(page)))
+    style = "'unsafe-inline'" if _is_mail(name) else style_of(page)
+    shown.page("/{token}")(lambda _: Shown(page, style))
     asked = {"rawPath": "/a", "requestContext": {"http": {"method": "GET"}, "requestId": "a11y"}}
     headers: dict[str, str] = shown(asked, None)["headers"]
     return headers
 
 
+def _is_mail(name: str) -> bool:
+    return name.startswith("mail-")
+
+
 class _Server(BaseHTTPRequestHandler):
-    """`/name?390` is a frame of that width with the page in it, `/name?axe` the page as customers get it, but for axe."""
+    """`/name?390` is a frame of that width with the page in it, `/name?axe` the page as customers get it, but for axe.
+
+    `/a,b?390` looks at one page after the other in such frames, and says what axe has told of each.
+    """
 
     def __init__(self, *args: Any, pages: Mapping[str, str], axe: str) -> None:
         self._pages = pages
@@ -179,13 +212,16 @@ class _Server(BaseHTTPRequestHandler):
         name, _, how = self.path.strip("/").partition("?")
         page = self._pages.get(name, "")
         headers = {"content-type": "text/html; charset=utf-8"}
-        if how.isdecimal():
-            page = FRAME.format(page=f"{name}?axe", width=how, height=HEIGHT)
+        if how.isdecimal() and "," in name:
+            page = FRAMES.format(pages=json.dumps(name.split(",")[:-1]), width=how, height=HEIGHT)
+        elif how.isdecimal():
+            page = FRAME.format(page=name, width=how, height=HEIGHT)
         elif page:
-            headers = dict(_headers(page))
+            headers = dict(_headers(name, page))
             policy = headers["content-security-policy"].replace("frame-ancestors 'none'", "frame-ancestors 'self'")
             headers |= {"content-security-policy": f"{policy}; script-src 'unsafe-inline'", "x-frame-options": "SAMEORIGIN"}
-            page = page.replace("</head>", f"<script>{self._axe}</script><script>{RUN}</script></head>")
+            rules = json.dumps(RULES if _is_mail(name) else RULES_OF_PAGES)
+            page = page.replace("</head>", f"<script>{self._axe}</script><script>const rules = {rules};{RUN}</script></head>")
         self.send_response(200 if page else 404)
         for header, value in headers.items():
             self.send_header(header, value)
@@ -210,18 +246,18 @@ def served(pages: Mapping[str, str], axe: str) -> Iterator[str]:
 def _browse(chromium: str, url: str, width: int, *more: str) -> str:
     with tempfile.TemporaryDirectory() as profile:
         command = [chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}"]
-        command += [f"--window-size={max(width, 500)},{HEIGHT}", "--virtual-time-budget=15000", *more, url]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+        command += [f"--window-size={max(width, 500)},{HEIGHT}", "--virtual-time-budget=600000", *more, url]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
     return done.stdout
 
 
-def _flaws(told: Mapping[str, Any], width: int) -> list[str]:
+def _flaws(told: Mapping[str, Any], width: int, ground: str) -> list[str]:
     flaws = list(told["violations"])
     if told["width"] != width:
         flaws.append(f"was looked at {told['width']} px wide")
     if told["sideways"] > 0:
         flaws.append(f"scrolls sideways by {told['sideways']} px")
-    if told["ground"] != "rgb(243, 246, 244)":
+    if told["ground"] != ground:
         flaws.append("the policy refuses the style")
     return flaws
 
@@ -239,26 +275,28 @@ def main() -> None:
     parser.add_argument("--shots", type=Path, help="a folder for screenshots")
     asked = parser.parse_args()
     chromium = _browser()
-    pages = every_page() | report_pages()
+    pages = every_page() | sample_mails() | report_pages()
     failed = 0
     with served(pages, asked.axe.read_text(encoding="utf-8")) as url:
-        for name in pages:
-            for width in WIDTHS:
-                found = RESULT.search(_browse(chromium, f"{url}/{name}?{width}", width, "--dump-dom"))
-                if found is None:
-                    sys.exit(f"a11y: axe did not answer for {name}")
-                told = json.loads(html.unescape(found[1]))
-                flaws = _flaws(told, width)
+        for width, theme in product(WIDTHS, THEMES):
+            names = list(pages)
+            asking = THEMES[theme]
+            found = RESULT.search(_browse(chromium, f"{url}/{','.join(names)},?{width}", width, *asking, "--dump-dom"))
+            if found is None:
+                sys.exit("a11y: axe did not answer")
+            for name, told in json.loads(html.unescape(found[1])).items():
+                grounds = GROUNDS_OF_MAILS if _is_mail(name) else GROUNDS
+                flaws = _flaws(told, width, grounds["light" if name.startswith("report") else theme])
                 failed += bool(flaws)
                 print(
-                    f"{name:<14} {width:>5} px  {len(told['passes'])} rules hold, unsure of {told['unsure']}",
+                    f"{name:<26} {width:>5} px  {theme:<5}  {len(told['passes'])} rules hold, unsure of {told['unsure']}",
                     *flaws,
                     sep="\n  ! ",
                 )
-                if asked.shots:
-                    asked.shots.mkdir(parents=True, exist_ok=True)
-                    shot = asked.shots / f"{name}-{width}.png"
-                    _browse(chromium, f"{url}/{name}?{width}", width, f"--screenshot={shot}")
+            for name in names if asked.shots else ():
+                asked.shots.mkdir(parents=True, exist_ok=True)
+                shot = asked.shots / f"{name}-{width}-{theme}.png"
+                _browse(chromium, f"{url}/{name}?{width}", width, *asking, f"--screenshot={shot}")
     sys.exit(1 if failed else 0)
 
 

@@ -89,26 +89,62 @@ def revoke(asked: argparse.Namespace) -> None:
 
 
 def put(asked: argparse.Namespace) -> None:
-    body = PutSiteBody.model_validate(
-        {
-            "brand": asked.brand,
-            "languages": asked.languages.split(","),
-            "time_zone": asked.time_zone,
-            "currency": asked.currency,
-            "sender": asked.sender,
-            "reply_to": asked.reply_to,
-            "postal_address": asked.postal_address,
-            "mails": dict(pair.split("=", 1) for pair in asked.mails.split(",")) if asked.mails else {},
-        }
-    )
+    """Define a site, or change what is named of one: all else of it stays as it is. An empty value takes away what was there."""
+    seen = wired.sites().find(asked.site)
+    stored = SiteBody.of(seen).model_dump(include=set(PutSiteBody.model_fields)) if seen else {}
+    said = {name: value for name, value in vars(asked).items() if name in PutSiteBody.model_fields}
     site, _ = put_site(
-        body.to_site(asked.site, wired.clock.now()), expected_version=None, sites=wired.sites(), templates=wired.templates()
+        PutSiteBody.model_validate(stored | said).to_site(asked.site, wired.clock.now()),
+        expected_version=seen.version if seen else 0,
+        sites=wired.sites(),
+        templates=wired.templates(),
     )
     print(SiteBody.of(site).model_dump_json())
 
 
-def rotate(_asked: argparse.Namespace) -> None:
-    """Make a new key the current one. Links made with the old ones go on working.
+def text(said: str) -> str | None:
+    return said or None
+
+
+def several(said: str) -> list[str]:
+    return said.split(",") if said else []
+
+
+def mails(said: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in several(said))
+
+
+def quiet_hours(said: str) -> dict[str, str] | None:
+    start, _, end = said.partition("-")
+    return {"start": start, "end": end} if said else None
+
+
+def frequency_cap(said: str) -> dict[str, int] | None:
+    most, _, days = said.partition("/")
+    return {"most": int(most), "days": int(days)} if said else None
+
+
+SITE_OPTIONS: tuple[tuple[str, Callable[[str], object], str], ...] = (
+    ("--brand", text, "its name; a new site has one, as it has the next three"),
+    ("--languages", several, "divided by commas, its own one first"),
+    ("--time-zone", text, "as Europe/Berlin"),
+    ("--currency", text, "as EUR"),
+    ("--sender", text, "the address that its mails come from"),
+    ("--reply-to", text, "where answers go"),
+    ("--postal-address", text, "for the foot of mails; without it no marketing is sent"),
+    ("--url", text, "its own page"),
+    ("--logo-url", text, "the picture at the head of its mails"),
+    ("--accent", text, "the colour of its mails, as #0a5a8a"),
+    ("--test-recipients", several, "whom tests of templates may be sent to, divided by commas"),
+    ("--quiet-hours", quiet_hours, "when marketing reaches nobody, as 21:00-08:00"),
+    ("--frequency-cap", frequency_cap, "at most so much marketing to a person in so many days, as 4/7"),
+    ("--mails", mails, "mails of orders and the welcome, divided by commas: order.placed=order-confirmed,…"),
+)
+"""Options of `sites put` by the names of the API; each reads what is said as the API takes it, and an empty one as nothing."""
+
+
+def rotate(asked: argparse.Namespace) -> None:
+    """Make a new key the current one. Links made with the old ones go on working; with `retire` only for unsubscribing.
 
     PutSecretValue compares nothing and would take away the key of a rotation beside this one. So the new text is written as
     pending, and becomes the current one only if the text that it was made from is still that.
@@ -117,7 +153,7 @@ def rotate(_asked: argparse.Namespace) -> None:
     secret_id = os.environ["LINK_SECRET_ID"]
     for _ in range(ROTATIONS):
         seen = client.get_secret_value(SecretId=secret_id)
-        text, key_id = rotated(seen["SecretString"], wired.ids.key_secret())
+        text, key_id = rotated(seen["SecretString"], wired.ids.key_secret(), retire=asked.retire)
         pending = client.put_secret_value(SecretId=secret_id, SecretString=text, VersionStages=["AWSPENDING"])
         try:
             client.update_secret_version_stage(
@@ -128,7 +164,8 @@ def rotate(_asked: argparse.Namespace) -> None:
             )
         except client.exceptions.InvalidParameterException:
             continue
-        print(f"links are made with key {key_id} from now on; old links keep working")
+        old = "old links are good for unsubscribing alone" if asked.retire else "old links keep working"
+        print(f"links are made with key {key_id} from now on; {old}")
         return
     raise Contended("others rotate at the same time; nothing was rotated, try again")
 
@@ -255,6 +292,7 @@ def _is_handed_on(event: Key) -> bool:
                 send_job=wired.job_queue().send,
                 send_page=wired.message_queue().send,
                 plan=wired.plan_order_mail,
+                welcome=wired.plan_welcome,
             )
     except Exception as error:  # noqa: BLE001 (poison, or a busy queue: the others are handed on all the same)
         print(f"{event.pk} {event.sk} cannot be handed on: {type(error).__name__}", file=sys.stderr)
@@ -291,16 +329,14 @@ def _parser() -> argparse.ArgumentParser:
     verb(keys, "list", list_keys, "list keys, oldest first")
     verb(keys, "revoke", revoke, "end a key").add_argument("key_id")
 
-    site = verb(nouns.add_parser("sites", help="sites").add_subparsers(required=True), "put", put, "define a site")
+    site = verb(nouns.add_parser("sites", help="sites").add_subparsers(required=True), "put", put, "define a site, or change one")
     site.add_argument("site")
-    for name in ("--brand", "--languages", "--time-zone", "--currency"):
-        site.add_argument(name, required=True)
-    for name in ("--sender", "--reply-to", "--postal-address"):
-        site.add_argument(name)
-    site.add_argument("--mails", help="mails of orders, divided by commas: order.placed=order-confirmed,…")
+    for option, read, words in SITE_OPTIONS:
+        site.add_argument(option, type=read, default=argparse.SUPPRESS, help=words)
 
     links = nouns.add_parser("links", help="links to public pages").add_subparsers(required=True)
-    verb(links, "rotate", rotate, "make a new key the current one; old links keep working")
+    turned = verb(links, "rotate", rotate, "make a new key the current one; old links keep working")
+    turned.add_argument("--retire", action="store_true", help="old links open nothing any more, but for unsubscribing")
 
     sending = nouns.add_parser("sending", help="whether mail is sent").add_subparsers(required=True)
     verb(sending, "status", status, "say whether mail is sent, and why not")

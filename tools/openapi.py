@@ -27,7 +27,8 @@ from ecrm.contracts.products import ProductsBatchBody
 from ecrm.contracts.profiles import KeptCustomerBody
 from ecrm.contracts.segments import SegmentBody, SegmentId
 from ecrm.contracts.sites import SiteBody
-from ecrm.contracts.templates import PreviewTemplateBody, TemplateBody, TemplateSavedBody
+from ecrm.contracts.subscriptions import SubscribedBody
+from ecrm.contracts.templates import PreviewTemplateBody, SendTestBody, TemplateBody, TemplateSavedBody, TestSendBody
 from ecrm.contracts.topics import TopicBody
 from ecrm.contracts.uploads import ImportBody
 from ecrm.entry.http import FORM, Route
@@ -102,7 +103,9 @@ DEFINITIONS = (SiteBody, TopicBody, TemplateBody, TemplateSavedBody, SegmentBody
 """Answers that have a version, for If-Match."""
 LATER = (JobBody, MessageBody)
 """Answers to what is done after them."""
-ABOUT_A_CUSTOMER = (RequestMessageBody, PreviewTemplateBody)
+THE_SAME = (SoughtBody, SubscribedBody)
+"""Answers that do not tell what was found."""
+ABOUT_A_CUSTOMER = (RequestMessageBody, PreviewTemplateBody, SendTestBody)
 """Bodies that may name a customer by our id."""
 BATCHES = (BatchBody, ProductsBatchBody)
 """Answers in which each element has its own result."""
@@ -223,7 +226,7 @@ def _is_definition(route: Route) -> bool:
 
 
 def _successes(route: Route) -> tuple[int, ...]:
-    if (route.answer in LATER and route.creates) or route.answer is SoughtBody:
+    if (route.answer in LATER and route.creates) or route.answer in THE_SAME:
         return (202,)
     if route.answer is SendingBody:
         return (200,)
@@ -254,7 +257,7 @@ def _refusals(route: Route) -> set[int]:
         pass  # switching twice is switching once
     elif route.method in ("PUT", "PATCH") or (route.creates and route.answer not in BATCHES):
         found |= {409}
-    if route.answer is ImportBody and route.method == "POST":
+    if route.answer in (ImportBody, TestSendBody) and route.method == "POST":
         found |= {409}
     return found
 
@@ -283,7 +286,7 @@ def _words(route: Route) -> tuple[dict[int, str], list[str]]:
             {202: "It is asked for; what is at Location tells how far it is."},
             ["Location", replayed],
         ),
-        (route.answer is SoughtBody, {202: "The same, whatever was found; a page to read where a form was sent."}, []),
+        (route.answer in THE_SAME, {202: "The same, whatever was found; a page to read where a form was sent."}, []),
         (route.answer is SendingBody, {200: "As it is now."}, []),
         (
             route.answer is ImportBody and bool(route.creates),

@@ -1,7 +1,7 @@
 """What the contracts cannot say by themselves: the description's words, and examples that a test sends to the functions."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -20,12 +20,13 @@ from ecrm.application.ports import Outcome
 from ecrm.application.profiles import Kept, Profile
 from ecrm.application.reports import MadeLink
 from ecrm.application.segment_ports import Night
-from ecrm.application.templates import Preview, Rendered
+from ecrm.application.templates import Preview, Rendered, TestSent
 from ecrm.contracts import (
     behaviour,
     consent,
     contacts,
     customers,
+    decisions,
     jobs,
     links,
     members,
@@ -37,6 +38,7 @@ from ecrm.contracts import (
     reports,
     segments,
     sites,
+    subscriptions,
     suppressions,
     templates,
     topics,
@@ -67,7 +69,7 @@ from ecrm.domain.imports import (
 )
 from ecrm.domain.imports import FileFormat as ContactFileFormat
 from ecrm.domain.imports import started as taken_up
-from ecrm.domain.instants import time_zone
+from ecrm.domain.instants import time_zone, to_answer, to_text
 from ecrm.domain.jobs import ExportFile, FileFormat, Job, JobKind, done, progressed, started
 from ecrm.domain.judging import Reason, Verdict
 from ecrm.domain.lifecycle import Stage, Thresholds
@@ -217,6 +219,15 @@ FIELDS = {
     "note": "Of choice, in any words; forgotten when the person is erased.",
     "reply_to": "The address that answers go to.",
     "postal_address": "For the foot of mails.",
+    "logo_url": "The picture at the head of mails, over https; without it, the brand's name in letters.",
+    "accent": "The colour of buttons in mails, as `#rrggbb`.",
+    "test_recipients": "Addresses of staff: the only ones that test sends go to.",
+    "quiet_hours": "When no marketing mail goes out, by the recipient's clock, else the site's; it waits. `null`: at any hour.",
+    "QuietHoursBody.start": "Of the day's clock, as `21:00`.",
+    "QuietHoursBody.end": "Likewise; before the start, it is on the next day.",
+    "frequency_cap": "How many marketing mails a person gets at most, whatever asks for them. `null`: as many as there are.",
+    "FrequencyCapBody.most": "Mails.",
+    "FrequencyCapBody.days": "Within so many days, counted back from each mail.",
     "mails": "By type of an order's event: the template of the mail that goes to the customer after it. No mail without it.",
     "RequestMessageBody.template": "The name of a transactional template, yours or a ready-made one.",
     "RequestMessageBody.customer": "To whom: by `customer_id`, or by identifiers, which make a customer where nobody has them.",
@@ -227,19 +238,34 @@ FIELDS = {
     "FindOrderBody.order_id": "As it stands in the order's mails.",
     "FindOrderBody.email": "The address that the order was placed with; the link goes there and nowhere else.",
     "FindOrderBody.site": "The storefront.",
+    "SubscribeBody.email": "Where the question goes: the mail has the link that confirms it.",
+    "SubscribeBody.topics": "What they want to hear about, by mail: names of topics. In a form, a field for each.",
+    "SubscribeBody.language": "BCP 47 tag of the mail and of the page that answers a form; without it, the customer's own.",
+    "SubscribeBody.text_version": "The version of the words beside the button; without it, the topic's own.",
+    "website": "A trap for robots: a field that the page hides from people. Where it is filled in, nothing happens.",
+    "SubscribeBody.writeKey": "The write key, where it is not in the header.",
     "transactional": "Mails that belong to something the customer does.",
     "marketing": "Mails of campaigns.",
     "paused": "Whether they wait.",
-    "purpose": "`transactional` is owed to its receiver; `marketing` needs their consent to its topic.",
+    "purpose": "`transactional` is owed to its receiver; `marketing` needs their consent to its topic; a `partial` is no mail.",
     "PutTemplateBody.topic": "Of a marketing template: the topic that its receivers consented to.",
     "variants": "By language (BCP 47); at most 300 KB in all.",
-    "VariantBody.subject": "One line.",
+    "VariantBody.subject": "One line. A mail has one, a partial has none.",
     "preheader": "What mail programs show beside the subject.",
     "html": "The mail. `docs/templates.md` says what may stand in it.",
     "VariantBody.text": "Its plain text; without it, made from the HTML.",
     "PreviewTemplateBody.template": "A template to be tried without being stored. This or `name`.",
     "PreviewTemplateBody.name": "A template that is there.",
     "PreviewTemplateBody.version": "Of that one; without it, the newest.",
+    "SendTestBody.version": "Without it, the newest.",
+    "SendTestBody.language": "One of the template's; without it, as it would be chosen.",
+    "SendTestBody.customer_id": "A customer to try it with; needs `customers:read`. The mail goes to `to` all the same.",
+    "SendTestBody.customer": "Attributes to try it with, as traits are sent; they come before the customer's own.",
+    "SendTestBody.order_id": "An order to try it with; needs `orders:read`. Without it, a sample.",
+    "SendTestBody.site": "The storefront whose sender, colours and test recipients count.",
+    "SendTestBody.to": "Test recipients of the site.",
+    "SendTestBody.segments": "Names of segments to try it with, in place of those that the customer is in.",
+    "PreviewTemplateBody.segments": "Names of segments to try it with, in place of those that the customer is in.",
     "PreviewTemplateBody.language": "One of the template's; without it, as it would be chosen.",
     "PreviewTemplateBody.customer_id": "A customer to try it with; needs `customers:read`.",
     "PreviewTemplateBody.customer": "Attributes to try it with, as traits are sent; they come before the customer's own.",
@@ -395,6 +421,25 @@ ANSWERS = {
     "lifted_at": "The time of the latest proof that the person wants to be written to.",
     "ProductBody.updated_at": "The time of the latest fact.",
     "message_id": "Names the message.",
+    "TemplateBody.partials": "The versions of the partials that it includes, as they were when it was saved.",
+    "TemplateSavedBody.partials": "The versions of the partials that it includes, as they are now.",
+    "TestSendBody.subject": "As it was sent, with its mark.",
+    "TestSendBody.warnings": "As a preview tells them.",
+    "TestSendBody.sent": "Mail by mail.",
+    "TestSentBody.to": "The address.",
+    "TestSentBody.outcome": "`accepted`, `refused`, `not_sent`, or `unknown`, where the provider's answer was lost.",
+    "TestSentBody.reason": "The provider's own word, where it has not taken the mail.",
+    "decided_at": "When it was decided.",
+    "DecisionBody.status": "`postponed`, or the status in which the message ended.",
+    "DecisionBody.reason": "Why, such as `quiet_hours`, `cap`, `frequency` or `paused`; null where the status says it.",
+    "until": "Until when it waits.",
+    "DecisionBody.message_id": "Names the message, or the run that it is an entry of.",
+    "DecisionBody.template": "What would have been sent.",
+    "held": "What is held from everybody for now.",
+    "policy": "`transactional` or `marketing`.",
+    "HeldBody.since": "Since when.",
+    "HeldBody.reason": "Why, in the words of whoever paused it, or `not_armed`.",
+    "used_by": "Of a partial: the version of it that each template includes, by the template's name.",
     "ready_made": "Whether it comes with the system, at version 0: nobody has written one of this name.",
     "direction": "ltr or rtl.",
     "TemplateSavedBody.warnings": "What an author should know and what hinders nothing.",
@@ -577,6 +622,10 @@ _SITE = {
     "sender": "hello@example.com",
     "reply_to": "service@example.com",
     "postal_address": "Blue Note GmbH, Ringstraße 1, 10115 Berlin",
+    "url": "https://shop.example.com",
+    "logo_url": "https://shop.example.com/logo.png",
+    "accent": "#0a5a8a",
+    "test_recipients": ["mira@example.com"],
 }
 
 _CONTACT = {
@@ -723,6 +772,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "as it would be sent": {"name": "order-confirmed", "language": "en"},
         "a draft": {"template": _TEMPLATE},
     },
+    "send_test": {
+        "to a colleague": {"to": ["mira@example.com"], "language": "en", "customer": {"first_name": "Sara"}},
+    },
     "put_segment": {"bought or about to": _SEGMENT},
     "export_segment": {"a sheet": {"format": "csv"}},
     "preview_segment": {"never bought": {"rule": {"not": _RULE["or"][0]}}},
@@ -739,6 +791,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "resume": {"marketing": {"paused": False}},
     },
     "find_order": {"an order": {"order_id": "A-1001", "email": "sara@example.com", "site": "de"}},
+    "subscribe": {
+        "the newsletter": {"email": "lena@example.com", "topics": ["news"]},
+        "in Persian, with the words that were shown": {
+            "email": "reza@example.com",
+            "topics": ["news"],
+            "language": "fa",
+            "text_version": "footer/3",
+            "writeKey": "ecrm_write_0123456789abcdef0123456789abcdef01234567",
+        },
+    },
     "request_import": {
         "contacts": {"kind": "contacts", "name": "customers.csv", "size": 48213, "content_type": "text/csv"},
         "a trial, of German contacts": {
@@ -787,6 +849,21 @@ def answer_examples() -> dict[str, Any]:
         source=command.source,
         data={"order_id": "A-1001", "currency": "EUR", "event_id": paid.event_id},
     )
+    postponed = Event(
+        id="message:019aa2c7d1e07a3e9b1f5a9b2d4e6f81:postponed",
+        type="message.postponed",
+        occurred_at=_NOW,
+        received_at=_NOW,
+        site="de",
+        customer_id=_CUSTOMER,
+        source="system",
+        data={
+            "run_id": "019aa2c7d1e07a3e9b1f5a9b2d4e6f81",
+            "template": "newsletter",
+            "reason": "quiet_hours",
+            "until": to_text(_NOW + timedelta(hours=9)),
+        },
+    )
     made: dict[str, BaseModel] = {
         "place_order": orders.OrderBody.of(OrderView(placed, domain.fold(placed), command.lines)),
         "read_order": orders.OrderBody.of(view),
@@ -806,6 +883,11 @@ def answer_examples() -> dict[str, Any]:
             use_segments.LastNight(_NOW.date(), _thresholds(), _scores(), ("warm",)),
         ),
         "read_timeline": customers.TimelinePage(data=[customers.TimelineEventBody.of(happened)], next_cursor=None),
+        "read_decisions": decisions.DecisionsPage(
+            data=[decisions.DecisionBody.of(postponed)],
+            held=[decisions.HeldBody(policy="marketing", since=to_answer(_NOW), reason="wrong prices in the autumn mail")],
+            next_cursor=None,
+        ),
         "list_sites": sites.SitesPage(data=[site], next_cursor=None),
         "read_site": site,
         "put_site": site,
@@ -853,7 +935,7 @@ def _messages() -> dict[str, BaseModel]:
     stopped = messages.SendingBody.of(Sending(paused={Policy.MARKETING: pause}), is_armed=True)
     stored = templates.PutTemplateBody.model_validate(_TEMPLATE).to_template("order-confirmed", _NOW)
     template = replace(stored, version=1)
-    shown = templates.TemplateBody.of_template(template)
+    shown = templates.TemplateBody.of_template(template, {})
     tried = Rendered(
         subject="Your order A-1001",
         preheader="We have it, and pack it now.",
@@ -866,11 +948,13 @@ def _messages() -> dict[str, BaseModel]:
         "read_sending": stopped,
         "put_sending": stopped,
         "find_order": messages.SoughtBody(),
+        "subscribe": subscriptions.SubscribedBody(),
         "list_templates": templates.TemplatesPage(data=[templates.TemplateHeadBody.of(template.head)], next_cursor=None),
         "read_template": shown,
         "read_template_version": shown,
-        "put_template": templates.TemplateSavedBody.of_saved(template, ()),
+        "put_template": templates.TemplateSavedBody.of_saved(template, {}, ()),
         "preview_template": templates.PreviewBody.of(Preview("en", tried, ())),
+        "send_test": templates.TestSendBody.of(Preview("en", tried, ()), (TestSent("mira@example.com", "accepted"),)),
     }
 
 

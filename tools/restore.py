@@ -72,6 +72,7 @@ RULES: Mapping[str, Rule] = {
     "topic": Rule.NEWER,
     "consents": Rule.NEVER,  # a version that is written with each consent
     "consent": Rule.JOINED,  # a "no" since then stands against a "yes" before it
+    "preferences": Rule.LATER,
     "suppression": Rule.JOINED,
     "job": Rule.NEVER,  # asked for again where it is wanted, and never begun twice
     "job_event": Rule.NEVER,

@@ -10,7 +10,7 @@ from ecrm.contracts.orders import OrdersPage
 from ecrm.contracts.statistics import CustomersStatisticsBody, StatisticsQuery
 from ecrm.domain.api_keys import Scope
 from ecrm.entry import consent as consents_door
-from ecrm.entry import contacts, jobs, profiles, segments
+from ecrm.entry import contacts, decisions, jobs, profiles, segments
 from ecrm.entry import customers as door
 from ecrm.entry.http import Call, Reply
 
@@ -19,6 +19,7 @@ profiles.with_writing(handler, wired.put_customer, wired.update_customer, wired.
 profiles.with_reading(handler, wired.read_profile, wired.find_profiles)
 profiles.with_merging(handler, wired.merge_customers, wired.unmerge_customers)
 contacts.with_recording(handler, wired.record_contact)
+decisions.with_reading(handler, wired.read_decisions)
 segments.with_explaining(handler, wired.explain_customer)
 jobs.with_customers_jobs(handler, wired.request_export, wired.request_customers_export, wired.request_erasure)
 read = partial(handler.route, "GET", scope=Scope.CUSTOMERS_READ)

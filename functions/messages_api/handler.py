@@ -1,9 +1,11 @@
-"""Woken by any request under /v1/messages and /v1/sending; leaves behind messages asked for, and whether any are sent."""
+"""Woken by requests under /v1/messages and /v1/sending, and by sites' forms; leaves behind messages, and whether any are sent."""
 
 from ecrm import bootstrap as wired
 from ecrm.contracts import messages as wire
+from ecrm.contracts.subscriptions import SubscribeBody, SubscribedBody
 from ecrm.domain.api_keys import Scope
 from ecrm.entry import messages as door
+from ecrm.entry import subscriptions as sign_up_door
 from ecrm.entry.http import Call, Reply
 
 handler = wired.http_api()
@@ -18,7 +20,7 @@ handler = wired.http_api()
     creates="MessagesRequested",
 )
 def request_message(call: Call) -> Reply:
-    """Ask for a message that belongs to something the customer does. It is sent after the answer, which names it."""
+    """Ask for a message to one customer. It is sent after the answer, which names it; marketing only to who consented."""
     return door.requested(call, wired.request_message)
 
 
@@ -44,3 +46,9 @@ def put_sending(call: Call) -> Reply:
 def find_order(call: Call) -> Reply:
     """Mail the link to an order to its customer, if the address is theirs. The answer is the same whatever was found."""
     return door.sought(call, wired.send_order_link, wired.pages)
+
+
+@handler.route("POST", "/public/subscribe", scope=Scope.EVENTS_WRITE, body=SubscribeBody, answer=SubscribedBody, takes_forms=True)
+def subscribe(call: Call) -> Reply:
+    """Ask the reader of an address by mail whether they want a site's mail. The answer is the same whoever is known there."""
+    return sign_up_door.subscribe(call, wired.confirmations().subscribe, wired.pages)

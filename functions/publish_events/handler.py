@@ -1,4 +1,4 @@
-"""Woken by new events on the table's stream that ask for something; leaves behind messages on queues, and the mails of orders."""
+"""Woken by new events of the table's stream that ask for something; leaves behind messages on queues, mails, and welcomes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,5 +13,6 @@ def handler(event: Mapping[str, Any], _context: object) -> Mapping[str, Any]:
         send_job=lambda job_id: wired.job_queue().send(job_id),
         send_page=lambda run_id, shard: wired.message_queue().send(run_id, shard),
         plan=wired.plan_order_mail,
+        welcome=wired.plan_welcome,
         failures=wired.failure_queue,
     )

@@ -288,6 +288,10 @@ def test_a_key_comes_back_as_it_was_and_is_revoked_alone(kept: Kept, first: api_
         sender=st.none() | names,
         reply_to=st.none() | names,
         postal_address=st.none() | texts,
+        url=st.none() | names,
+        logo_url=st.none() | names,
+        accent=st.none() | names,
+        test_recipients=st.lists(names, max_size=3).map(tuple),
         updated_at=moments,
     )
 )

@@ -14,11 +14,11 @@ from ecrm import bootstrap
 from ecrm.application.mail_ports import AlreadyRecorded, Blocked, Breaker, Pace, Pause, Permission, Sending, Waiting
 from ecrm.application.ports import AlreadyAnswered, Claim, Contended, Outcome, Request, Standing
 from ecrm.domain.consent import Channel, Consent, ConsentFact, Method, State, Subject
+from ecrm.domain.contact_policy import Cap
 from ecrm.domain.customers import Customer, Identifier, Kind
 from ecrm.domain.events import Event
 from ecrm.domain.messages import (
     Budget,
-    Cap,
     Policy,
     Run,
     RunState,
@@ -32,6 +32,7 @@ from ecrm.domain.messages import (
     reserve,
     told,
 )
+from ecrm.domain.preferences import Frequency, Preferences
 from ecrm.domain.suppressions import Address, Ground, Reason, Suppression, with_soft_bounce
 from ecrm.store import keys
 from ecrm.store.messages import close, run_item, send_item, send_of
@@ -105,10 +106,20 @@ def test_an_entry_comes_back_as_it_was_written() -> None:
         bounce="hard",
         accepted={1: "ses-1", 2: "ses-2"},
         version=7,
+        template_version=3,
         expires_at=LATER,
         **dict.fromkeys(
             (
-                *("claimed_at", "doubted_at", "resent_at", "settled_at", "delivered_at", "delayed_at", "bounced_at"),
+                *(
+                    "postponed_until",
+                    "claimed_at",
+                    "doubted_at",
+                    "resent_at",
+                    "settled_at",
+                    "delivered_at",
+                    "delayed_at",
+                    "bounced_at",
+                ),
                 *("complained_at", "rejected_at", "opened_at", "clicked_at", "closed_at"),
             ),
             LATER,
@@ -289,6 +300,34 @@ def test_nothing_is_told_of_an_entry_that_is_closed(cloud: Cloud) -> None:
     assert bootstrap.sends().write(claim(send, NOON), [happened(send)]) == found
     assert bootstrap.sends().write(claim(found, NOON), [happened(found)]) is None
     assert ["message:m1:requested"] == events(cloud)
+
+
+def a_decision(run_id: str) -> tuple[Send, Send]:
+    """An entry of a campaign that nobody has claimed, and what it came to."""
+    entry = replace(a_send(Policy.MARKETING), run_id=run_id, requested_at=None)
+    bootstrap.table().put(Put(send_item(entry), None, "planned"))
+    return entry, dropped(entry, Status.NO_CONSENT, None, LATER)
+
+
+def test_what_was_decided_of_an_entry_that_nobody_claimed_is_told_while_its_person_is_there(cloud: Cloud) -> None:
+    before, after = a_decision("r1")
+    assert bootstrap.sends().write(after, told(before, after, LATER)) is None
+    bootstrap.customers().write(Claim(replace(SARA, version=2, erased_at=LATER), 1, (), ()), None, LATER)
+    before, after = a_decision("r2")
+    assert bootstrap.sends().write(after, told(before, after, LATER)) is None
+    assert (after, ["r1"]) == (
+        bootstrap.sends().find("r2", 0, "c1"),
+        [item["data"]["M"]["run_id"]["S"] for item in cloud.items("EVENT#") if item["type"]["S"] == "message.dropped"],
+    )
+
+
+def test_a_budget_comes_with_what_its_person_has_chosen_whoever_they_were_then() -> None:
+    bootstrap.customers().write(Claim(Customer("c2", (), NOON), 0, (), ()), None, NOON)
+    for customer_id, at, frequency in (("c2", LATER, Frequency.MONTHLY), ("c1", NOON, Frequency.WEEKLY)):
+        preferences = Preferences(frequency=frequency, frequency_at=at)
+        event = Event(f"chosen:{customer_id}", "preferences.changed", at, at, "de", customer_id, "test", {})
+        bootstrap.preference_books().write(customer_id, preferences, event)
+    assert Cap(1, timedelta(days=30)) == bootstrap.sends().budget(replace(SARA, absorbed=("c2",))).wishes.cap
 
 
 def test_who_is_due_is_told_until_somebody_came() -> None:

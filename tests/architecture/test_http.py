@@ -15,8 +15,8 @@ INGEST = "ingest_api"
 SEGMENT = ("identify", "track", "page", "screen", "group", "alias", "batch")
 # Functions that answer for resources of another name.
 RESOURCES = {"catalog_api": ("products",), "consent_api": ("topics", "suppressions"), "segments_api": ("segments", "nights")}
-# Paths that stand alone: one setting, and the one public path that makes a mail.
-ALONE = {"ANY /v1/sending": "messages_api", "ANY /public/orders/find": "messages_api"}
+# Paths that stand alone: one setting, and the public paths that make a mail.
+ALONE = dict.fromkeys(("ANY /v1/sending", "ANY /public/orders/find", "ANY /public/subscribe"), "messages_api")
 
 
 def routes(stack: Stack) -> dict[str, str]:

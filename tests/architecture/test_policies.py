@@ -53,8 +53,20 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
         "ImportsBucket/chunks/*": {"s3:GetObject", "s3:PutObject"},
     },
-    "public_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}, **READS_REPORTS},
-    "templates_api": {"Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}},
+    "public_api": {
+        "Table": {*WRITER, "dynamodb:Query"},
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},  # a consent is one for an address, known by its digest
+        "LinkSecret": {"secretsmanager:GetSecretValue"},
+        "ExportsBucket/customers/*": {"s3:GetObject"},  # a signed link to one's own data may do what its signer may
+        **READS_REPORTS,
+    },
+    "templates_api": {
+        # whether anything is sent is a matter of the table's own id
+        "Table": {"dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},  # suppressions and limits know an address by its digest
+        "TransactionalConfigurationSet": {"ses:SendEmail"},
+        "identity/*": {"ses:SendEmail"},
+    },
     "messages_api": {
         # whether sending is armed is a matter of the table's own id
         "Table": {*WRITER, "dynamodb:DescribeTable", "dynamodb:Query"},
@@ -78,6 +90,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         # an erasure deletes in batches, undoing an import with conditions
         "Table": (WRITER - {"dynamodb:ConditionCheckItem"})
         | {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:Query"},
+        "Table/index/worklist": {"dynamodb:Query"},  # who has not confirmed a sign-up
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
         "JobQueue": {*QUEUE, "sqs:SendMessage"},  # a job that is not done in its minute asks for itself again
         "ExportsBucket": {"s3:DeleteObject", "s3:ListBucket", "s3:PutObject"},  # an erasure takes away the person's own exports
@@ -109,7 +122,11 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         **READS_NIGHTS,
     },
     "reports_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}, **READS_REPORTS},
-    "plan_night": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}, **WRITES_NIGHTS},
+    "plan_night": {
+        "Table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "Table/index/worklist": {"dynamodb:Query"},  # whether anybody has not confirmed a sign-up
+        **WRITES_NIGHTS,
+    },
     "snapshot_customers": {"Table": {"dynamodb:Query"}, **WRITES_NIGHTS},
     "summarise_night": WRITES_NIGHTS,
     "score_customers": {
@@ -142,6 +159,9 @@ def test_a_function_may_do_what_is_listed_here_and_no_more(stack: Stack, folder:
     assert granted == {logs: LOGS, **GRANTS[folder]}
 
 
+FOLDERS = ("${ImportsBucket.Arn}/", "${NightsBucket.Arn}/", "${ExportsBucket.Arn}/customers/")
+
+
 def named(resource: str | dict[str, Any]) -> str:
     """The one resource that a statement is about; a stream or an index is not its table, a folder not its bucket."""
     match resource:
@@ -153,7 +173,7 @@ def named(resource: str | dict[str, Any]) -> str:
             return text.replace("${Table.Arn}", "Table")
         case {"Fn::Sub": str(text)} if text.endswith(":identity/*"):
             return "identity/*"
-        case {"Fn::Sub": str(text)} if text.startswith(("${ImportsBucket.Arn}/", "${NightsBucket.Arn}/")):
+        case {"Fn::Sub": str(text)} if text.startswith(FOLDERS):
             return text.replace("${", "").replace(".Arn}", "")
     (name,) = {name for name in references(resource) if not name.startswith("AWS::")}
     return name
@@ -176,7 +196,9 @@ def test_a_role_is_for_lambda_or_the_service_listed_here_and_has_inline_policies
 def test_no_policy_holds_a_star_but_for_the_objects_of_a_bucket_and_those_listed_here(stack: Stack) -> None:
     held = {text for role in stack.of("IAM::Role").values() for text in strings(role["Policies"]) if "*" in text}
     exports, imports, nights = "${ExportsBucket.Arn}/", "${ImportsBucket.Arn}/", "${NightsBucket.Arn}/"
-    assert held == STARS | {f"{exports}*", f"{imports}imports/*", f"{imports}chunks/*", f"{nights}nights/*", f"{nights}reports/*"}
+    folders_of_imports = {f"{imports}imports/*", f"{imports}chunks/*"}
+    folders_of_nights = {f"{nights}nights/*", f"{nights}reports/*"}
+    assert held == STARS | {f"{exports}*", f"{exports}customers/*"} | folders_of_imports | folders_of_nights
 
 
 def test_nothing_grants_rights_but_the_roles_of_this_template(production: Stack) -> None:

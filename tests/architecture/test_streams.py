@@ -23,21 +23,27 @@ def test_the_stream_has_the_readers_listed_here(stack: Stack) -> None:
 @pytest.mark.parametrize(
     ("consumer", "wanted"),
     [
-        ("ProjectEvents", [("CUSTOMER#", None)]),
-        ("PublishEvents", [("JOB#", None), ("CUSTOMER#", ["message.requested", {"prefix": "order."}])]),
+        ("ProjectEvents", [("CUSTOMER#", {})]),
+        (
+            "PublishEvents",
+            [
+                ("JOB#", {}),
+                ("CUSTOMER#", {"type": {"S": ["message.requested", {"prefix": "order."}]}}),
+                ("CUSTOMER#", {"type": {"S": ["consent.changed"]}, "data": {"M": {"method": {"S": ["double_opt_in"]}}}}),
+            ],
+        ),
     ],
 )
 def test_only_new_events_wake_a_consumer_and_only_those_that_it_works_on(
-    stack: Stack, consumer: str, wanted: list[tuple[str, list[object] | None]]
+    stack: Stack, consumer: str, wanted: list[tuple[str, dict[str, object]]]
 ) -> None:
     filters = stack.of("Lambda::EventSourceMapping")[f"{consumer}Mapping"]["FilterCriteria"]["Filters"]
     assert [json.loads(each["Pattern"]) for each in filters] == [pattern(*each) for each in wanted]
 
 
-def pattern(partition: str, types: list[object] | None) -> dict[str, object]:
+def pattern(partition: str, image: dict[str, object]) -> dict[str, object]:
     keys = {"PK": {"S": [{"prefix": partition}]}, "SK": {"S": [{"prefix": "EVENT#"}]}}
-    image = {"NewImage": {"type": {"S": types}}} if types else {}
-    return {"eventName": ["INSERT"], "dynamodb": {"Keys": keys, **image}}
+    return {"eventName": ["INSERT"], "dynamodb": {"Keys": keys, **({"NewImage": image} if image else {})}}
 
 
 @pytest.mark.parametrize("consumer", CONSUMERS)

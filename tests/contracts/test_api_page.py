@@ -30,7 +30,7 @@ PAGE = ROOT / "docs" / "api.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NOT_OVER_HTTP = {
-    *("key_not_found", "scope_not_allowed", "link_not_found"),
+    *("key_not_found", "scope_not_allowed", "link_not_found", "sign_up_not_found", "from_elsewhere", "wrong_content_type"),
     *("address_unfit", "header_unfit", "request_gone", "run_not_found", "template_purpose"),
     *("bad_sequencer", "file_refused"),
     *("night_file_not_found", "night_overtaken", "night_unpublished"),
@@ -98,7 +98,7 @@ def examples() -> list[tuple[str, Any]]:
 def test_the_examples_run_one_after_the_other_as_they_are_shown(cloud: Cloud) -> None:
     shown = examples()
     assert len(shown) > 5
-    known = {"API": "", "KEY": cloud.key(), "STAFF": cloud.key(KeyKind.STAFF)}
+    known = {"API": "", "KEY": cloud.key(), "STAFF": cloud.key(KeyKind.STAFF), "WRITE": cloud.key(KeyKind.WRITE)}
     for command, answer in shown:
         found = run(command, **known)
         known.setdefault("CUSTOMER", found.json.get("customer_id", ""))

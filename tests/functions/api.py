@@ -70,7 +70,7 @@ class Operation:
     @property
     def tracks(self) -> bool:
         """Whether browsers speak to it as to Segment: across origins, also in text/plain, and without an Idempotency-Key."""
-        return self.scope is Scope.EVENTS_WRITE or self.name == "browser_settings"
+        return (self.scope is Scope.EVENTS_WRITE and self.path.startswith("/v1/")) or self.name == "browser_settings"
 
     @property
     def takes_forms(self) -> bool:
@@ -108,7 +108,7 @@ def named(operation: Operation) -> str:
 
 def handler_at(path: str) -> Any:
     """The template's routes: a function for each resource, and the reference for all else."""
-    if path == "/public/orders/find":
+    if path in ("/public/orders/find", "/public/subscribe"):
         return messages
     found = re.fullmatch(r"/v1/(\w+)(/.*)?", path, re.DOTALL)
     return HANDLERS.get(found[1], reference) if found else reference

@@ -42,6 +42,7 @@ def ses(answering: Answering | None = None) -> Iterator[Ses]:
 def send(shop: Shop, answering: Answering | None = None) -> list[dict[str, Any]]:
     """Let everything that was asked for go its way, in a container of its own; gives the mails."""
     bootstrap.sender.cache_clear()
+    bootstrap.composer.cache_clear()
     with ses(answering) as provider:
         shop.cloud.publish()
         shop.cloud.publish()  # the events that the first round has written

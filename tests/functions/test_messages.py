@@ -36,9 +36,11 @@ def test_a_message_is_asked_for_and_waits(shop: Shop) -> None:
         "reason": None,
         "customer_id": shop.customer_id,
         "template": "order-confirmed",
+        "topic": None,
         "site": "de",
         "attempts": 0,
         "requested_at": asked.json["requested_at"],
+        "postponed_until": None,
         "expires_at": asked.json["expires_at"],
         "settled_at": None,
         **dict.fromkeys(("delivered_at", "delayed_at", "bounced_at", "bounce", "complained_at", "rejected_at")),
@@ -76,15 +78,11 @@ def test_somebody_whom_nobody_knows_comes_into_being_with_their_message(shop: Sh
     assert asked.json["customer_id"] == ask_for(shop, a_message(customer={"email": "new@example.com"})).json["customer_id"]
 
 
-def marketing(shop: Shop) -> Body:
-    said = {"purpose": "marketing", "topic": "news", "variants": {"en": {"subject": "News", "html": MARKETING}}}
-    staff = shop.cloud.key(KeyKind.STAFF)
-    saved = shop.call("PUT", "/v1/templates/autumn", said, key=staff)
+def a_partial(shop: Shop) -> Body:
+    said = {"purpose": "partial", "variants": {"en": {"html": "<p>Blue Note</p>"}}}
+    saved = shop.call("PUT", "/v1/templates/footer", said, key=shop.cloud.key(KeyKind.STAFF))
     assert saved.status in (200, 201), saved.text
-    return a_message(template="autumn")
-
-
-MARKETING = '<p>News</p><p>{{ site.postal_address }}</p><a href="{{ links.unsubscribe }}">No more</a>'
+    return a_message(template="footer")
 
 
 def without_a_sender(shop: Shop) -> Body:
@@ -92,11 +90,21 @@ def without_a_sender(shop: Shop) -> Body:
     return a_message(site="mute")
 
 
+def marketing_about(topic: str | None, postal_address: str = "Ringstraße 1") -> Callable[[Shop], Body]:
+    def asked(shop: Shop) -> Body:
+        said = a_site(sender="hello@example.com", postal_address=postal_address)
+        assert shop.call("PUT", "/v1/sites/news", said, key=shop.cloud.key(KeyKind.STAFF)).status in (200, 201)
+        return a_message(site="news", template="welcome", topic=topic)
+
+    return asked
+
+
 REFUSED: dict[str, tuple[Callable[[Shop], Body] | Body, str, str]] = {
     "an unknown template": (a_message(template="unheard-of"), "/template", "unknown_template"),
     "a template of no name": (a_message(template="../x"), "/template", "bad_syntax"),
-    "a marketing template": (marketing, "/template", "template_is_marketing"),
+    "a piece of templates": (a_partial, "/template", "template_is_partial"),
     "a site without a sender": (without_a_sender, "/site", "no_sender"),
+    "marketing from nowhere": (marketing_about("news", postal_address=" \n"), "/site", "no_postal_address"),
     "nobody": (a_message(customer={}), "/customer", "no_identifier"),
     "somebody twice": (a_message(customer={"customer_id": "0" * 32, "user_id": "u-77"}), "/customer", "named_twice"),
     "somebody without an address": (a_message(customer={"user_id": "u-mute"}), "/customer", "no_address"),
@@ -112,6 +120,9 @@ REFUSED: dict[str, tuple[Callable[[Shop], Body] | Body, str, str]] = {
         "not_their_order",
     ),
     "a language by name": (a_message(language="Persian"), "/language", "bad_syntax"),
+    "a topic without marketing": (a_message(topic="news"), "/topic", "topic_unused"),
+    "marketing about nothing": (marketing_about(None), "/topic", "missing"),
+    "an unknown topic": (marketing_about("weather"), "/topic", "unknown_topic"),
     "an unknown field": (a_message(urgent=True), "/urgent", "unknown_field"),
 }
 

@@ -10,6 +10,13 @@ from tests.cloud import Answer
 from tests.faults import tapped
 from tests.functions.api import Shop, code_of
 
+LOOK = {
+    "url": "https://example.com",
+    "logo_url": "https://example.com/logo.png",
+    "accent": "#7A1F3D",
+    "test_recipients": ["mira@example.com", "jo@example.com"],
+}
+
 
 def put(shop: Shop, name: str, body: dict[str, Any] | None = None, **headers: str) -> Answer:
     given = {header.replace("_", "-"): value for header, value in headers.items()}
@@ -17,7 +24,8 @@ def put(shop: Shop, name: str, body: dict[str, Any] | None = None, **headers: st
 
 
 def test_a_site_is_created_then_replaced_whole(shop: Shop) -> None:
-    made = put(shop, "whole", a_site(sender="hello@example.com", postal_address="Ringstraße 1"))
+    made = put(shop, "whole", a_site(sender="hello@example.com", postal_address="Ringstraße 1", **LOOK))
+    assert LOOK == {name: made.json[name] for name in LOOK}
     assert (201, '"1"', 1) == (made.status, made.headers["etag"], made.json["version"])
     replaced = put(shop, "whole", a_site(brand="Red Note"))
     assert (200, '"2"', 2) == (replaced.status, replaced.headers["etag"], replaced.json["version"])
@@ -30,12 +38,46 @@ def test_a_site_is_created_then_replaced_whole(shop: Shop) -> None:
         "sender": None,
         "reply_to": None,
         "postal_address": None,
+        "url": None,
+        "logo_url": None,
+        "accent": None,
+        "test_recipients": [],
+        "quiet_hours": {"start": "21:00", "end": "08:00"},
+        "frequency_cap": {"most": 4, "days": 7},
         "mails": {},
         "version": 2,
         "updated_at": replaced.json["updated_at"],
     }
     read = shop.call("GET", "/v1/sites/whole")
     assert (expected, expected, '"2"') == (replaced.json, read.json, read.headers["etag"])
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"quiet_hours": {"start": "22:30", "end": "06:15"}, "frequency_cap": {"most": 1, "days": 2}},
+        {"quiet_hours": None, "frequency_cap": None},
+    ],
+    ids=["their own", "none"],
+)
+def test_a_site_says_when_marketing_may_reach_people_and_how_often(shop: Shop, policy: dict[str, Any]) -> None:
+    assert put(shop, "policy", a_site(**policy)).status in (200, 201)
+    read = shop.call("GET", "/v1/sites/policy").json
+    assert policy == {name: read[name] for name in policy}
+
+
+@pytest.mark.parametrize(
+    ("said", "pointer", "code"),
+    [
+        ({"quiet_hours": {"start": "21:00", "end": "21:00"}}, "/quiet_hours/end", "range"),
+        ({"quiet_hours": {"start": "24:00", "end": "08:00"}}, "/quiet_hours/start", "bad_syntax"),
+        ({"frequency_cap": {"most": 0, "days": 7}}, "/frequency_cap/most", "too_small"),
+        ({"frequency_cap": {"most": 1, "days": 8}}, "/frequency_cap/days", "too_large"),
+    ],
+)
+def test_a_contact_policy_that_nobody_can_follow_is_refused(shop: Shop, said: dict[str, Any], pointer: str, code: str) -> None:
+    refused = put(shop, "policy", a_site(**said))
+    assert (422, [(pointer, code)]) == (refused.status, [(flaw["pointer"], flaw["code"]) for flaw in refused.json["errors"]])
 
 
 def test_only_the_version_that_was_seen_is_replaced(shop: Shop) -> None:
@@ -63,6 +105,7 @@ def test_only_a_new_site_is_created(shop: Shop) -> None:
     [
         *({"if_match": value} for value in ("1", "*", 'W/"1"', '"x"', '""', '"-1"', '"1", "2"', '"1234567890"', '"١"', "")),
         *({"if_none_match": value} for value in ('"1"', "", "**", "x")),
+        {"if_none_match": "*", "if_match": "r-5r:"},
     ],
     ids=str,
 )
@@ -129,12 +172,31 @@ BAD_SITES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a currency that is none": ({"currency": "EURO"}, "/currency", "unknown_currency"),
     "a sender that is none": ({"sender": "Sara"}, "/sender", "email_syntax"),
     "a header in an address": ({"reply_to": "a@example.com\r\nBcc: b@example.com"}, "/reply_to", "email_syntax"),
+    "a logo that is not secure": ({"logo_url": "http://example.com/logo.png"}, "/logo_url", "bad_syntax"),
+    "a colour by name": ({"accent": "red"}, "/accent", "bad_syntax"),
+    "a colour that says more": ({"accent": "#fff000;x"}, "/accent", "too_long"),
+    "a test recipient that is none": ({"test_recipients": ["a@b, c@d"]}, "/test_recipients/0", "email_syntax"),
     "a postal address of 2,001": ({"postal_address": "x" * 2_001}, "/postal_address", "too_long"),
     "mails of nobody": ({"mails": {"order.placed": "order-confirmed"}}, "/sender", "no_sender"),
     "a mail that there is not": (
         {"sender": "a@example.com", "mails": {"order.placed": "order-confirmed", "order.paid": "paid"}},
         "/mails/order.paid",
         "unknown_template",
+    ),
+    "an order's mail that advertises": (
+        {"sender": "a@example.com", "mails": {"order.placed": "welcome"}},
+        "/mails/order.placed",
+        "template_is_marketing",
+    ),
+    "a welcome that is owed": (
+        {"sender": "a@example.com", "postal_address": "Ringstraße 1", "mails": {"consent.confirmed": "order-confirmed"}},
+        "/mails/consent.confirmed",
+        "template_is_transactional",
+    ),
+    "a welcome from nowhere": (
+        {"sender": "a@example.com", "mails": {"consent.confirmed": "welcome"}},
+        "/postal_address",
+        "no_postal_address",
     ),
     "an unknown field": ({"colour": "blue"}, "/colour", "unknown_field"),
     "its own version": ({"version": 7}, "/version", "unknown_field"),

@@ -3,12 +3,14 @@
 import json
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jsonschema_rs
 import pytest
 from botocore.awsrequest import AWSResponse
 
+from ecrm import bootstrap
 from ecrm.domain import errors
 from ecrm.domain.api_keys import KeyKind, Scope
 from ecrm.entry.http import FORM
@@ -17,6 +19,7 @@ from tests.builders import a_consent, a_proof, an_event
 from tests.cloud import Answer
 from tests.faults import Deliver, Sent, refused_with, tapped
 from tests.functions.api import DESCRIPTION, NOBODY, OPERATIONS, Operation, Shop, a_new_order, ask
+from tests.functions.mail import ses
 
 PROMISES = [(operation, status) for operation in OPERATIONS for status in sorted(operation.statuses)]
 
@@ -34,7 +37,7 @@ def without_a_key(shop: Shop, operation: Operation) -> Answer:
 
 def with_a_lesser_key(shop: Shop, operation: Operation) -> Answer:
     path = operation.at(**shop.there)
-    lesser = KeyKind.STAFF if operation.tracks else KeyKind.WRITE
+    lesser = KeyKind.STAFF if operation.scope is Scope.EVENTS_WRITE else KeyKind.WRITE
     return shop.call(operation.method, path, operation.example, key=shop.cloud.key(lesser))
 
 
@@ -48,6 +51,7 @@ def about_nothing(shop: Shop, operation: Operation) -> Answer:
 
 ABOUT_A_CUSTOMER: dict[str, Callable[[str], dict[str, Any]]] = {
     "preview_template": lambda customer_id: {"name": "order-confirmed", "customer_id": customer_id},
+    "send_test": lambda customer_id: {"to": ["mira@example.com"], "customer_id": customer_id},
     "request_message": lambda customer_id: {"template": "order-confirmed", "customer": {"customer_id": customer_id}},
 }
 """Bodies that name a customer by our id."""
@@ -130,7 +134,19 @@ def while_the_bucket_is_busy(shop: Shop, operation: Operation) -> Answer:
         return shop.call(operation.method, path, operation.example, key=shop.key_for(operation))
 
 
+def tried(shop: Shop, operation: Operation, *, is_armed: bool = True) -> Answer:
+    """Send a test where the site has its sender and recipients, from the table that may send or from another."""
+    site = next(each for each in OPERATIONS if each.name == "put_site").example
+    assert shop.call("PUT", "/v1/sites/de", site, key=shop.cloud.key(KeyKind.STAFF)).status in (200, 201)
+    control = bootstrap.sending_control()
+    seen = control.sending()
+    assert control.write(replace(seen, armed_for=control.table_id() if is_armed else "another", version=seen.version + 1))
+    with ses():
+        return shop.send(operation)
+
+
 OF_THEIR_OWN: dict[int, dict[str, Callable[[Shop, Operation], Answer]]] = {
+    200: {"send_test": tried},
     201: {"put_customer": somebody_new, "merge_customers": a_visitor, "unmerge_customers": a_visitor_again},
     409: {
         "put_customer": too_much_of_a_customer,
@@ -162,6 +178,7 @@ def against_the_facts(shop: Shop, operation: Operation) -> Answer:
 
 AGAINST: dict[str, Callable[[Shop, Operation], Answer]] = {
     "place_order": lambda shop, operation: shop.send(operation, operation.example | {"coupon": "WINTER"}),
+    "send_test": lambda shop, operation: tried(shop, operation, is_armed=False),
     "cancel_import": lambda shop, operation: shop.call("POST", operation.at(import_id=shop.ended_import_id)),
 }
 

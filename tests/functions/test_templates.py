@@ -31,6 +31,11 @@ def preview(shop: Shop, **body: Any) -> Answer:
     return shop.call("POST", "/v1/templates/preview", body, key=shop.cloud.key(KeyKind.STAFF, sites="*"))
 
 
+def warned(answer: Answer) -> list[str]:
+    """What an author is told, but for languages: which the sites speak is not a template's doing."""
+    return [each["code"] for each in answer.json["warnings"] if each["code"] != "missing_language"]
+
+
 def test_every_version_of_a_template_stays_as_it_was_written(shop: Shop) -> None:
     made = put(shop, "stays", a_template(variants={"fa": {"subject": "خبر", "html": "<p>سلام</p>", "text": "سلام"}}))
     replaced = put(shop, "stays", a_template())
@@ -44,8 +49,10 @@ def test_every_version_of_a_template_stays_as_it_was_written(shop: Shop) -> None
         "version": 1,
         "updated_at": made.json["updated_at"],
         "variants": {"fa": {"direction": "rtl", "subject": "خبر", "preheader": "", "html": "<p>سلام</p>", "text": "سلام"}},
+        "partials": {},
+        "used_by": {},
     }
-    assert expected | {"warnings": []} == made.json
+    assert expected | {"warnings": made.json["warnings"]} == made.json
     assert expected == get(shop, "/stays/versions/1").json
     newest = get(shop, "/stays")
     assert ('"2"', ["en"], None) == (newest.headers["etag"], newest.json["languages"], newest.json["variants"]["en"]["text"])
@@ -72,9 +79,56 @@ def test_a_ready_made_template_is_there_until_the_company_writes_its_own(shop: S
         for language, said in before.json["variants"].items()
     }
     own = put(shop, "order-link", a_template(variants=again), if_match=before.headers["etag"])
-    assert (201, 1, []) == (own.status, own.json["version"], own.json["warnings"])
+    assert (201, 1, []) == (own.status, own.json["version"], warned(own))
     assert False is get(shop, "/order-link").json["ready_made"]
     assert before.json == get(shop, "/order-link/versions/0").json
+
+
+def test_a_template_keeps_the_partial_that_it_was_saved_with(shop: Shop) -> None:
+    def a_partial(html: str) -> dict[str, Any]:
+        return {"purpose": "partial", "variants": {"en": {"html": html}}}
+
+    def shown(**body: Any) -> str:
+        text: str = preview(shop, **body).json["text"]
+        return text
+
+    including = a_template('<p>Hello</p>{% include "wishes" %}')
+    assert ["unknown_partial"] == [flaw["code"] for flaw in put(shop, "letter", including).json["errors"]]
+    assert 201 == put(shop, "wishes", a_partial("<p>Old wishes</p>")).status
+    saved = put(shop, "letter", including)
+    assert (201, {"wishes": 1}, []) == (saved.status, saved.json["partials"], warned(saved))
+    assert 200 == put(shop, "wishes", a_partial("<p>New wishes</p>")).status
+    assert ("Hello\n\nOld wishes\n", "Hello\n\nNew wishes\n") == (shown(name="letter"), shown(template=including))
+    assert {"wishes": 2} == put(shop, "letter", including).json["partials"]
+    assert ("Hello\n\nOld wishes\n", "Hello\n\nNew wishes\n") == (shown(name="letter", version=1), shown(name="letter"))
+
+
+@pytest.mark.parametrize(("language", "status"), [("en-GB", 201), ("de", 201), ("fa", 201), ("ar", 422)])
+def test_a_block_that_comes_with_the_system_can_be_included(shop: Shop, language: str, status: int) -> None:
+    """Where it would run against the language there is none."""
+    variants = {language: {"subject": "x", "html": '{% include "product-grid" %}'}}
+    saved = put(shop, f"block-{language.lower()}", a_template(variants=variants))
+    assert status == saved.status
+    if status == 201:
+        assert ({"product-grid": 0}, True) == (
+            saved.json["partials"],
+            "https://example.com/products/LP-1" in preview(shop, name=f"block-{language.lower()}").json["text"],
+        )
+    else:
+        assert ["partial_language"] == [flaw["code"] for flaw in saved.json["errors"]]
+
+
+def test_a_language_of_a_site_that_a_template_does_not_speak_is_told(shop: Shop) -> None:
+    def missing(*languages: str) -> set[str]:
+        said = {language: {"subject": "x", "html": "<p>x</p>"} for language in languages}
+        told = put(shop, "spoken", a_template(variants=said)).json["warnings"]
+        assert {"/variants"} >= {each["pointer"] for each in told}
+        return {each["detail"] for each in told}
+
+    german, french = (f"the site {site} speaks {site}, and there is no variant in it" for site in ("de", "fr"))
+    assert {german, french} <= missing("en")
+    assert {french} == missing("de-AT", "en") & {german, french}
+    assert set() == missing("de", "fr", "en") & {german, french}
 
 
 def test_templates_are_listed_by_name_without_what_they_say(shop: Shop) -> None:
@@ -93,6 +147,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "a subject of 501": ({"variants": {"en": {"subject": "x" * 501, "html": "x"}}}, "/variants/en/subject", "too_long"),
     "no html": ({"variants": {"en": {"subject": "x", "html": ""}}}, "/variants/en/html", "blank"),
     "a language by name": ({"variants": {"English": {"subject": "x", "html": "x"}}}, "/variants/English", "bad_syntax"),
+    "a partial with a subject": ({"purpose": "partial"}, "/variants/en/subject", "subject_unused"),
     "a purpose that is none": ({"purpose": "spam"}, "/purpose", "unknown_value"),
     "marketing without a topic": ({"purpose": "marketing"}, "/topic", "missing"),
     "marketing about nothing": ({"purpose": "marketing", "topic": "weather"}, "/topic", "unknown_topic"),
@@ -172,7 +227,7 @@ def test_a_preview_shows_the_mail_with_its_size_and_what_was_missing(shop: Shop)
             "subject": "News",
             "preheader": "",
             "html": expected,
-            "text": "Sara <b>  {{7*7}}\n",
+            "text": "Sara <b> {{7*7}}\n",
             "size_bytes": len(expected),
             "warnings": [
                 {"pointer": pointer, "line": 1, "code": "missing_value", "detail": "nothing stands in customer.last_name"}
@@ -236,6 +291,22 @@ def test_a_version_that_was_read_once_is_not_read_again(shop: Shop) -> None:
     with tapped(on("GetItem", note)):
         found = bootstrap.templates().find("kept")
     assert (1, 1) == (reads, found.version if found else None)
+
+
+def test_a_partial_says_who_includes_which_version_of_it(shop: Shop) -> None:
+    def piece(html: str) -> dict[str, Any]:
+        return {"purpose": "partial", "variants": {"en": {"html": html}}}
+
+    assert {} == put(shop, "greeting", piece("<p>Yours</p>")).json["used_by"]
+    letters = {f"letter-{at}": a_template('<p>Hello</p>{% include "greeting" %}') for at in (1, 2)}
+    for name, body in letters.items():
+        assert ({"greeting": 1}, {}) == tuple(put(shop, name, body).json[what] for what in ("partials", "used_by"))
+    assert {"letter-1": 1, "letter-2": 1} == put(shop, "greeting", piece("<p>Ours</p>")).json["used_by"]
+    put(shop, "letter-1", letters["letter-1"])
+    put(shop, "letter-2", a_template())
+    for path in ("/greeting", "/greeting/versions/1"):
+        assert {"letter-1": 2} == get(shop, path).json["used_by"]
+    assert {"back-to-cart": 0} == get(shop, "/cart").json["used_by"]
 
 
 def test_two_who_write_at_once_write_one_version_after_the_other(shop: Shop) -> None:

@@ -3,6 +3,7 @@
 It has a port of its own, so that a stack that somebody is working with is left alone.
 """
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,11 +15,24 @@ import pytest
 
 from local.api import Api
 from local.demo.mails import MAILS
-from local.stack import ROOT, Stack
-from local.up import make_key, put_site
+from local.demo.subscribers import let_sign_up
+from local.stack import ROOT, STACK_NAME, Stack
+from local.up import KINDS, make_key, put_site
 
 LETTERS = "letters"
-"""A site that writes to its customers; the others do not."""
+"""A site that writes to its customers of their orders."""
+GAZETTE, EDITOR = "gazette", "editor@example.com"
+"""A site that people subscribe to, and who there is sent tests."""
+ISSUE = {
+    "purpose": "marketing",
+    "topic": "issues",
+    "variants": {
+        "en": {
+            "subject": "The new issue",
+            "html": '<p>{{ site.postal_address }}</p><a href="{{ links.unsubscribe }}">No more</a> <a href="https://example.com/1">1</a>',
+        }
+    },
+}
 NOTE = {
     "purpose": "transactional",
     "variants": {"en": {"subject": "A note", "html": '<p>{{ data.words }} <a href="https://example.com/more">more</a></p>'}},
@@ -103,5 +117,36 @@ def shop(connect_shop: Callable[[], Api]) -> Iterator[Api]:
 
 
 @pytest.fixture(scope="session")
+def gazette(stack: Stack, facts: dict[str, Any]) -> dict[str, str]:
+    """A site that welcomes who has confirmed, and sends issues at any hour to who wants them; its keys by their kinds."""
+    put_site(stack, GAZETTE, "--test-recipients", EDITOR)
+    topic = {"names": {"en": "Issues"}, "channels": ["email"], "double_opt_in": False}
+    with Api(facts["api_url"], facts["staff_key"]) as staff:
+        let_sign_up(staff, GAZETTE, {})
+        staff.put("/v1/topics/issues", topic, 200, 201)
+        staff.put("/v1/templates/issue", ISSUE, 200, 201)
+    return {kind: make_key(stack, GAZETTE, kind) for kind in KINDS}
+
+
+@pytest.fixture(scope="session")
 def table(stack: Stack, facts: dict[str, Any]) -> Any:
     return boto3.resource("dynamodb", **stack.client_settings()).Table(facts["table"])
+
+
+@pytest.fixture(scope="session")
+def outputs(stack: Stack) -> dict[str, str]:
+    (found,) = boto3.client("cloudformation", **stack.client_settings()).describe_stacks(StackName=STACK_NAME)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+
+
+@pytest.fixture
+def impatient_queue(stack: Stack) -> Iterator[Callable[[str], None]]:
+    """The queue of pages, which gives a message of a dead worker to the next one after two seconds, not after six minutes."""
+    sqs = boto3.client("sqs", **stack.client_settings())
+    (url,) = sqs.list_queues(QueueNamePrefix=f"{STACK_NAME}-MessageQueue")["QueueUrls"]
+    names = ["VisibilityTimeout", "RedrivePolicy"]
+    before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    redrive = json.dumps(json.loads(before["RedrivePolicy"]) | {"maxReceiveCount": 1000})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "2", "RedrivePolicy": redrive})
+    yield lambda body: sqs.send_message(QueueUrl=url, MessageBody=body)
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=before)

@@ -32,7 +32,7 @@ from local.demo.mails import NAMES, readers
 from local.down import drain
 from local.mailbox import links
 from local.ses import Mail
-from local.stack import STACK_NAME, Stack
+from local.stack import Stack
 from local.tick import tick
 from local.tool import tool
 from local.up import wait_until
@@ -41,6 +41,7 @@ from tests.journey.conftest import LETTERS
 PEOPLE, SHARDS, KILLS = 500, 25, 50
 BAD_ENDS = [("bounce", ("bounced", "hard_bounce", "granted")), ("complain", ("complained", "complaint", "denied"))]
 """What a report makes of the message's status, the address's suppression and the consent."""
+MOMENTS = ("claimed_at", "doubted_at", "due", "postponed_until")
 numbers = count(1)
 
 
@@ -48,12 +49,6 @@ numbers = count(1)
 def staff(facts: dict[str, Any]) -> Iterator[Api]:
     with Api(facts["api_url"], facts["staff_key"]) as connection:
         yield connection
-
-
-@pytest.fixture(scope="module")
-def outputs(stack: Stack) -> dict[str, str]:
-    (found,) = boto3.client("cloudformation", **stack.client_settings()).describe_stacks(StackName=STACK_NAME)["Stacks"]
-    return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
 
 
 def a_customer(shop: Api, **about: Any) -> tuple[str, str]:
@@ -103,7 +98,7 @@ def told(staff: Api, customer_id: str) -> list[str]:
 def let_pass(table: Any, run_id: str, shard: int, passed: timedelta) -> None:
     """Let time pass for a page of a roster: whatever is noted there happened so much earlier. Nobody may be at work on it."""
     for item in page_of(table, run_id, shard):
-        earlier = {name: to_text(from_text(item[name]) - passed) for name in ("claimed_at", "doubted_at", "due") if name in item}
+        earlier = {name: to_text(from_text(item[name]) - passed) for name in MOMENTS if name in item}
         seen = "due" if item["SK"] == keys.PAGE else "version"
         if earlier:
             table.put_item(Item=item | earlier, ConditionExpression=boto3.dynamodb.conditions.Attr(seen).eq(item[seen]))
@@ -120,10 +115,10 @@ def entries_of(table: Any, run_id: str, shards: int) -> list[Send]:
     return [send_of(item) for page in pages for item in page if item["SK"] != keys.PAGE]
 
 
-def workers(stack: Stack, state: str) -> list[int]:
-    """The processes of send_messages that are `busy`, or `idle`."""
+def workers(stack: Stack, state: str, function: str = "SendMessages") -> list[int]:
+    """The processes of a function that are `busy`, or `idle`."""
     found = (stack.status() or {})["workers"]
-    return [pid for name, of in found.items() if "SendMessages" in name for pid in of[state]]
+    return [pid for name, of in found.items() if function in name for pid in of[state]]
 
 
 def has_taken(stack: Stack, mails: int) -> bool:
@@ -136,9 +131,9 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def has_killed_one(stack: Stack, chance: random.Random) -> bool:
-    """Kill any of the workers that are busy, and tell whether there was one."""
-    busy = workers(stack, "busy")
+def has_killed_one(stack: Stack, chance: random.Random, function: str = "SendMessages") -> bool:
+    """Kill any of a function's workers that are busy, and tell whether there was one."""
+    busy = workers(stack, "busy", function)
     if busy:
         kill(chance.choice(busy))
     return busy != []
@@ -399,19 +394,6 @@ def planted(table: Any) -> Iterator[str]:
         for customer in people:
             key = keys.profile(customer.customer_id)
             batch.delete_item(Key={"PK": key.pk, "SK": key.sk})
-
-
-@pytest.fixture
-def impatient_queue(stack: Stack) -> Iterator[Callable[[str], None]]:
-    """The queue of pages, which gives a message of a dead worker to the next one after two seconds, not after six minutes."""
-    sqs = boto3.client("sqs", **stack.client_settings())
-    (url,) = sqs.list_queues(QueueNamePrefix=f"{STACK_NAME}-MessageQueue")["QueueUrls"]
-    names = ["VisibilityTimeout", "RedrivePolicy"]
-    before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    redrive = json.dumps(json.loads(before["RedrivePolicy"]) | {"maxReceiveCount": 1000})
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "2", "RedrivePolicy": redrive})
-    yield lambda body: sqs.send_message(QueueUrl=url, MessageBody=body)
-    sqs.set_queue_attributes(QueueUrl=url, Attributes=before)
 
 
 def test_when_workers_are_killed_fifty_times_in_a_run_of_500_everybody_gets_it_once(

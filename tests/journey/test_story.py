@@ -22,6 +22,7 @@ from tests.builders import an_event, an_order
 from tests.journey.conftest import NOTE
 from tests.journey.test_imports import VISITOR, files_of_every_kind
 from tests.journey.test_mail import exchange
+from tests.journey.test_marketing import decide
 from tests.journey.test_night import visited
 from tests.journey.test_profile import fetched, wait_for_job
 from tools.imports import run as import_file
@@ -212,7 +213,7 @@ def test_a_function_may_do_only_what_its_role_says(stack: Stack, facts: dict[str
     """The emulator enforces the template's policies: the reading function cannot write."""
     sts = boto3.client("sts", **stack.client_settings())
     iam = boto3.client("iam", **stack.client_settings())
-    (role,) = [role["Arn"] for role in iam.list_roles()["Roles"] if "PublicApiRole" in role["RoleName"]]
+    (role,) = [role["Arn"] for role in iam.list_roles()["Roles"] if "ReportsApiRole" in role["RoleName"]]
     lent = sts.assume_role(RoleArn=role, RoleSessionName="story")["Credentials"]
     settings = stack.client_settings() | {
         "aws_access_key_id": lent["AccessKeyId"],
@@ -230,6 +231,12 @@ def test_a_function_may_do_only_what_its_role_says(stack: Stack, facts: dict[str
 def mail_exchanged(stack: Stack, table: Any, shop: Api, staff: Api, facts: dict[str, Any]) -> None:
     """Mails were asked for, sent, doubted, settled and reported on."""
     exchange(stack, table, shop, staff, facts)
+
+
+@pytest.fixture
+def decided(stack: Stack, facts: dict[str, Any], gazette: dict[str, str], outputs: dict[str, str]) -> None:
+    """People signed up, confirmed and unsubscribed, and staff tried a mail."""
+    decide(stack, facts, gazette, outputs)
 
 
 @pytest.fixture
@@ -254,7 +261,7 @@ def made_by_role(stack: Stack) -> dict[str, set[str]]:
     return {role.split("-")[2].removesuffix("Role"): set(actions) for role, actions in calls.items()}
 
 
-@pytest.mark.usefixtures("poisoned", "mail_exchanged", "nights_told")
+@pytest.mark.usefixtures("poisoned", "mail_exchanged", "decided", "nights_told")
 def test_every_grant_is_used_on_the_journey(  # noqa: PLR0917 (fixtures)
     stack: Stack, api: Api, staff: Api, facts: dict[str, Any], place: Callable[..., Any], tmp_path: Path
 ) -> None:

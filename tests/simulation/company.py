@@ -17,14 +17,19 @@ from ecrm.application.contacts import ContactRecorded, RecordContact, record_con
 from ecrm.application.identity import Authority
 from ecrm.application.import_rows import ContactRow
 from ecrm.application.orders import Drafted, PlaceOrder, Recorded, RecordOrderEvent, place_order, record_order_event
+from ecrm.application.preferences import Choose, PreferenceRoom, choose
 from ecrm.application.profiles import ApplyTraits, Joining, Kept, PutCustomer, UpdateCustomer
 from ecrm.application.traits import CopiedTraits
+from ecrm.application.unsubscribes import UnsubscribeRoom, unsubscribe
 from ecrm.domain.consent import Channel, Method, State
 from ecrm.domain.customers import Identifier, identifiers_of
 from ecrm.domain.errors import Erased, Unavailable
 from ecrm.domain.imports import Import, RowOutcome
 from ecrm.domain.jobs import JobKind, JobState
+from ecrm.domain.links import Keyring, PersonLink, Purpose, seal_person
 from ecrm.domain.orders import Line, Paid
+from ecrm.domain.preferences import Frequency
+from ecrm.domain.sites import Site
 from ecrm.domain.topics import Topic
 from ecrm.store.behaviour import DynamoBehaviour
 from ecrm.store.consent import DynamoConsents
@@ -36,6 +41,7 @@ from ecrm.store.events import DynamoTimeline
 from ecrm.store.jobs import DynamoJobs
 from ecrm.store.messages import DynamoSends
 from ecrm.store.orders import DynamoOrders
+from ecrm.store.preferences import DynamoPreferences
 from ecrm.store.profiles import DynamoProfiles
 from ecrm.store.replays import DynamoRequests
 from ecrm.store.sending import DynamoSendingControl
@@ -43,7 +49,7 @@ from ecrm.store.statistics import DynamoStatistics
 from ecrm.store.suppressions import DynamoSuppressions
 from ecrm.store.topics import DynamoTopics
 from ecrm.store.traits import DynamoTraits
-from tests.builders import NOON
+from tests.builders import NOON, a_stored_site
 from tests.simulation.shelf import Shelf
 from tests.simulation.table import MemoryTable
 from tests.unit.facts import some_lines, some_terms
@@ -83,6 +89,24 @@ class Counted:
     def _next(self, letter: str) -> str:
         self.given += 1
         return f"{letter}{self.given}"
+
+
+class OneRing:
+    """A key that is never rotated."""
+
+    def ring(self, *, fresh: bool = False) -> Keyring:
+        del fresh
+        return Keyring("1", {"1": b"for tests only"})
+
+
+class OneSite:
+    """Whatever site is asked for is ours."""
+
+    def find(self, name: str, /) -> Site:
+        return a_stored_site(name)
+
+    def write(self, _site: Site, /, *, seen: int) -> Site | None:
+        raise NotImplementedError
 
 
 class NoFiles:
@@ -305,6 +329,55 @@ class Company:
                 clock=Stopped(NOON),
             ),
         )
+
+    def one_click(self, customer_id: str, now: datetime) -> None:
+        """Post to the address of a mail's List-Unsubscribe."""
+        token = self._token(Purpose.UNSUBSCRIBE, customer_id)
+        unsubscribe(token, is_everything=False, room=UnsubscribeRoom(**self._room(now)))
+
+    def choose(self, customer_id: str, frequency: Frequency, now: datetime) -> None:
+        """Send the form of the preference centre, with a "no" to the one topic, a pause and a birthday in it."""
+        chosen = Choose(
+            shown=frozenset({NEWS}),
+            wanted=frozenset(),
+            frequency=frequency,
+            pause=True,
+            attributes={"birthday": "--02-29"},
+            ip="",
+        )
+        self._choose(customer_id, chosen, now)
+
+    def take_a_rest(self, customer_id: str, now: datetime) -> None:
+        """Send that form with a pause in it, and nothing else that is new."""
+        nothing: frozenset[str] = frozenset()
+        chosen = Choose(shown=nothing, wanted=nothing, frequency=None, pause=True, attributes={}, ip="")
+        self._choose(customer_id, chosen, now)
+
+    def _choose(self, customer_id: str, chosen: Choose, now: datetime) -> None:
+        room = PreferenceRoom(
+            **self._room(now),
+            books=DynamoPreferences(self.table),
+            profiles=self.profiles,
+            suppressions=self.suppressions,
+            ids=self.ids,
+            ask=lambda _: None,
+        )
+        choose(self._token(Purpose.PREFERENCES, customer_id), chosen, room=room)
+
+    def _token(self, purpose: Purpose, customer_id: str) -> str:
+        return seal_person(PersonLink(purpose=purpose, site=SITE, customer_id=customer_id, about=(NEWS,)), OneRing().ring())
+
+    def _room(self, now: datetime) -> dict[str, Any]:
+        return {
+            "keys": OneRing(),
+            "sites": OneSite(),
+            "topics": self.topics,
+            "consents": self.consents,
+            "customers": self.customers,
+            "requests": self.requests,
+            "clock": Stopped(now),
+            "public_url": "https://shop.example.com",
+        }
 
     def erase(self, customer_id: str, now: datetime) -> str | None:
         """Ask for an erasure; gives its job's id, None where the customer is erased already."""

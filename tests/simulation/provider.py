@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from random import Random
 
 from ecrm.application.delivery import record_notice
-from ecrm.application.mail_ports import Mail
-from ecrm.application.sending import Sender, settle_due
+from ecrm.application.mail_ports import Composed, Mail
+from ecrm.application.sending import Compose, Sender, settle_due
 from ecrm.domain.customers import Customer
 from ecrm.domain.delivery import Notice, What
 from ecrm.domain.errors import Invalid, Unavailable
@@ -153,12 +153,12 @@ class Quota:
         return self.mails_a_second
 
 
-def compose(send: Send, customer: Customer, *, is_fresh: bool) -> Mail:  # noqa: ARG001 (it reads nothing more)
+def compose(send: Send, customer: Customer, *, is_fresh: bool) -> Composed:  # noqa: ARG001 (it reads nothing more)
     """What the sender needs of a mail, and no words."""
     to = mailbox_of(customer)
     if to is None:
         raise Invalid("nobody to write to", code="no_address")
-    return Mail(
+    mail = Mail(
         from_name="",
         from_address="shop@example.com",
         to=to,
@@ -168,6 +168,7 @@ def compose(send: Send, customer: Customer, *, is_fresh: bool) -> Mail:  # noqa:
         text="",
         policy=send.policy,
     )
+    return Composed(mail)
 
 
 def go_on(_moment: Moment, _operation: str) -> None:
@@ -184,6 +185,7 @@ class PostOffice:
     pause: Pause = go_on
     mood: Mood = KIND
     quota: Quota = Quota()
+    composes: Compose = compose
 
     def __post_init__(self) -> None:
         self.provider = Provider(self.clock, self.random, self.pause, self.mood)
@@ -197,7 +199,7 @@ class PostOffice:
             mailer=self.provider,
             queue=self.queue,
             customers=self.company.customers,
-            compose=compose,
+            compose=self.composes,
             clock=self.clock,
             wait=self.clock.wait,
         )

@@ -39,6 +39,7 @@ from ecrm.domain.events import Event
 from ecrm.domain.imports import RowOutcome, RowResult, fact_at
 from ecrm.domain.jobs import Job, JobKind
 from ecrm.domain.messages import Policy, Run, place_of
+from ecrm.domain.preferences import Frequency
 from ecrm.files.nights import S3NightFiles
 from ecrm.store.erasure import DynamoErasure
 from ecrm.store.keys import ATTRIBUTES, customer_partition, shard_of
@@ -248,6 +249,9 @@ WRITERS: dict[str, Writer] = {
     "contact by absorbed id": lambda company: company.contact(ABSORBED, "call-2", f"{SARA} called", EARLIER, NOW),
     "consent": lambda company: company.consent(ROOT, State.DENIED, EARLIER, NOW),
     "consent again": lambda company: company.consent(ABSORBED, State.GRANTED, NOW, NOW),
+    "one click": lambda company: company.one_click(ABSORBED, NOW),
+    "preferences": lambda company: company.choose(ROOT, Frequency.WEEKLY, NOW),
+    "preferences by absorbed id": lambda company: company.choose(ABSORBED, Frequency.MONTHLY, NOW),
     "merger by hand": lambda company: company.merge(ROOT, VISITOR, NOW),
     "import": import_rows("i2", EARLIER, **USER),
     "import of a new address": import_rows("i4", EARLIER, **USER, email=f"{SARA}@example.net"),
@@ -389,7 +393,7 @@ class Unguarded(MemoryTable):
         super().write(action for action in actions if not isinstance(action, Check))
 
 
-@pytest.mark.parametrize("writer", ["track", "contact", "consent", "order", "message", "night"])
+@pytest.mark.parametrize("writer", ["track", "contact", "consent", "preferences", "order", "message", "night"])
 def test_without_its_check_each_writer_would_bring_somebody_back(writer: str) -> None:
     unguarded = before().fork(kind=Unguarded)
     assert any(left_of(raced(seed, unguarded, (writer,)).table.items()) for seed in range(500))

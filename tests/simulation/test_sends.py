@@ -6,8 +6,8 @@ middle of a send. When all is quiet again the books must balance with what the p
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import cache, partial
 from itertools import pairwise
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 from ecrm.application.sending import arm, pause, resume
 from ecrm.application.suppressions import SuppressAddress, suppress_address
 from ecrm.domain.consent import Channel, State
+from ecrm.domain.contact_policy import Cap
 from ecrm.domain.delivery import What
 from ecrm.domain.messages import (
     DOUBTED_FOR,
@@ -24,7 +25,6 @@ from ecrm.domain.messages import (
     NEVER_SENT,
     OPEN,
     Ambiguous,
-    Cap,
     NotSent,
     Policy,
     Refused,
@@ -49,6 +49,7 @@ EARLIER = NOON - timedelta(hours=1)
 PEOPLE = {"c1": "sara", "c2": "omid"}
 NEWS_RUNS = ("r1", "r2")
 MESSAGES = {"m1": "c1", "m2": "c2"}
+NEWS_MESSAGES = {"n1": "c1", "n2": "c2", "n3": "c1"}
 CAP = Cap(most=1, within=timedelta(days=1))
 
 
@@ -86,12 +87,26 @@ def transactional() -> MemoryTable:
     return table
 
 
+@cache
+def marketing_messages() -> MemoryTable:
+    """Three messages of marketing, each a run of its own without a run's row, two of them to the first person."""
+    table = audience().fork()
+    for run_id, customer_id in NEWS_MESSAGES.items():
+        send = replace(planned(run_id, customer_id, Policy.MARKETING, EARLIER, NEWS), requested_at=EARLIER)
+        table.put(Put(send_item(send), None, "planned"))
+    return table
+
+
 @dataclass
 class Race:
-    """Everybody who does something about the rosters of one table, at once."""
+    """Everybody who does something about the rosters of one table, at once.
+
+    `answered` has when a page of the first person's own had answered, for the first time, what they posted there.
+    """
 
     schedule: Schedule
     office: PostOffice
+    answered: dict[str, datetime] = field(default_factory=dict)
 
     @classmethod
     def of(cls, seed: int, table: MemoryTable, *, weather: Weather = ROUGH, mood: Mood = AWKWARD) -> "Race":
@@ -135,8 +150,12 @@ class Race:
         suppress_address(command, None, suppressions=company.suppressions, requests=company.requests, clock=clock)
 
     def unsubscribe(self) -> None:
-        now = self.office.clock.now()
-        self.office.company.consent("c1", State.DENIED, now, now)
+        self.office.company.one_click("c1", self.office.clock.now())
+        self.answered.setdefault("unsubscribe", self.office.clock.now())
+
+    def rest(self) -> None:
+        self.office.company.take_a_rest("c1", self.office.clock.now())
+        self.answered.setdefault("rest", self.office.clock.now())
 
     def erase(self) -> None:
         company, now = self.office.company, self.office.clock.now()
@@ -166,6 +185,7 @@ OTHERS: dict[str, Callable[[Race], object]] = {
     "complain": Race.complain,
     "suppress": Race.suppress,
     "unsubscribe": Race.unsubscribe,
+    "rest": Race.rest,
     "erase": Race.erase,
     "pause": Race.pause,
     "cancel": Race.cancel,
@@ -226,6 +246,21 @@ class Ledger:
                 if claim.policy is Policy.MARKETING:
                     noes = noes + self.denied.get(f"{claim.customer_id} news", [])
                 assert all(at < no for no in noes), (one, at, noes)
+
+    def what_is_answered_is_in_force(self) -> None:
+        """C2: nothing is claimed for the first person once one click, or a pause, was answered; the click is in the history."""
+        asked_at = min(self.race.answered.values(), default=None)
+        if asked_at is None:
+            return
+        taken_up = (new for steps in self.steps.values() for _, _, new in steps if new.status is Status.CLAIMED)
+        theirs = (send for send in taken_up if (send.customer_id, send.policy) == ("c1", Policy.MARKETING))
+        assert [] == [send for send in theirs if send.claimed_at and send.claimed_at > asked_at], asked_at
+        items = [item for item in self.race.schedule.table.items() if item["PK"] == keys.customer_partition("c1")]
+        is_erased = any("erased_at" in item for item in items)
+        if "unsubscribe" in self.race.answered and not is_erased:
+            history = {item["data"]["state"] for item in items if item["type"] == "consent.changed"}
+            held = {item["state"] for item in items if item["type"] == "consent"}
+            assert ({State.DENIED}, True) == (held, State.DENIED in history), (held, history)
 
     def every_step_has_its_reason(self) -> None:
         """S7: what becomes of an attempt is what the provider answered to this attempt, or time, or a proof; never another's."""
@@ -293,12 +328,19 @@ def messages(seed: int, table: MemoryTable | None = None, mood: Mood = AWKWARD) 
     return Ledger.of(race.run(MESSAGES, others))
 
 
+def news(seed: int, table: MemoryTable | None = None, mood: Mood = AWKWARD) -> Ledger:
+    race = Race.of(seed, table or marketing_messages(), mood=mood)
+    others = race.schedule.random.sample(sorted(set(OTHERS) - {"cancel"}), race.schedule.random.randint(2, 4))
+    return Ledger.of(race.run(NEWS_MESSAGES, others))
+
+
 @pytest.mark.parametrize("part", range(6))
 def test_nobody_gets_a_campaign_twice_nor_what_they_refused(part: int) -> None:
     def check(seed: int) -> None:
         ledger = campaigns(seed)
         ledger.nobody_gets_twice()
         ledger.nobody_gets_what_they_refused()
+        ledger.what_is_answered_is_in_force()
         ledger.nobody_gets_too_much()
         ledger.every_step_has_its_reason()
         ledger.books_balance(CAMPAIGNS)
@@ -312,10 +354,44 @@ def test_nobody_gets_a_message_three_times_nor_twice_without_a_doubt(part: int) 
         ledger = messages(seed)
         ledger.nobody_gets_twice()
         ledger.nobody_gets_what_they_refused()
+        ledger.what_is_answered_is_in_force()
         ledger.every_step_has_its_reason()
         ledger.books_balance(MESSAGES.items())
 
     hold(check, range(part, 10_000, 4))
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_nobody_gets_a_message_of_marketing_twice_nor_what_they_refused(part: int) -> None:
+    """S1, S3: it is claimed as a campaign's entry is, and has no run that could be cancelled."""
+
+    def check(seed: int) -> None:
+        ledger = news(seed)
+        ledger.nobody_gets_twice()
+        ledger.nobody_gets_what_they_refused()
+        ledger.what_is_answered_is_in_force()
+        ledger.every_step_has_its_reason()
+        ledger.books_balance(NEWS_MESSAGES.items())
+
+    hold(check, range(part, 10_000, 4))
+
+
+@pytest.mark.parametrize(
+    ("table", "audience"), [(transactional, MESSAGES), (marketing_messages, NEWS_MESSAGES)], ids=["owed", "marketing"]
+)
+def test_whoever_pauses_and_resumes_messages_at_any_point_skips_nobody(
+    table: Callable[[], MemoryTable], audience: dict[str, str]
+) -> None:
+    """S8: where the provider takes everything, each of them has it once."""
+
+    def check(seed: int) -> None:
+        race = Race.of(seed, table(), weather=Weather(twice=0.3), mood=Mood(throttle=0.2))
+        race.office.clock.slow = 50
+        ledger = Ledger.of(race.run(audience, ("pause", "time", "notices")))
+        assert sorted(audience.items()) == sorted((one.send[0], one.send[2]) for taken in ledger.taken.values() for one in taken)
+        ledger.books_balance(audience.items())
+
+    hold(check, range(500))
 
 
 class Unguarded(MemoryTable):
@@ -443,16 +519,23 @@ def test_without_the_consent_check_somebody_gets_what_they_refused() -> None:
         first_red(lambda seed: campaigns(seed, unasked).nobody_gets_what_they_refused())
 
 
+def test_without_the_consent_check_somebody_gets_a_message_of_marketing_that_they_refused() -> None:
+    unasked = marketing_messages().fork(kind=Unasked)
+    with pytest.raises(AssertionError, match="Taken"):
+        first_red(lambda seed: news(seed, unasked).nobody_gets_what_they_refused())
+
+
 def test_without_the_budgets_condition_somebody_gets_too_much() -> None:
     unbudgeted = marketing().fork(kind=Unbudgeted)
     with pytest.raises(AssertionError, match="Counter"):
         first_red(lambda seed: campaigns(seed, unbudgeted).nobody_gets_too_much())
 
 
-def test_with_an_sdk_that_tries_again_somebody_gets_a_campaign_twice() -> None:
+@pytest.mark.parametrize("race", [campaigns, news])
+def test_with_an_sdk_that_tries_again_somebody_gets_marketing_twice(race: Callable[..., Ledger]) -> None:
     stubborn = replace(AWKWARD, again=True)
     with pytest.raises(AssertionError, match="Taken"):
-        first_red(lambda seed: campaigns(seed, mood=stubborn).nobody_gets_twice())
+        first_red(lambda seed: race(seed, mood=stubborn).nobody_gets_twice())
 
 
 def test_where_nothing_breaks_nothing_is_unknown() -> None:

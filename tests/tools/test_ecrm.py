@@ -10,6 +10,7 @@ from typing import Any
 import botocore.session
 import pytest
 
+from consent_api.handler import handler as consents
 from customers_api.handler import handler as customers
 from ecrm import bootstrap
 from ecrm.application.statistics import Happened, touched
@@ -20,7 +21,7 @@ from orders_api.handler import handler as orders
 from project_events.handler import handler as project
 from public_api.handler import handler as public
 from sites_api.handler import handler as sites
-from tests.builders import NOON, a_record, a_request, a_site, an_event, an_order
+from tests.builders import NOON, a_consent, a_proof, a_record, a_request, a_site, a_topic, an_event, an_order
 from tests.cloud import Cloud
 from tests.faults import Deliver, Sent, on, refused_with, tapped
 from tools import ecrm
@@ -144,6 +145,10 @@ def test_a_key_reaches_the_sites_and_scopes_that_it_was_given(cloud: Cloud, run:
         ("sites put fr --brand b --languages fr --time-zone Mars/Base --currency EUR", "/time_zone: "),
         ("sites put fr --brand b --languages french --time-zone Europe/Paris --currency EUR", "/languages/0: "),
         ("sites put fr --brand b --languages fr --time-zone Europe/Paris --currency EURO", "/currency: "),
+        ("sites put fr --languages fr --time-zone Europe/Paris --currency EUR", "/brand: "),
+        ("sites put de --quiet-hours 9-17:00", "/quiet_hours/start: "),
+        ("sites put de --quiet-hours 09:00-09:00", "quiet hours end at another time"),
+        ("sites put de --frequency-cap 4/8", "/frequency_cap/days: "),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_word_and_leaves_nothing(cloud: Cloud, run: Run, words: str, complaint: str) -> None:
@@ -153,7 +158,10 @@ def test_what_cannot_be_is_refused_with_a_word_and_leaves_nothing(cloud: Cloud, 
     assert complaints[0].startswith(complaint)
 
 
-@pytest.mark.parametrize("words", ["keys", "keys create --kind server", "keys create --kind owner --site de", "stats", ""])
+@pytest.mark.parametrize(
+    "words",
+    ["keys", "keys create --kind server", "keys create --kind owner --site de", "stats", "", "sites put de --frequency-cap 4"],
+)
 def test_a_command_that_is_not_whole_says_how_it_is_used(cloud: Cloud, run: Run, words: str) -> None:
     left = cloud.items()
     code, _, complaints = run(*words.split())
@@ -184,14 +192,72 @@ def test_a_site_put_is_the_site_that_the_api_reads(cloud: Cloud, run: Run) -> No
     words = ["--brand", "Blue Note", "--languages", "de,en", "--time-zone", "Europe/Berlin", "--currency", "EUR"]
     more = ["--sender", "shop@example.com", "--reply-to", "help@example.com", "--postal-address", "1 Street\nTown"]
     mails = ",".join(f"{event}={name}" for event, name in MAILS.items())
-    _, (line,), _ = run("sites", "put", "at", *words, *more, "--mails", mails)
+    look = ["--url", "https://example.com", "--logo-url", "https://example.com/l.png", "--accent", "#0a5a8a"]
+    look += ["--test-recipients", "mira@example.com,jo@example.com"]
+    _, (line,), _ = run("sites", "put", "at", *words, *more, *look, "--mails", mails)
     read = cloud.call(sites, "GET", "/v1/sites/at").json
     contacts = {"sender": "shop@example.com", "reply_to": "help@example.com", "postal_address": "1 Street\nTown"}
-    expected = a_site(**contacts) | {"mails": MAILS, "site": "at", "version": 1, "updated_at": read["updated_at"]}
+    plain: dict[str, Any] = {"url": None, "logo_url": None, "accent": None, "test_recipients": []}
+    looks: dict[str, Any] = {"url": "https://example.com", "logo_url": "https://example.com/l.png", "accent": "#0a5a8a"}
+    looks["test_recipients"] = ["mira@example.com", "jo@example.com"]
+    unsaid = {
+        "quiet_hours": {"start": "21:00", "end": "08:00"},
+        "frequency_cap": {"most": 4, "days": 7},
+    }
+    said = a_site(**contacts, **looks, **unsaid)
+    expected = said | {"mails": MAILS, "site": "at", "version": 1, "updated_at": read["updated_at"]}
     assert (expected, expected) == (read, json.loads(line))
     _, (line,), _ = run("sites", "put", "at", *words)
-    bare = {"mails": {}, "version": 2, "updated_at": json.loads(line)["updated_at"]}
-    assert expected | dict.fromkeys(contacts) | bare == json.loads(line)
+    assert expected | {"version": 2, "updated_at": json.loads(line)["updated_at"]} == json.loads(line)
+    emptied = [
+        word for name in ("sender", "reply-to", "postal-address", "url", "logo-url", "accent") for word in (f"--{name}", "")
+    ]
+    _, (line,), _ = run("sites", "put", "at", *emptied, "--test-recipients", "", "--mails", "")
+    bare = {"mails": {}, "version": 3, "updated_at": json.loads(line)["updated_at"]}
+    assert expected | dict.fromkeys(contacts) | plain | bare == json.loads(line)
+
+
+def test_what_is_not_named_of_a_site_stays_as_the_api_has_it(cloud: Cloud, run: Run) -> None:
+    whole = a_site(
+        sender="shop@example.com",
+        reply_to="help@example.com",
+        postal_address="Ringstraße 1",
+        url="https://example.com",
+        logo_url="https://example.com/l.png",
+        accent="#0a5a8a",
+        test_recipients=["mira@example.com"],
+        quiet_hours={"start": "20:00", "end": "09:30"},
+        frequency_cap={"most": 2, "days": 5},
+        mails=MAILS,
+    )
+    made = cloud.call(sites, "PUT", "/v1/sites/at", whole, key=cloud.key(KeyKind.STAFF)).json
+    expected = {"site": "at"} | whole | {"version": 1, "updated_at": made["updated_at"]}
+    changes: list[tuple[list[str], dict[str, Any]]] = [
+        (["--accent", "#aa0000"], {"accent": "#aa0000"}),
+        (["--quiet-hours", "22:00-07:00"], {"quiet_hours": {"start": "22:00", "end": "07:00"}}),
+        (["--frequency-cap", "3/7"], {"frequency_cap": {"most": 3, "days": 7}}),
+        (["--quiet-hours", "", "--frequency-cap", ""], {"quiet_hours": None, "frequency_cap": None}),
+        (["--brand", "Green Note"], {"brand": "Green Note"}),
+    ]
+    for version, (words, change) in enumerate(changes, start=2):
+        _, (line,), _ = run("sites", "put", "at", *words)
+        expected |= change | {"version": version, "updated_at": json.loads(line)["updated_at"]}
+        assert (expected, expected) == (json.loads(line), cloud.call(sites, "GET", "/v1/sites/at").json)
+
+
+def test_a_site_that_somebody_changes_meanwhile_is_left_as_they_made_it(cloud: Cloud, run: Run) -> None:
+    """They write between our read and our write."""
+    theirs: list[dict[str, Any]] = []
+
+    def meanwhile(_sent: Sent, deliver: Deliver) -> Any:
+        if not theirs:
+            theirs.append({})
+            theirs[0] = cloud.call(sites, "PUT", "/v1/sites/de", a_site(brand="Theirs"), key=cloud.key(KeyKind.STAFF)).json
+        return deliver()
+
+    with tapped(on("PutItem", meanwhile)):
+        assert (1, [], ["it is not at the version named; read it again"]) == run("sites", "put", "de", "--brand", "Ours")
+    assert ("Theirs", theirs[0]) == (theirs[0]["brand"], cloud.call(sites, "GET", "/v1/sites/de").json)
 
 
 @pytest.fixture
@@ -398,6 +464,26 @@ def test_what_the_outbox_gave_up_on_is_handed_on_when_it_is_mended_and_the_queue
     assert ["order-confirmed"] * 2 == planned
 
 
+def test_a_confirmed_consent_that_the_outbox_gave_up_on_is_welcomed_once(
+    cloud: Cloud, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTBOX_FAILURE_QUEUE_URL", cloud.queue_url)
+    staff = cloud.key(KeyKind.STAFF)
+    welcoming = a_site(sender="shop@example.com", postal_address="Ringstraße 1", mails={"consent.confirmed": "welcome"})
+    assert 200 == cloud.call(sites, "PUT", "/v1/sites/de", welcoming, key=staff).status
+    assert 201 == cloud.call(consents, "PUT", "/v1/topics/news", a_topic(), key=staff).status
+    customer_id = cloud.call(customers, "PUT", "/v1/customers", {"email": "lena@example.com"}).json["customer_id"]
+    at = datetime.now(UTC) - timedelta(hours=1)
+    said = a_consent(at=at.isoformat(), method="double_opt_in", proof=a_proof(confirmed_at=at.isoformat()))
+    assert 201 == cloud.call(customers, "POST", f"/v1/customers/{customer_id}/consents", {"consents": [said]}).status
+    (event,) = (item for item in cloud.items("EVENT#") if item["type"]["S"] == "consent.changed")
+    for _ in range(2):
+        bootstrap.failure_queue().park([failure(a_record(event), KeyError())])
+        assert (0, ["1 events repaired, 0 left in the queue"], []) == run("outbox", "repair")
+    planned = [item["data"]["M"]["template"]["S"] for item in cloud.items("EVENT#") if item["type"]["S"] == "message.requested"]
+    assert ["welcome"] == planned
+
+
 def test_what_is_still_poison_to_the_outbox_is_named_and_stays_with_what_lambda_itself_put_there(
     cloud: Cloud, parked: list[dict[str, Any]], run: Run
 ) -> None:
@@ -478,6 +564,16 @@ def test_after_a_rotation_new_links_have_a_new_key_and_old_ones_go_on_working(cl
     assert [200] * 3 == opened(*made)
 
 
+def test_links_of_keys_that_are_retired_open_nothing_but_the_newest_does(cloud: Cloud, run: Run) -> None:
+    assert 201 == cloud.call(orders, "POST", "/v1/orders", an_order()).status
+    before = [link(cloud)]
+    assert 0 == run("links", "rotate")[0]
+    before.append(link(cloud))
+    words = "links are made with key 3 from now on; old links are good for unsubscribing alone"
+    assert (0, [words], []) == run("links", "rotate", "--retire")
+    assert [404, 404, 200] == opened(*before, link(cloud))
+
+
 @pytest.mark.parametrize("moment", ["PutSecretValue", "UpdateSecretVersionStage"])
 def test_of_two_rotations_at_once_neither_loses_the_key_of_the_other(cloud: Cloud, run: Run, moment: str) -> None:
     """The second rotation happens as a whole between two calls of the first, and a link is made with its key."""
@@ -487,7 +583,7 @@ def test_of_two_rotations_at_once_neither_loses_the_key_of_the_other(cloud: Clou
     def meanwhile(_sent: Sent, deliver: Deliver) -> Any:
         if len(made) == 1:
             made.append("")
-            ecrm.rotate(argparse.Namespace())
+            ecrm.rotate(argparse.Namespace(retire=False))
             made[1] = link(cloud)
         return deliver()
 

@@ -8,7 +8,22 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from ecrm.domain.errors import NotFound
-from ecrm.domain.links import Keyring, Language, Link, Purpose, ReportLink, key_id_of, seal, seal_report, unseal, unseal_report
+from ecrm.domain.links import (
+    Keyring,
+    Language,
+    Link,
+    PersonLink,
+    Purpose,
+    ReportLink,
+    key_id_of,
+    person_url,
+    seal,
+    seal_person,
+    seal_report,
+    unseal,
+    unseal_person,
+    unseal_report,
+)
 
 RING = Keyring("2", {"1": b"the first secret, long enough", "2": b"the second secret, long enough"})
 LINK = Link(Purpose.ORDER_STATUS, "de", "A-1001", Language.PERSIAN)
@@ -132,3 +147,72 @@ def test_nonsense_opens_nothing(token: str) -> None:
 def test_a_link_fits_into_a_message() -> None:
     assert len(seal(LINK, RING)) <= 60
     assert len(seal(Link(Purpose.ORDER_STATUS, "s" * 40, "x" * 100, Language.CHINESE), RING)) <= 240
+
+
+PERSON = PersonLink(
+    purpose=Purpose.CONFIRM,
+    site="de",
+    customer_id="019a1f3c5d2e7b8a9c0d1e2f3a4b5c6d",
+    about=("news", "offers"),
+    sent_to="0123456789abcdef",
+    reference="019aa2c7d1e07a3e9b1f5a9b2d4e6f81",
+    expires_at=NOW + timedelta(hours=72),
+    language=Language.PERSIAN,
+)
+OWN = [purpose for purpose in Purpose if purpose not in (Purpose.ORDER_STATUS, Purpose.REPORT)]
+
+
+def opens_person(token: str, purpose: Purpose = Purpose.CONFIRM, ring: Keyring = RING, now: datetime = NOW) -> PersonLink | None:
+    try:
+        return unseal_person(token, purpose, ring, now)
+    except NotFound as refused:
+        REFUSALS.add((refused.code, refused.detail))
+        return None
+
+
+@pytest.mark.parametrize("purpose", OWN)
+def test_a_link_to_a_persons_own_page_says_what_was_sealed_into_it_and_is_good_for_nothing_else(purpose: Purpose) -> None:
+    full = replace(PERSON, purpose=purpose)
+    bare = PersonLink(purpose=purpose, site="de", customer_id="c")
+    assert [full, bare] == [opens_person(seal_person(link, RING), purpose) for link in (full, bare)]
+    others = [other for other in Purpose if other is not purpose]
+    assert [None] * 2 * len(others) == [opens_person(seal_person(link, RING), other) for other in others for link in (full, bare)]
+    assert (None, None) == (opens(seal_person(full, RING)), opens_report(seal_person(full, RING)))
+
+
+def test_of_ten_thousand_changed_tokens_of_persons_none_is_accepted() -> None:
+    chance = random.Random(20261123)
+    tokens = {
+        seal_person(replace(PERSON, purpose=purpose, customer_id=f"c-{n}"), RING): purpose for purpose in OWN for n in range(5)
+    }
+    assert None not in [opens_person(token, purpose) for token, purpose in tokens.items()]
+    tried = [
+        (changed, tokens[token])
+        for token in chance.choices(list(tokens), k=MUTATIONS * 2)
+        if (changed := mutated(token, chance)) not in tokens
+    ]
+    assert MUTATIONS <= len(tried)
+    assert [] == [changed for changed, purpose in tried if opens_person(changed, purpose) is not None]
+    assert {("link_not_found", "there is nothing behind this link")} == REFUSALS
+
+
+def test_a_persons_link_ends_when_it_says() -> None:
+    token = seal_person(PERSON, RING)
+    assert PERSON.expires_at is not None
+    before, then = PERSON.expires_at - timedelta(seconds=1), PERSON.expires_at
+    assert (True, None) == (opens_person(token, now=before) is not None, opens_person(token, now=then))
+
+
+def test_a_retired_key_is_good_for_unsubscribing_alone_and_that_for_ever() -> None:
+    old, ring = replace(RING, current="1"), replace(RING, retired=frozenset({"1"}))
+    links = [replace(PERSON, purpose=purpose, expires_at=None) for purpose in OWN]
+    opened = [
+        link.purpose for link in links if opens_person(seal_person(link, old), link.purpose, ring, NOW + timedelta(days=9_999))
+    ]
+    assert [Purpose.UNSUBSCRIBE] == opened
+    assert opens(seal(LINK, old), ring=ring) is None
+
+
+def test_an_address_for_unsubscribing_fits_into_a_header() -> None:
+    longest = replace(PERSON, purpose=Purpose.UNSUBSCRIBE, site="s" * 40, about=("t" * 40,), expires_at=None)
+    assert len(person_url("https://" + "h" * 200, longest, RING)) <= 600

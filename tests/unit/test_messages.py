@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecrm.domain.contact_policy import Cap
 from ecrm.domain.customers import Customer, Identifier, Kind
 from ecrm.domain.messages import (
     BUDGET_KEPT,
@@ -18,7 +19,6 @@ from ecrm.domain.messages import (
     Accepted,
     Ambiguous,
     Budget,
-    Cap,
     NotSent,
     Policy,
     Refused,
@@ -27,10 +27,12 @@ from ecrm.domain.messages import (
     Status,
     claim,
     dropped,
+    due_at,
     free,
     has_room,
     lost,
     mailbox_of,
+    postpone,
     proven,
     reserve,
     resolve,
@@ -135,12 +137,32 @@ def test_the_furthest_that_is_known_is_shown(facts: tuple[str, ...], shown: str)
     assert "planned" == replace(PLANNED, **known).shown
 
 
-def test_of_what_an_erasure_could_not_find_nothing_is_told() -> None:
+def test_each_decision_not_to_send_is_told_but_that_a_run_was_cancelled() -> None:
     entry = replace(PLANNED, requested_at=None)
-    ended = dropped(entry, Status.SUPPRESSED, None, NOON)
-    assert () == told(entry, ended, NOON)
+    kinds = {
+        status: [event.data["status"] for event in told(entry, dropped(entry, status, None, NOON), NOON)]
+        for status in NEVER_SENT - {Status.FAILED}
+    }
+    assert {status: [] if status is Status.CANCELLED else [status] for status in NEVER_SENT - {Status.FAILED}} == kinds
+    cancelled = dropped(PLANNED, Status.CANCELLED, None, NOON)
+    assert ["message.dropped"] == [event.type for event in told(PLANNED, cancelled, NOON)]
     assert () == told(PLANNED, replace(dropped(PLANNED, Status.SUPPRESSED, None, NOON), closed_at=NOON), NOON)
-    assert ["message.dropped"] == [event.type for event in told(PLANNED, dropped(PLANNED, Status.SUPPRESSED, None, NOON), NOON)]
+
+
+def test_what_is_postponed_is_told_once_for_each_time_and_is_due_then() -> None:
+    until = NOON + timedelta(hours=9)
+    waits = postpone(PLANNED, until, "quiet_hours")
+    (event,) = told(PLANNED, waits, NOON)
+    assert ("message.postponed", "quiet_hours", "2026-11-20T21:00:00.000000Z") == (
+        event.type,
+        event.data["reason"],
+        event.data["until"],
+    )
+    assert () == told(waits, postpone(waits, until, "quiet_hours"), NOON)
+    later = postpone(waits, until + timedelta(days=1), "quiet_hours")
+    assert event.id != told(waits, later, NOON)[0].id
+    assert (until, until + timedelta(days=1)) == (due_at(waits, NOON), due_at(waits, until + timedelta(days=1)))
+    assert (None, None, 3) == ((mine := claim(waits, until, 3)).postponed_until, mine.reason, mine.template_version)
 
 
 def test_mail_goes_to_the_newest_address_that_a_voucher_has_named() -> None:

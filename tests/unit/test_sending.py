@@ -1,18 +1,21 @@
 """The sender, case by case: what it does with an entry, and what it leaves for somebody to come back to."""
 
+from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from functools import cache
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from ecrm.application.identity import root
-from ecrm.application.mail_ports import Mail
+from ecrm.application.mail_ports import Composed, Mail
 from ecrm.application.ports import Claim, Standing
-from ecrm.application.sending import Hold, Worked, arm, pause, read_sending, resume
+from ecrm.application.sending import Compose, Hold, Worked, arm, pause, read_sending, resume
 from ecrm.domain.consent import State
+from ecrm.domain.contact_policy import Cap, ContactPolicy, QuietHours
 from ecrm.domain.customers import Customer, identifiers_of
 from ecrm.domain.errors import Invalid, NotFound
 from ecrm.domain.events import Event
@@ -30,10 +33,14 @@ from ecrm.domain.messages import (
     Send,
     Status,
     claim,
+    dropped,
     mailbox_of,
     place_of,
+    told,
 )
+from ecrm.domain.preferences import PAUSE, Frequency, Preferences
 from ecrm.store.messages import run_item, send_item
+from ecrm.store.preferences import DynamoPreferences
 from ecrm.store.table import Put
 from tests.builders import NOON
 from tests.simulation.company import NEWS, SITE, TABLE_ID, Company, person
@@ -87,6 +94,12 @@ class House(PostOffice):
         for customer_id in PEOPLE:
             send = planned(run_id, customer_id, Policy.MARKETING, EARLIER, NEWS)
             self.company.table.put(Put(send_item(send), None, "planned"))
+
+    def worked_as(self, run_id: str, compose: Compose) -> Counter[Status]:
+        """Work in a new container, which has waited for nobody yet."""
+        self.sender = self.worker()
+        self.sender._compose = compose
+        return self.works(run_id).statuses
 
     def statuses(self, run_id: str = "m1") -> list[Status]:
         return [send.status for send in self.company.sends.page(run_id, 0)]
@@ -235,18 +248,18 @@ def test_a_pause_takes_effect_within_two_seconds_and_what_is_left_goes_out_after
 
 
 @pytest.mark.parametrize(
-    ("changes", "status"),
+    ("changes", "status", "told"),
     [
-        ({"state": RunState.CANCELLED}, Status.CANCELLED),
-        ({"expires_at": NOON}, Status.EXPIRED),
+        ({"state": RunState.CANCELLED}, Status.CANCELLED, []),
+        ({"expires_at": NOON}, Status.EXPIRED, [("message.dropped", {"status": "expired"})] * 10),
     ],
     ids=["cancelled", "expired"],
 )
-def test_what_a_run_ends_is_never_sent(changes: dict[str, Any], status: Status) -> None:
+def test_what_a_run_ends_is_never_sent(changes: dict[str, Any], status: Status, told: list[Any]) -> None:
     house = House()
     house.campaign(**changes)
     assert {status: 10} == house.works("r1").statuses
-    assert ([], []) == (house.provider.taken, house.told())
+    assert ([], told) == (house.provider.taken, house.told())
 
 
 def test_a_message_that_comes_too_late_is_not_sent() -> None:
@@ -293,7 +306,7 @@ def test_an_entry_that_breaks_is_in_nobody_s_way() -> None:
     house = House()
     house.campaign()
 
-    def broken(send: Send, customer: Customer, *, is_fresh: bool) -> Mail:
+    def broken(send: Send, customer: Customer, *, is_fresh: bool) -> Composed:
         if customer.customer_id == "c5":
             raise ZeroDivisionError
         if customer.customer_id == "c6":
@@ -314,7 +327,7 @@ def test_an_older_state_that_cannot_be_sent_ends_nothing() -> None:
     house.message()
     asked: list[bool] = []
 
-    def of_the_time(send: Send, customer: Customer, *, is_fresh: bool) -> Mail:
+    def of_the_time(send: Send, customer: Customer, *, is_fresh: bool) -> Composed:
         asked.append(is_fresh)
         if not is_fresh:
             raise Invalid("nobody to write to", code="no_address")
@@ -358,3 +371,129 @@ def test_what_was_merged_meanwhile_goes_to_whom_it_was_merged_into() -> None:
     customer = root("c1", customers=house.company.customers)
     assert ("c2", [mailbox_of(customer)]) == (customer.customer_id, [taken.to for taken in house.provider.taken])
     assert [("message.accepted", {"message_id": "m1-c1-1"})] == house.told()
+
+
+def in_quiet_hours(send: Send, customer: Customer, *, is_fresh: bool) -> Composed:
+    """As for somebody in London, who wants no marketing from eleven to three in the afternoon."""
+    quiet = ContactPolicy(zone=ZoneInfo("Europe/London"), quiet_hours=QuietHours(time(11), time(15)))
+    return replace(compose(send, customer, is_fresh=is_fresh), policy=quiet)
+
+
+def test_marketing_waits_for_the_end_of_quiet_hours_and_goes_out_then() -> None:
+    house = House()
+    house.sender._compose = in_quiet_hours
+    house.campaign()
+    three = NOON + timedelta(hours=3)
+    assert {Status.PLANNED: 10} == house.works("r1").statuses
+    said = {"reason": "quiet_hours", "until": "2026-11-20T15:00:00.000000Z"}
+    assert [("message.postponed", said)] * 10 == house.told()
+    assert [three] == [waiting.due for waiting in house.company.sends.due(three, 10)]
+    assert {} == house.works("r1").statuses
+    house.settle()
+    assert ([], 10, []) == (house.provider.taken, len(house.told()), house.queue.messages)
+    house.message()
+    assert {Status.ACCEPTED: 1} == house.works("m1").statuses  # transactional mail is exempt
+    house.clock.at = three
+    house.settle()
+    assert [("r1", 0)] == list(house.queue.due())
+    assert {Status.ACCEPTED: 10} == house.works("r1").statuses
+    assert [(None, None)] * 10 == [(send.reason, send.postponed_until) for send in house.company.sends.page("r1", 0)]
+
+
+def test_what_is_over_before_quiet_hours_end_is_never_sent() -> None:
+    house = House()
+    house.sender._compose = in_quiet_hours
+    house.campaign(expires_at=NOON + timedelta(hours=3))
+    assert {Status.EXPIRED: 10} == house.works("r1").statuses
+    assert [("message.dropped", {"status": "expired", "reason": "quiet_hours"})] * 10 == house.told()
+
+
+def test_quiet_hours_that_begin_while_a_worker_waits_for_its_slot_hold() -> None:
+    house = House()
+    eleven = NOON - timedelta(hours=1)
+    house.clock.at = eleven - timedelta(seconds=3)
+    house.quota = Quota(1.0)
+    house.campaign()
+    worked = house.worked_as("r1", in_quiet_hours)
+    assert {Status.ACCEPTED, Status.PLANNED} == worked.keys()
+    claimed = [send.claimed_at for send in house.company.sends.page("r1", 0) if send.claimed_at]
+    assert (worked[Status.ACCEPTED], True) == (len(claimed), max(claimed) < eleven)
+
+
+def chooses(house: House, customer_id: str, preferences: Preferences) -> None:
+    event = Event(f"preferences:{customer_id}", "preferences.changed", NOON, NOON, "de", customer_id, "test", {})
+    DynamoPreferences(house.company.table).write(customer_id, preferences, event)
+
+
+@pytest.mark.parametrize(
+    ("cap", "preferences", "reason"),
+    [
+        (Cap(1, timedelta(days=7)), Preferences(), "cap"),
+        (None, Preferences(frequency=Frequency.WEEKLY, frequency_at=NOON), "frequency"),
+        (None, Preferences(frequency=Frequency.MONTHLY, frequency_at=NOON), "frequency"),
+        (Cap(1, timedelta(days=7)), Preferences(paused_until=NOON + PAUSE, pause_at=NOON), "paused"),
+    ],
+    ids=["cap", "weekly", "monthly", "paused"],
+)
+def test_nobody_gets_more_than_the_site_and_they_themselves_allow(cap: Cap | None, preferences: Preferences, reason: str) -> None:
+    house = House()
+
+    def capped(send: Send, customer: Customer, *, is_fresh: bool) -> Composed:
+        return replace(compose(send, customer, is_fresh=is_fresh), policy=ContactPolicy(cap=cap))
+
+    house.sender._compose = capped
+    house.campaign("r1")
+    house.works("r1")
+    chooses(house, "c1", preferences)
+    house.clock.wait(timedelta(days=6).total_seconds())
+    house.campaign("r2")
+    worked = house.worked_as("r2", capped)
+    refused = 10 if cap else 1
+    assert {Status.CAPPED: refused} | ({Status.ACCEPTED: 10 - refused} if refused < 10 else {}) == worked
+    dropped = [said for kind, said in house.told() if kind == "message.dropped"]
+    assert {"status": "capped", "reason": reason} in dropped
+    house.clock.wait(timedelta(days=26).total_seconds())
+    house.campaign("r3")
+    assert {Status.ACCEPTED: 10} == house.worked_as("r3", capped)
+
+
+def test_who_wants_one_mail_a_month_is_remembered_for_a_month() -> None:
+    house = House()
+    chooses(house, "c1", Preferences(frequency=Frequency.MONTHLY, frequency_at=NOON))
+    for run_id, days, expected in (("r1", 0, Status.ACCEPTED), ("r2", 20, Status.CAPPED), ("r3", 9, Status.CAPPED)):
+        house.clock.wait(timedelta(days=days).total_seconds())
+        house.campaign(run_id)
+        house.works(run_id)
+        assert expected is house.company.sends.find(run_id, 0, "c1").status  # type: ignore[union-attr]
+    house.clock.wait(timedelta(days=1).total_seconds())
+    house.campaign("r4")
+    assert {Status.ACCEPTED: 10} == house.works("r4").statuses
+
+
+def test_a_marketing_message_needs_no_run_and_is_held_by_its_policy_alone() -> None:
+    house = House(*[Ambiguous("500")] * 5)
+    for number in range(6):
+        house.message(f"m{number}", policy=Policy.MARKETING, topic=NEWS, template="news")
+    for number in range(5):
+        house.sender = house.worker()
+        house.works(f"m{number}")
+    house.sender = house.worker()
+    assert Hold.BREAKER is house.works("m5").held
+    house.message("m6")
+    assert {Status.ACCEPTED: 1} == house.works("m6").statuses
+    pause(Policy.MARKETING, reason="wrong price", by="key:1", control=house.company.control, clock=house.clock)
+    house.clock.wait(61)
+    assert Hold.PAUSED is house.works("m5").held
+
+
+def test_what_was_decided_of_somebody_who_is_erased_is_told_nowhere() -> None:
+    house = House()
+    house.campaign()
+    house.company.consent("c1", State.DENIED, NOON, NOON)
+    before = house.company.sends.find("r1", 0, "c1")
+    assert before is not None
+    dropped_now = dropped(before, Status.NO_CONSENT, None, NOON)
+    house.company.erase("c1", NOON)
+    assert house.company.sends.write(dropped_now, told(before, dropped_now, NOON)) is None
+    assert dropped_now == house.company.sends.find("r1", 0, "c1")
+    assert [] == house.told()

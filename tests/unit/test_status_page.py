@@ -12,7 +12,7 @@ import pytest
 
 from ecrm.domain.links import Language
 from ecrm.domain.orders import Refunded, ShipmentState, Shipped, Status, fold, with_fact
-from ecrm.messaging import formats, rendering, words
+from ecrm.messaging import formats, person_words, rendering, words
 from tools.a11y import every_page, sample
 
 PAGES = rendering.Pages()
@@ -167,7 +167,22 @@ def test_a_page_has_its_language_direction_title_landmark_and_one_first_heading(
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'aria-labelledby="([^"]+)"', page)) <= set(ids)
-    assert not re.search(r"<(script|img|link|iframe|form|object)\b|\son\w+=|\sstyle=", page)
+    assert not re.search(r"<(script|img|link|iframe|object)\b|\son\w+=|\sstyle=|\saction=", page)
+
+
+@pytest.mark.parametrize("name", [name for name in every_page() if "<form" in every_page()[name]])
+def test_every_field_of_a_form_has_its_label_and_every_button_its_words(name: str) -> None:
+    page = every_page()[name]
+    fields = re.findall(r"<(?:input|select)\b[^>]*>", page)
+    labelled = re.findall(r"<label[^>]*>(?:<span>[^<]+</span>)?(<(?:input|select)\b[^>]*>)", page)
+    assert [field for field in fields if 'type="hidden"' not in field] == labelled
+    assert all(words.strip() for words in re.findall(r"<button[^>]*>([^<]*)</button>", page))
+    assert set(re.findall(r"<form([^>]*)>", page)) == {' method="post"'}
+    assert page.count("<fieldset>") == page.count("<legend>")
+
+
+def test_every_language_of_a_persons_own_pages_has_the_same_words() -> None:
+    assert {frozenset(person_words.WORDS[ENGLISH])} == {frozenset(person_words.WORDS[language]) for language in Language}
 
 
 def luminance(colour: str) -> float:
@@ -177,16 +192,22 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-COLOURS = dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", STYLE))
+THEMES = [dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", theme)) for theme in STYLE.split("prefers-color-scheme: dark")]
 
 
+@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
 @pytest.mark.parametrize(("ink", "paper"), [*product(["ink", "muted", "link", "good"], ["paper", "ground"])])
-def test_every_ink_on_every_ground_has_the_contrast_of_level_aa(ink: str, paper: str) -> None:
-    dark, light = sorted(luminance(COLOURS[name]) for name in (ink, paper))
+def test_every_ink_on_every_ground_has_the_contrast_of_level_aa(ink: str, paper: str, theme: dict[str, str]) -> None:
+    dark, light = sorted(luminance(theme[name]) for name in (ink, paper))
     assert 4.5 <= (light + 0.05) / (dark + 0.05)
 
 
 def test_every_colour_of_the_style_is_one_of_those() -> None:
+    """A button's words have the paper's colour, on the links'."""
     used = {name for name, _ in re.findall(r"(?<![-\w])color: var\(--(\w+)\)()", STYLE)}
-    assert used <= {"ink", "muted", "link", "good"}
-    assert set(re.findall(r"#[0-9a-fA-F]{3,8}\b", STYLE)) == set(COLOURS.values())
+    assert used == {"ink", "muted", "link", "good", "paper"}
+    assert [*re.findall(r"(?<![-\w])color: var\(--paper\)", STYLE)] == ["color: var(--paper)"]
+    assert re.search(r"^button {.* background: var\(--link\); color: var\(--paper\);", STYLE, re.MULTILINE)
+    colours = {colour for theme in THEMES for colour in theme.values()}
+    assert [*THEMES[0]] == [*THEMES[1]]
+    assert set(re.findall(r"#[0-9a-fA-F]{3,8}\b", STYLE)) == colours

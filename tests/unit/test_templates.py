@@ -120,7 +120,8 @@ WRONG: dict[str, tuple[str, int]] = {
     "{{ x | default }}": ("filter_arguments", 1),
     "{{ x is callable }}": ("unknown_test", 1),
     "{% set x = 1 %}": ("unknown_statement", 1),
-    "{% include 'x' %}": ("unknown_statement", 1),
+    "\n{% include 'x' %}": ("unknown_partial", 2),
+    "{% include x %}": ("syntax", 1),
     "{% macro x() %}{% endmacro %}": ("unknown_statement", 1),
     "{% autoescape false %}{% endautoescape %}": ("unknown_statement", 1),
     "{{ ''.__class__ }}": ("syntax", 1),
@@ -222,6 +223,14 @@ def test_what_is_only_odd_is_a_warning() -> None:
     ] == warned
 
 
+def test_what_a_careful_author_would_not_write_is_a_warning() -> None:
+    html = """<p>
+<img src="https://example.com/a.png"><img alt="" src="https://example.com/b.png">
+<a href="HTTP://example.com">x</a> <img alt="x" src="{{ data.picture }}"></p>"""
+    warned = [(each.line, each.code) for each in MAILS.check(a_template(html))]
+    assert [(2, "no_alt"), (3, "insecure_link")] == warned
+
+
 def test_a_preview_says_which_values_were_missing_and_have_no_default() -> None:
     html = "{{ customer.a }}\n{{ customer.b | default: 'x' }}{% if customer.c %}{% endif %}{{ data.d.e }}{{ customer.there }}"
     material = Material(site=SITE, attributes={"there": "yes"})
@@ -229,6 +238,73 @@ def test_a_preview_says_which_values_were_missing_and_have_no_default() -> None:
     assert [(1, "nothing stands in customer.a"), (2, "nothing stands in data.d.e")] == [
         (each.line, each.detail) for each in preview.warnings
     ]
+
+
+def with_partial(html: str, partial: Variant, *, purpose: str = "transactional", **said: Any) -> Template:
+    footer = Template(template="footer", purpose=Purpose.PARTIAL, variants={"en": partial}, version=3)
+    return replace(a_template(html, purpose=purpose, **said), pinned={"footer": 3}, partials={"footer": footer})
+
+
+def test_a_partial_stands_where_it_is_included_in_html_and_in_text() -> None:
+    footer = Variant(subject="", html="<p>Best\nwishes,</p><p>{{ site.brand }}</p>")
+    html = '<p>Hello</p>{% include "footer" %}<p>End</p>'
+    derived = made(with_partial(html, footer))
+    assert "<p>Hello</p><p>Best wishes,</p><p>Blue Note</p><p>End</p>" in derived.html
+    assert "Hello\n\nBest wishes,\n\nBlue Note\n\nEnd\n" == derived.text
+    text = "Hello\n{% include 'footer' %}\nEnd"
+    assert "Hello\n\nBest wishes,\n\nBlue Note\n\nEnd" == made(with_partial(html, footer, text=text)).text
+    written_out = replace(footer, text='"{{ site.brand }}"\n{ {{ order.order_id }}')
+    assert 'Hello\n"Blue Note"\n{ A-1001\nEnd' == made(with_partial(html, written_out, text=text)).text
+
+
+def test_what_is_wrong_with_an_include_is_told_where_it_stands() -> None:
+    footer = Variant(subject="", html="<p>\n\n\n</p>{{ site.brand }}")
+    html = "<p>\n{% include 'footer' %}\n{% include 'absent' %}{{ x | nosuch }}</p>"
+    assert [
+        ("/variants/en/html", "unknown_partial", "line 3"),
+        ("/variants/en/html", "unknown_filter", "line 3"),
+    ] == flaws_of(with_partial(html, footer))
+    persian = replace(with_partial(html, footer), variants={"fa": Variant(subject="x", html='{% include "footer" %}')})
+    assert [("/variants/fa/html", "partial_language", "line 1")] == flaws_of(persian)
+    nested = replace(a_template("\n{% include 'footer' %}"), purpose=Purpose.PARTIAL)
+    assert [("/variants/en/html", "include_in_partial", "line 2")] == flaws_of(nested)
+    odd = with_partial('{% include "footer" %}\n<a href="/x">x</a>', footer)
+    assert [("/variants/en/html", "bad_link", "line 2")] == flaws_of(odd)
+
+
+def test_many_includes_of_much_are_refused_before_they_are_put_together() -> None:
+    footer = Variant(subject="", html="x" * 200_000)
+    started = time.process_time()
+    flaws = flaws_of(with_partial("{% include 'footer' %}" * 1_000, footer))
+    assert {("/variants/en/html", "template_too_large", "line 1")} == set(flaws)
+    assert time.process_time() - started < 1
+
+
+def test_a_partial_may_say_for_a_marketing_mail_what_it_must_say() -> None:
+    footer = Variant(subject="", html=UNSUBSCRIBE + ADDRESS)
+    assert [] == MAILS.check(with_partial('{% include "footer" %}', footer, purpose="marketing"))
+    hidden = with_partial('{% if customer.x %}{% include "footer" %}{% endif %}', footer, purpose="marketing")
+    assert [
+        ("/variants/en/html", "missing_unsubscribe", "line 1"),
+        ("/variants/en/html", "missing_postal_address", "line 1"),
+    ] == flaws_of(hidden)
+
+
+def test_a_template_says_what_it_speaks_of_and_includes() -> None:
+    template = with_partial(
+        '{% include "footer" %}{% include "absent" %}',
+        Variant(subject="", html="{% for each in cart %}{{ each.name }}{% endfor %}"),
+    )
+    assert frozenset({"footer", "absent"}) == MAILS.includes(template)
+    assert frozenset({"cart"}) == MAILS.asks_for(
+        replace(template, variants={"en": Variant(subject="x", html="{% include 'footer' %}")}), "en"
+    )
+
+
+def test_a_segment_decides_what_is_said_within_one_template() -> None:
+    template = a_template('{% if "vip" in segments %}For you{% else %}For all{% endif %}')
+    said = [MAILS.render(template, "en", Material(site=SITE, segments=segments)).text for segments in ((), ("new", "vip"))]
+    assert (["For all\n", "For you\n"], []) == (said, MAILS.check(template))
 
 
 R, E = "{% for a in range(1000) %}{% for b in range(1000) %}{% for c in range(1000) %}", "{% endfor %}" * 3
@@ -331,6 +407,30 @@ LP-1  old
 See it: {LINKS["order_status"]} or https://example.com, write Logo <3 {{a}}
 """
     assert expected == made(a_template(html), customer={"first_name": "Sara <b>"}).text
+
+
+GAPS: dict[str, tuple[str, str]] = {
+    "<p>a</p>{% if data.x %}<p>b</p>{% endif %}<p>c</p>": ("a\n\nb\n\nc", "a\n\nc"),
+    "a{% if data.x %}<p>b</p>{% endif %}c": ("a\n\nb\n\nc", "ac"),
+    "a{% if data.x %}<br>b{% endif %}<br>c": ("a\nb\nc", "a\nc"),
+    "<div>a</div>{% if data.x %}<h2>b</h2>{% endif %}<div>c</div>": ("a\n\nb\n\nc", "a\nc"),
+    "{% if data.x %}<h1>b</h1>{% endif %}\n<br><p>c</p>": ("b\n\nc", "c"),
+    "<p>a</p>\n{% if data.x %}{% if data.y %}b{% endif %}{% endif %}\n<table><tr><td>c</td></tr></table>": ("a\n\nc", "a\n\nc"),
+    "<p>a {% if data.x %}<b>b</b> {% endif %}c</p>": ("a b c", "a c"),
+    "<p>a{% if data.x %}</p><p>{% else %}<br>{% endif %}c</p>": ("a\n\nc", "a\nc"),
+    "<p>a</p>{% for n in range(2) %}{% if data.x %}<p>b</p>{% endif %}{% endfor %}<p>c</p>": ("a\n\nb\n\nb\n\nc", "a\n\nc"),
+    "<tr><td>a</td>{% if data.x %}<td>b</td>{% endif %}<td>c</td><td>{{ data.y }}</td></tr>": ("a  b  c", "a  c"),
+    "<p>a</p><br><br><br><p>{% if data.x %}b<br><br>b{% endif %}</p>": ("a\n\nb\n\nb", "a"),
+    "<p>{{ data.lines }}</p>{% if data.x %}b{% endif %}": ("1 \n\n\n 2\n\nb", "1 \n\n\n 2"),
+    '<p>a</p>{% if data.x %}<p><a href="https://example.com"><br>b</a></p>{% endif %}': ("a\n\nb: https://example.com", "a"),
+}
+"""What a piece of HTML says in plain text with a block and without it; values are printed as they are."""
+
+
+@pytest.mark.parametrize("html", GAPS)
+def test_a_block_that_is_not_there_leaves_neither_a_second_blank_line_nor_none(html: str) -> None:
+    texts = tuple(made(a_template(html), data={"x": x, "lines": "1 \n\n\n 2\n"}).text for x in (True, False))
+    assert tuple(f"{text}\n" for text in GAPS[html]) == texts
 
 
 def test_a_fragment_becomes_a_page_in_its_direction_with_its_preheader_hidden() -> None:

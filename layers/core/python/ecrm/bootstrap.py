@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ecrm.application.behaviour import Result, Said
     from ecrm.application.consent import ChangeConsents, Changed, ConsentsView
     from ecrm.application.contacts import ContactRecorded, RecordContact
+    from ecrm.application.data_requests import DataRoom
+    from ecrm.application.decisions import Decisions
     from ecrm.application.delivery import Outcome as Noted
     from ecrm.application.facts import FactsOf
     from ecrm.application.identity import Authority
@@ -36,19 +38,27 @@ if TYPE_CHECKING:
     from ecrm.application.imports import Requested as ImportRequested
     from ecrm.application.imports import RequestImport
     from ecrm.application.jobs import Requested
-    from ecrm.application.messages import FindOrder, MessageRequested, OrderEvent, RequestMessage
+    from ecrm.application.mails import Composer
+    from ecrm.application.messages import Confirmed, FindOrder, MessageRequested, OrderEvent, RequestMessage
     from ecrm.application.night_ports import Group, NightSettings, Place
     from ecrm.application.nights import Planned, Worked
+    from ecrm.application.opt_ins import OptInRoom
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
+    from ecrm.application.particulars import Particulars
     from ecrm.application.ports import Request, Unreadable
+    from ecrm.application.preferences import PreferenceRoom
     from ecrm.application.profiles import ApplyTraits, Joining, Kept, Profile, PutCustomer, UpdateCustomer
     from ecrm.application.reports import MadeLink
     from ecrm.application.segment_ports import Night
     from ecrm.application.segments import Explained, LastNight, Members, Preview
     from ecrm.application.sending import Sender, Settled
     from ecrm.application.statistics import TimeZones, Touched
+    from ecrm.application.subscriptions import Confirmations
     from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
+    from ecrm.application.templates import Preview as TemplatePreview
+    from ecrm.application.templates import TestSent, TryOut
     from ecrm.application.traits import CopiedTraits
+    from ecrm.application.unsubscribes import UnsubscribeRoom
     from ecrm.domain.customers import Identifier
     from ecrm.domain.delivery import Notice
     from ecrm.domain.imports import Drop, Import, RowOutcome, Tally
@@ -59,7 +69,8 @@ if TYPE_CHECKING:
     from ecrm.domain.statistics import CustomerStatistics
     from ecrm.domain.templates import Template
     from ecrm.entry.http import HttpApi
-    from ecrm.entry.public import PublicPages, Shown, Visit
+    from ecrm.entry.public import Posted, PublicPages, Shown, Visit
+    from ecrm.entry.templates import Workshop
     from ecrm.files.exports import S3ExportFiles
     from ecrm.files.imports import S3ImportFiles
     from ecrm.files.nights import S3NightFiles
@@ -69,7 +80,9 @@ if TYPE_CHECKING:
     from ecrm.messaging.jobs import SqsJobQueue
     from ecrm.messaging.mails import Mails
     from ecrm.messaging.messages import SqsMessageQueue
+    from ecrm.messaging.person_pages import PersonPages
     from ecrm.messaging.rendering import Pages
+    from ecrm.messaging.ses import SesMailer
     from ecrm.store.api_keys import DynamoKeys
     from ecrm.store.behaviour import DynamoBehaviour
     from ecrm.store.consent import DynamoConsents
@@ -86,6 +99,7 @@ if TYPE_CHECKING:
     from ecrm.store.messages import DynamoSends
     from ecrm.store.nights import DynamoMoveEvents, DynamoNights
     from ecrm.store.orders import DynamoOrders
+    from ecrm.store.preferences import DynamoPreferences
     from ecrm.store.products import DynamoProducts
     from ecrm.store.profiles import DynamoProfiles
     from ecrm.store.replays import DynamoRequests
@@ -367,22 +381,10 @@ def limits() -> "DynamoLimits":
 
 
 @cache
-def sender() -> "Sender":
-    """One worker a container: it keeps what it was allowed for a second, and the slots that it has leased."""
-    from ecrm.application.messages import Composer  # noqa: PLC0415 (only send_messages sends)
-    from ecrm.application.sending import Sender  # noqa: PLC0415
-    from ecrm.domain.messages import Policy  # noqa: PLC0415
-    from ecrm.messaging.quota import SesQuota  # noqa: PLC0415
-    from ecrm.messaging.ses import ONE_ATTEMPT, SesMailer  # noqa: PLC0415
+def composer() -> "Composer":
+    from ecrm.application.mails import Composer  # noqa: PLC0415 (only who sends mails, or shows them again, makes them)
 
-    def ses(config: Config) -> "SESV2Client":
-        return cast("SESV2Client", _session().create_client("sesv2", config=config))
-
-    configuration_sets = {
-        Policy.TRANSACTIONAL: os.environ["TRANSACTIONAL_CONFIGURATION_SET"],
-        Policy.MARKETING: os.environ["MARKETING_CONFIGURATION_SET"],
-    }
-    composer = Composer(
+    return Composer(
         timeline=timeline(),
         profiles=profiles(),
         orders=orders(),
@@ -390,18 +392,80 @@ def sender() -> "Sender":
         templates=templates(),
         ready_made=ready_made,
         renderer=mails(),
+        consents=consents(),
+        particulars=particulars(),
         link_keys=link_keys(),
         clock=clock,
         public_url=public_url(),
     )
+
+
+def _ses(config: Config) -> "SESV2Client":
+    return cast("SESV2Client", _session().create_client("sesv2", config=config))
+
+
+@cache
+def test_mailer() -> "SesMailer":
+    from ecrm.domain.messages import Policy  # noqa: PLC0415 (only who sends a test needs any of it)
+    from ecrm.messaging.ses import ONE_ATTEMPT, SesMailer  # noqa: PLC0415
+
+    configuration_sets = {Policy.TRANSACTIONAL: os.environ["TRANSACTIONAL_CONFIGURATION_SET"]}
+    return SesMailer(_ses(ONE_ATTEMPT), configuration_sets, time.monotonic)
+
+
+@cache
+def templates_workshop() -> "Workshop":
+    from ecrm.application.orders import read_order  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.entry.templates import Workshop  # noqa: PLC0415
+
+    return Workshop(
+        templates=templates(),
+        ready_made=ready_made,
+        sites=sites(),
+        topics=topics(),
+        renderer=mails(),
+        profile=read_profile,
+        order=partial(read_order, orders=orders()),
+        particulars=particulars(),
+        send_test=send_test,
+    )
+
+
+def send_test(wanted: "TryOut", to: "Sequence[str]") -> "tuple[TemplatePreview, Sequence[TestSent]]":
+    from ecrm.application import test_sends  # noqa: PLC0415 (the same)
+
+    return test_sends.send_test(
+        wanted,
+        to,
+        renderer=mails(),
+        suppressions=suppressions(),
+        control=sending_control(),
+        limits=limits(),
+        mailer=test_mailer(),
+        clock=clock,
+    )
+
+
+@cache
+def sender() -> "Sender":
+    """One worker a container: it keeps what it was allowed for a second, and the slots that it has leased."""
+    from ecrm.application.sending import Sender  # noqa: PLC0415 (only send_messages sends)
+    from ecrm.domain.messages import Policy  # noqa: PLC0415
+    from ecrm.messaging.quota import SesQuota  # noqa: PLC0415
+    from ecrm.messaging.ses import ONE_ATTEMPT, SesMailer  # noqa: PLC0415
+
+    configuration_sets = {
+        Policy.TRANSACTIONAL: os.environ["TRANSACTIONAL_CONFIGURATION_SET"],
+        Policy.MARKETING: os.environ["MARKETING_CONFIGURATION_SET"],
+    }
     return Sender(
         sends=sends(),
         control=sending_control(),
-        quota=SesQuota(ses(_PATIENCE)),
-        mailer=SesMailer(ses(ONE_ATTEMPT), configuration_sets, time.monotonic),
+        quota=SesQuota(_ses(_PATIENCE)),
+        mailer=SesMailer(_ses(ONE_ATTEMPT), configuration_sets, time.monotonic),
         queue=message_queue(),
         customers=customers(),
-        compose=composer.compose,
+        compose=composer().compose,
         clock=clock,
         wait=time.sleep,
     )
@@ -566,6 +630,7 @@ def request_message(command: "RequestMessage", request: "Request | None") -> "Me
         sites=sites(),
         templates=templates(),
         ready_made=ready_made,
+        topics=topics(),
         suppressions=suppressions(),
         orders=orders(),
         clock=clock,
@@ -581,10 +646,41 @@ def send_order_link(asked: "FindOrder") -> "Send | None":
     )
 
 
+@cache
+def confirmations() -> "Confirmations":
+    from ecrm.application.subscriptions import Confirmations  # noqa: PLC0415 (each function imports its own use cases)
+
+    return Confirmations(
+        limits=limits(),
+        customers=customers(),
+        consents=consents(),
+        suppressions=suppressions(),
+        topics=topics(),
+        requests=requests(),
+        sites=sites(),
+        sends=sends(),
+        clock=clock,
+        ids=ids,
+        refused=_sign_up_refused,
+    )
+
+
+def _sign_up_refused() -> None:
+    from ecrm.entry import observability  # noqa: PLC0415 (Powertools, for the day on which somebody floods a form)
+
+    observability.count("SignUpsRefused")
+
+
 def plan_order_mail(happened: "OrderEvent") -> "Send | None":
     from ecrm.application import messages  # noqa: PLC0415 (the same)
 
     return messages.plan_order_mail(happened, sends=sends(), customers=customers(), sites=sites(), clock=clock)
+
+
+def plan_welcome(confirmed: "Confirmed") -> "Send | None":
+    from ecrm.application import welcomes  # noqa: PLC0415 (the same)
+
+    return welcomes.plan_welcome(confirmed, sends=sends(), customers=customers(), sites=sites(), timeline=timeline(), clock=clock)
 
 
 def request_export(kind: "JobKind", file_format: "FileFormat", request: "Request | None", source: str) -> "Requested":
@@ -615,7 +711,7 @@ def request_undo(import_id: str, request: "Request | None", source: str) -> "Req
 
 def work_on(job_id: str, *, is_late: "Callable[[], bool]", name: "Callable[[Iterable[Unreadable]], None]") -> None:
     """Go on with a job; `name` is given whatever it has to leave out, because it cannot be read."""
-    from ecrm.application import erasure, exports, undo, undo_rows  # noqa: PLC0415 (the same)
+    from ecrm.application import erasure, exports, unconfirmed, undo, undo_rows  # noqa: PLC0415 (the same)
     from ecrm.application import jobs as use_jobs  # noqa: PLC0415
     from ecrm.contracts import exports as rows  # noqa: PLC0415
     from ecrm.domain.imports import Kind  # noqa: PLC0415
@@ -661,6 +757,15 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]", name: "Callable[[Iter
             orders=orders(),
             statistics=statistics(),
             files=export_files(),
+        ),
+        JobKind.REMOVE_UNCONFIRMED: partial(
+            unconfirmed.remove_unconfirmed,
+            waiting=customers(),
+            store=contact_rows(),
+            entries=DynamoErasure(table(), suppressions()),
+            customers=customers(),
+            consents=consents(),
+            clock=clock,
         ),
         JobKind.UNDO_IMPORT: partial(
             undo.undo_import, imports=imports(), files=import_files(), exports=export_files(), rows=taken_back
@@ -755,6 +860,13 @@ def nights() -> "DynamoNights":
     return DynamoNights(table())
 
 
+@cache
+def particulars() -> "Particulars":
+    from ecrm.application.particulars import Particulars  # noqa: PLC0415 (only who makes marketing mails needs them)
+
+    return Particulars(timeline=timeline(), products=products(), nights=nights(), memberships=memberships())
+
+
 def move_events() -> "DynamoMoveEvents":
     from ecrm.store.nights import DynamoMoveEvents  # noqa: PLC0415 (only who tells of a night)
 
@@ -806,9 +918,12 @@ def _night_settings() -> "NightSettings":
 
 
 def plan_night(scheduled_at: datetime) -> "Planned":
+    """Open a night; whoever it finds unconfirmed is removed by a job beside it, not by the night."""
     from ecrm.application import nights as steps  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.application.unconfirmed import request_removal  # noqa: PLC0415
     from ecrm.store.keys import SHARDS  # noqa: PLC0415
 
+    request_removal(scheduled_at.date(), source=steps.SOURCE, waiting=customers(), jobs=jobs(), clock=clock, ids=ids)
     return steps.plan_night(
         scheduled_at,
         settings=_night_settings(),
@@ -998,6 +1113,20 @@ def read_consents(customer_id: str) -> "ConsentsView":
     )
 
 
+def read_decisions(customer_id: str, after: str | None, limit: int) -> "Decisions":
+    from ecrm.application import decisions  # noqa: PLC0415 (the same)
+
+    return decisions.read_decisions(
+        customer_id,
+        after=after,
+        limit=limit,
+        customers=customers(),
+        timeline=timeline(),
+        control=sending_control(),
+        now=clock.now(),
+    )
+
+
 def read_profile(customer_id: str) -> "Profile":
     from ecrm.application import profiles as profiles_use  # noqa: PLC0415 (each function imports its own)
 
@@ -1080,6 +1209,190 @@ def pages() -> "Pages":
     from ecrm.messaging.rendering import Pages  # noqa: PLC0415 (only public_api carries templates)
 
     return Pages()
+
+
+@cache
+def person_pages() -> "PersonPages":
+    from ecrm.messaging.person_pages import PersonPages  # noqa: PLC0415 (an order's page does without)
+
+    return PersonPages(pages())
+
+
+@cache
+def unsubscribe_room() -> "UnsubscribeRoom":
+    from ecrm.application.unsubscribes import UnsubscribeRoom  # noqa: PLC0415 (the same)
+
+    return UnsubscribeRoom(
+        keys=link_keys(),
+        sites=sites(),
+        topics=topics(),
+        consents=consents(),
+        customers=customers(),
+        requests=requests(),
+        clock=clock,
+        public_url=public_url(),
+    )
+
+
+def show_unsubscribing(visit: "Visit") -> str:
+    from ecrm.application.unsubscribes import read_unsubscribing  # noqa: PLC0415 (the same)
+
+    page = read_unsubscribing(visit.token, room=unsubscribe_room())
+    return person_pages().unsubscribe(page, visit.spoken(page.language, page.site.languages))
+
+
+def unsubscribe(posted: "Posted") -> str:
+    from ecrm.application.unsubscribes import unsubscribe as deny  # noqa: PLC0415 (the same)
+
+    page = deny(posted.token, is_everything=posted.one("scope") == "all", room=unsubscribe_room())
+    if page is None:
+        return pages().notice("unsubscribed", posted.language())
+    return person_pages().unsubscribe(page, posted.spoken(page.language, page.site.languages))
+
+
+@cache
+def preference_books() -> "DynamoPreferences":
+    from ecrm.store.preferences import DynamoPreferences  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoPreferences(table())
+
+
+@cache
+def preference_room() -> "PreferenceRoom":
+    from ecrm.application.preferences import PreferenceRoom  # noqa: PLC0415 (an order's page does without)
+
+    return PreferenceRoom(
+        keys=link_keys(),
+        sites=sites(),
+        topics=topics(),
+        consents=consents(),
+        customers=customers(),
+        requests=requests(),
+        clock=clock,
+        public_url=public_url(),
+        books=preference_books(),
+        profiles=profiles(),
+        suppressions=suppressions(),
+        ids=ids,
+        ask=lambda command: confirmations().ask_to_confirm(command),
+    )
+
+
+def show_preferences(visit: "Visit") -> str:
+    from ecrm.application.preferences import read_preferences  # noqa: PLC0415 (the same)
+
+    page = read_preferences(visit.token, room=preference_room())
+    return person_pages().preferences(page, visit.spoken(page.link_language, page.site.languages))
+
+
+def choose_preferences(posted: "Posted") -> str:
+    from ecrm.application import preferences as use_preferences  # noqa: PLC0415 (the same)
+    from ecrm.entry.preferences import chosen  # noqa: PLC0415
+
+    room = preference_room()
+    if posted.one("do") == "stop":
+        page = use_preferences.stop_everything(posted.token, room=room)
+    else:
+        page = use_preferences.choose(posted.token, chosen(posted), room=room)
+    return person_pages().preferences(page, posted.spoken(page.link_language, page.site.languages))
+
+
+@cache
+def opt_in_room() -> "OptInRoom":
+    from ecrm.application.opt_ins import OptInRoom  # noqa: PLC0415 (an order's page does without)
+
+    return OptInRoom(
+        keys=link_keys(),
+        sites=sites(),
+        topics=topics(),
+        consents=consents(),
+        customers=customers(),
+        requests=requests(),
+        sends=sends(),
+        timeline=timeline(),
+        profiles=profiles(),
+        clock=clock,
+        ids=ids,
+    )
+
+
+def show_opt_in(visit: "Visit") -> str:
+    from ecrm.application.opt_ins import read_opt_in  # noqa: PLC0415 (the same)
+
+    page = read_opt_in(visit.token, room=opt_in_room())
+    return person_pages().opt_in(page, visit.spoken(page.language, page.site.languages))
+
+
+def confirm_opt_in(posted: "Posted") -> str:
+    from ecrm.application.opt_ins import confirm_opt_in as confirm  # noqa: PLC0415 (the same)
+
+    page = confirm(posted.token, ip=posted.ip, room=opt_in_room())
+    return person_pages().opt_in(page, posted.spoken(page.language, page.site.languages))
+
+
+@cache
+def data_room() -> "DataRoom":
+    from ecrm.application.data_requests import DataRoom  # noqa: PLC0415 (an order's page does without)
+
+    return DataRoom(
+        keys=link_keys(),
+        sites=sites(),
+        customers=customers(),
+        consents=consents(),
+        limits=limits(),
+        sends=sends(),
+        jobs=jobs(),
+        files=export_files(),
+        clock=clock,
+        ids=ids,
+        public_url=public_url(),
+    )
+
+
+def show_my_data(visit: "Visit") -> str:
+    from ecrm.application.data_requests import read_my_data  # noqa: PLC0415 (the same)
+
+    page = read_my_data(visit.token, room=data_room())
+    return person_pages().my_data(page, visit.spoken(page.language, page.site.languages))
+
+
+def ask_for_data(posted: "Posted") -> str:
+    from ecrm.application import data_requests  # noqa: PLC0415 (the same)
+
+    page = data_requests.ask_for_data(posted.token, data_requests.kind_of(posted.one("kind")), room=data_room())
+    return person_pages().my_data(page, posted.spoken(page.language, page.site.languages))
+
+
+def show_data_request(visit: "Visit") -> str:
+    from ecrm.application.data_requests import read_data_request  # noqa: PLC0415 (the same)
+
+    page = read_data_request(visit.token, room=data_room())
+    return person_pages().data_request(page, visit.spoken(page.language, page.site.languages))
+
+
+def confirm_data_request(posted: "Posted") -> str:
+    from ecrm.application.data_requests import confirm_data_request as confirm  # noqa: PLC0415 (the same)
+
+    page = confirm(posted.token, room=data_room())
+    return person_pages().data_request(page, posted.spoken(page.language, page.site.languages))
+
+
+def show_data_files(visit: "Visit") -> str:
+    from ecrm.application.data_requests import read_data_files  # noqa: PLC0415 (the same)
+
+    page = read_data_files(visit.token, room=data_room())
+    return person_pages().data_files(page, visit.spoken(page.language, page.site.languages))
+
+
+def show_mail(visit: "Visit") -> "Shown":
+    """A mail has its style in itself, piece by piece, and shows what its author has put on the web."""
+    from ecrm.application.mail_views import read_mail_view  # noqa: PLC0415 (an order's page does without)
+    from ecrm.entry.public import Shown  # noqa: PLC0415
+
+    mail = read_mail_view(
+        visit.token, keys=link_keys(), customers=customers(), sends=sends(), again=composer().again, clock=clock
+    )
+    return Shown(mail.html, style_source="'unsafe-inline'", image_source="https:")
 
 
 def public_pages() -> "PublicPages":

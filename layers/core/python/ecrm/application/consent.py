@@ -37,11 +37,11 @@ from .ports import (
     Consents,
     Contended,
     Customers,
+    NamedTopics,
     Outcome,
     Request,
     Requests,
     Suppressions,
-    Topics,
 )
 
 ATTEMPTS = 12
@@ -114,7 +114,7 @@ def change_consents(
     *,
     consents: Consents,
     customers: Customers,
-    topics: Topics,
+    topics: NamedTopics,
     requests: Requests,
     clock: Clock,
 ) -> Changed:

@@ -9,7 +9,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from ecrm.domain.customers import Customer, Held, Identifier, Kind, are_different_people, is_same_person, speaks, with_identifiers
+from ecrm.domain.customers import (
+    UNCONFIRMED_FOR,
+    Customer,
+    Held,
+    Identifier,
+    Kind,
+    are_different_people,
+    is_same_person,
+    speaks,
+    with_identifiers,
+)
 from ecrm.domain.errors import Conflict, Erased, NotFound
 from ecrm.domain.events import Event
 
@@ -35,6 +45,7 @@ class Person:
     `at` is the fact's own time, `cause` its name, unique on its site. A `statement` says who somebody is, such as an upsert
     of a profile; an order only mentions it. Who `is_listed`, in a file of contacts, is not made one with anybody, is not said
     anew where all is known, and does not come back from an erasure by it: only by what they did themselves, at `acted_at`.
+    Of whom `is_unconfirmed`, nobody knows yet whether they have said anything at all.
     """
 
     site: str
@@ -47,6 +58,7 @@ class Person:
     backfill: bool = False
     is_listed: bool = False
     acted_at: datetime | None = None
+    is_unconfirmed: bool = False
 
     def stays_erased(self, erased_at: datetime) -> bool:
         """Say whether the fact lets nobody begin anew who was erased then."""
@@ -196,8 +208,9 @@ class _Changes:
         led = self._led(self.found, absorbed)
         is_vouched = self.found.is_vouched or self.is_voucher
         grown = self._named(self.found, gained)
-        is_known = grown == self.found or (self.person.is_listed and grown.identifiers == self.found.identifiers)
-        if not (absorbed or led or gained) and is_known and is_vouched == self.found.is_vouched:
+        is_met = self.is_voucher and not self.person.is_unconfirmed and self.found.unconfirmed_until is not None
+        is_same = grown == self.found or (self.person.is_listed and grown.identifiers == self.found.identifiers)
+        if not (absorbed or led or gained or is_met) and is_same and is_vouched == self.found.is_vouched:
             return Standing(self.found.customer_id, found=self.found)
         claimed = self.found.claimed if self.is_voucher else self.found.claimed | set(gained)
         customer = replace(grown, claimed=claimed, is_vouched=is_vouched, version=self.found.version + 1)
@@ -212,15 +225,17 @@ class _Changes:
         return Standing(customer.customer_id, replace(claim, customer=customer))
 
     def _named(self, customer: Customer, gained: tuple[Identifier, ...]) -> Customer:
-        """Add what is gained; a statement says anew where the customer is reached, too."""
+        """Add what is gained; a statement says anew where the customer is reached, too. Who is named by a voucher is known."""
         stated_at = self.person.at if self.is_voucher and self.person.statement else None
         own = tuple(i for i in self.given if i in customer.identifiers) if stated_at else ()
-        return with_identifiers(customer, (*own, *gained), stated_at)
+        named = with_identifiers(customer, (*own, *gained), stated_at)
+        return replace(named, unconfirmed_until=None) if self.is_voucher and not self.person.is_unconfirmed else named
 
     def _new(self, customer_id: str) -> Standing:
         gained = tuple(i for i in self.given if self._is_free(i))[:MOST_IDENTIFIERS]
         claimed = frozenset() if self.is_voucher else frozenset(gained)
-        nobody = Customer(customer_id, (), self.now, claimed=claimed, is_vouched=self.is_voucher)
+        until = self.now + UNCONFIRMED_FOR if self.person.is_unconfirmed else None
+        nobody = Customer(customer_id, (), self.now, claimed=claimed, is_vouched=self.is_voucher, unconfirmed_until=until)
         customer = self._named(nobody, gained)
         event = _identified(self.person, customer, "customer.created", gained, self.now)
         return Standing(customer_id, Claim(customer, 0, tuple(self._entry(i, customer_id) for i in gained), (event,)))
@@ -292,7 +307,7 @@ def join(claim: Claim, loser: Customer, person: Person, now: datetime) -> Claim:
         claimed=winner.claimed | loser.claimed,
         absorbed=(*winner.absorbed, *loser.partitions),
     )
-    merged = replace(loser, merged_into=winner.customer_id, version=loser.version + 1)
+    merged = replace(loser, merged_into=winner.customer_id, unconfirmed_until=None, version=loser.version + 1)
     event = merger_event("customer.merged", person, winner.customer_id, loser, now)
     return replace(claim, customer=customer, absorbed=(*claim.absorbed, merged), events=(*claim.events, event))
 

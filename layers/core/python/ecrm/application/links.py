@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from ecrm.domain.errors import NotFound
-from ecrm.domain.links import Keyring, Language, Link, Purpose, key_id_of, seal, unseal
+from ecrm.domain.links import Keyring, Language, Link, PersonLink, Purpose, key_id_of, seal, unseal, unseal_person
 from ecrm.domain.sites import Site
 
 from .orders import OrderView, find_order, read_order
-from .ports import LinkKeys, Orders, Sites
+from .ports import Clock, LinkKeys, Orders, Sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,11 @@ def make_order_link(site: str, order_id: str, language: Language | None, *, keys
 def open_link(token: str, purpose: Purpose, *, keys: LinkKeys) -> Link:
     """Read a token. Raises NotFound."""
     return unseal(token, purpose, ring_for(token, keys))
+
+
+def open_person_link(token: str, purpose: Purpose, *, keys: LinkKeys, clock: Clock) -> PersonLink:
+    """Read a token of a customer's own page. Raises NotFound."""
+    return unseal_person(token, purpose, ring_for(token, keys), clock.now())
 
 
 def ring_for(token: str, keys: LinkKeys) -> Keyring:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+from ecrm.domain.contact_policy import ContactPolicy
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
 from ecrm.domain.messages import Budget, Policy, Reply, Run, Send, Status
@@ -55,7 +56,7 @@ class Sends(Protocol):
         ...
 
     def budget(self, customer: Customer) -> Budget:
-        """Give the marketing mails to a person of late, strongly consistent."""
+        """Give the marketing mails to a person of late, and what they said of them, strongly consistent."""
         ...
 
     def claim(self, claimed: Send, customer: Customer, to: str, budget: Budget | None, now: datetime) -> None:
@@ -177,7 +178,10 @@ class SendingQuota(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """A mail to one mailbox, rendered; `policy` chooses the configuration set, `tags` come back with every notice about it."""
+    """A mail to one mailbox, rendered; `policy` chooses the configuration set, `tags` come back with every notice about it.
+
+    Of the addresses that are `untracked` the provider may not count who follows them, nor lead there by a way of its own.
+    """
 
     from_name: str
     from_address: str
@@ -189,6 +193,16 @@ class Mail:
     policy: Policy
     headers: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    untracked: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A mail, what holds back marketing to its person, and the version of the template that it was made of."""
+
+    mail: Mail
+    policy: ContactPolicy = field(default_factory=ContactPolicy)
+    template_version: int | None = None
 
 
 class Mailer(Protocol):

@@ -1,42 +1,36 @@
-"""Messages that belong to something a customer does: asking for one, planning those of an order, reading and writing them."""
+"""Messages to one person each: asking for one, planning those of an order, reading them."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from ecrm.domain.attributes import known, merged
 from ecrm.domain.consent import Channel
 from ecrm.domain.customers import Customer, Identifier, Kind
 from ecrm.domain.errors import Conflict, Invalid, NotFound
 from ecrm.domain.events import Event
-from ecrm.domain.links import Language, Link, Purpose, seal
 from ecrm.domain.messages import MESSAGE_SHARD, Policy, Send, mailbox_of
-from ecrm.domain.sites import Site
 from ecrm.domain.suppressions import Address
-from ecrm.domain.templates import Purpose as TemplatePurpose
-from ecrm.domain.templates import Template, choose
+from ecrm.domain.templates import Purpose, Template
 
 from .identity import Authority, Person, follow, root, whose
-from .mail_ports import Limits, Mail, MessageIds, Sends
-from .orders import OrderView, find_order, read_order
+from .mail_ports import Limits, MessageIds, Sends
+from .orders import find_order
 from .ports import (
     AlreadyAnswered,
     Clock,
     Contended,
     Customers,
     Ids,
-    LinkKeys,
     Orders,
-    Profiles,
     Request,
     Sites,
     Standing,
     Suppressions,
-    Timeline,
+    Topics,
 )
-from .templates import Material, ReadyMade, Renderer, Templates, read_template
+from .templates import ReadyMade, Templates, read_template
 
 ATTEMPTS = 12
 REQUESTED = "message.requested"
@@ -48,14 +42,6 @@ LINKS_AN_HOUR, LINKS_A_DAY = 3, 10
 """Order links that strangers may make us send to one address."""
 LINKS_AN_IP = 20
 """Order links an hour that one place of the internet may ask for."""
-SITE_KEPT = timedelta(minutes=1)
-TEMPLATE_KEPT = timedelta(seconds=10)
-"""Both change by hand, and thousands of mails may need them."""
-_TRANSACTIONAL_HEADERS = {
-    # RFC 3834, section 5; and what Exchange looks at instead: no holiday note comes back.
-    "Auto-Submitted": "auto-generated",
-    "X-Auto-Response-Suppress": "OOF, AutoReply",
-}
 
 
 class AllIds(Ids, MessageIds, Protocol):
@@ -64,7 +50,10 @@ class AllIds(Ids, MessageIds, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestMessage:
-    """The customer by our id, or by identifiers, which make one where nobody has them. `language` None is the customer's own."""
+    """The customer by our id, or by identifiers, which make one where nobody has them. `language` None is the customer's own.
+
+    `topic` is what marketing is about, where its template does not say.
+    """
 
     template: str
     site: str
@@ -74,6 +63,7 @@ class RequestMessage:
     language: str | None
     source: str
     order_id: str | None = None
+    topic: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +92,17 @@ class OrderEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """A consent that a double opt-in has granted; `reference` names the mail that asked, and is one for all of its topics."""
+
+    customer_id: str
+    site: str
+    topic: str
+    reference: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FindOrder:
     """What somebody says who has lost the link to an order; `ip` is where they say it from."""
 
@@ -120,6 +121,7 @@ def request_message(
     sites: Sites,
     templates: Templates,
     ready_made: ReadyMade,
+    topics: Topics,
     suppressions: Suppressions,
     orders: Orders,
     clock: Clock,
@@ -127,18 +129,20 @@ def request_message(
 ) -> MessageRequested:
     """Ask for a message; it is sent after this. 6 write units for a known customer, 2 more with an Idempotency-Key.
 
-    Raises Invalid where it can never be sent: no such template, not a transactional one, a site without a sender, a customer
-    without an address, somebody else's order; NotFound, Erased; Conflict where the address is suppressed.
+    Whether marketing may go to them is decided when it would, and told. Raises Invalid where a message can never be sent: no such
+    template, a partial, a site without a sender or, for marketing, a postal address, a customer without an address, somebody
+    else's order; NotFound, Erased; Conflict where the address is suppressed.
     """
     now = clock.now()
     for attempt in range(ATTEMPTS):
         if run_id := sends.answered(request, now):
             return MessageRequested(read_message(run_id, sends=sends), replayed=True)
-        _check(command, sites=sites, templates=templates, ready_made=ready_made)
+        template = _checked(command, sites=sites, templates=templates, ready_made=ready_made)
+        topic = _topic(command, template, topics)
         customer, standing = _addressee(command, attempt, customers=customers, now=now, ids=ids)
         _refuse_unreachable(customer, suppressions, now)
         _refuse_others_order(command, customer, orders)
-        send, requested = _message(ids.message_id(now), command, customer.customer_id, now)
+        send, requested = new_message(ids.message_id(now), command, customer.customer_id, now, topic=topic)
         try:
             if sends.add(send, requested, standing, request):
                 return MessageRequested(send)
@@ -149,7 +153,8 @@ def request_message(
     raise Contended("many requests for this customer at once; try again")
 
 
-def _check(command: RequestMessage, *, sites: Sites, templates: Templates, ready_made: ReadyMade) -> None:
+def _checked(command: RequestMessage, *, sites: Sites, templates: Templates, ready_made: ReadyMade) -> Template:
+    """Give the template of a message that can be sent."""
     site = sites.find(command.site)
     if site is None:
         raise Invalid.at("/site", "unknown_site", "no such site")
@@ -159,10 +164,27 @@ def _check(command: RequestMessage, *, sites: Sites, templates: Templates, ready
         template = read_template(command.template, templates=templates, ready_made=ready_made)
     except NotFound:
         raise Invalid.at("/template", "unknown_template", "no such template") from None
-    if template.purpose is TemplatePurpose.MARKETING:
-        raise Invalid.at(
-            "/template", "template_is_marketing", "a marketing template is sent by campaigns, to those who consented"
-        )
+    if template.purpose is Purpose.PARTIAL:
+        raise Invalid.at("/template", "template_is_partial", "a partial is a piece of other templates, and no mail")
+    if template.purpose is Purpose.MARKETING and not site.has_postal_address:
+        raise Invalid.at("/site", "no_postal_address", "marketing says where it comes from: the site has no postal address")
+    return template
+
+
+def _topic(command: RequestMessage, template: Template, topics: Topics) -> str | None:
+    """Give the topic that a message needs consent to; None where it needs none."""
+    if template.purpose is not Purpose.MARKETING:
+        if command.topic is not None:
+            raise Invalid.at("/topic", "topic_unused", "only marketing needs consent, and names a topic")
+        return None
+    if template.topic is not None and command.topic not in (None, template.topic):
+        raise Invalid.at("/topic", "other_topic", "the template is about another topic")
+    topic = template.topic or command.topic
+    if topic is None:
+        raise Invalid.at("/topic", "missing", "the template names no topic: say which the message is about")
+    if template.topic is None and topics.find(topic) is None:
+        raise Invalid.at("/topic", "unknown_topic", "no such topic")
+    return topic
 
 
 def _addressee(
@@ -203,14 +225,18 @@ def _refuse_others_order(command: RequestMessage, customer: Customer, orders: Or
         raise Invalid.at("/order_id", "not_their_order", "the order is somebody else's")
 
 
-def _message(message_id: str, command: RequestMessage, customer_id: str, now: datetime) -> tuple[Send, Event]:
+def new_message(
+    message_id: str, command: RequestMessage, customer_id: str, now: datetime, *, topic: str | None = None
+) -> tuple[Send, Event]:
+    """Make the entry of a message, and the event that asks for it; with a topic, which marketing alone has, of marketing."""
     send = Send(
         run_id=message_id,
         shard=MESSAGE_SHARD,
         customer_id=customer_id,
-        policy=Policy.TRANSACTIONAL,
+        policy=Policy.MARKETING if topic else Policy.TRANSACTIONAL,
         site=command.site,
         template=command.template,
+        topic=topic,
         planned_at=now,
         requested_at=now,
         expires_at=now + KEPT_FOR,
@@ -221,7 +247,7 @@ def _message(message_id: str, command: RequestMessage, customer_id: str, now: da
     if command.order_id is not None:
         said["order_id"] = command.order_id
     requested = Event(
-        id=_requested_id(message_id),
+        id=requested_id(message_id),
         type=REQUESTED,
         occurred_at=now,
         received_at=now,
@@ -233,7 +259,7 @@ def _message(message_id: str, command: RequestMessage, customer_id: str, now: da
     return send, requested
 
 
-def _requested_id(message_id: str) -> str:
+def requested_id(message_id: str) -> str:
     return f"message:{message_id}:requested"
 
 
@@ -271,7 +297,7 @@ def plan_order_mail(happened: OrderEvent, *, sends: Sends, customers: Customers,
     named = f"order mail\0{happened.site}\0{happened.order_id}\0{happened.id}\0{template}"
     message_id = hashlib.sha256(named.encode()).hexdigest()[:32]
     # The entry keeps the id under which the order stands, or a merger between two tries would make it two entries.
-    send, requested = _message(message_id, command, happened.customer_id, now)
+    send, requested = new_message(message_id, command, happened.customer_id, now)
     return send if sends.add(send, requested, Standing(customer.customer_id, found=customer), None) else None
 
 
@@ -313,7 +339,7 @@ def send_order_link(
         source="public:orders/find",
         order_id=asked.order_id,
     )
-    send, requested = _message(ids.message_id(now), command, customer.customer_id, now)
+    send, requested = new_message(ids.message_id(now), command, customer.customer_id, now)
     return send if sends.add(send, requested, Standing(customer.customer_id, found=customer), None) else None
 
 
@@ -321,100 +347,3 @@ def _is_reached_at(customer: Customer, email: str) -> bool:
     """Say whether a voucher has named an address as the customer's; letter case tells no two apart."""
     theirs = (i.value for i in customer.identifiers if i.kind is Kind.EMAIL and i not in customer.claimed)
     return email.casefold() in {value.casefold() for value in theirs}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Composer:
-    """Makes the mail of an entry, from what was asked for and from what is known of its customer at that moment."""
-
-    timeline: Timeline
-    profiles: Profiles
-    orders: Orders
-    sites: Sites
-    templates: Templates
-    ready_made: ReadyMade
-    renderer: Renderer
-    link_keys: LinkKeys
-    clock: Clock
-    public_url: str
-    _sites: dict[str, tuple[datetime, Site]] = field(default_factory=dict)
-    _templates: dict[str, tuple[datetime, Template]] = field(default_factory=dict)
-
-    def compose(self, send: Send, customer: Customer, *, is_fresh: bool) -> Mail:
-        """Write a mail. Raises Invalid, NotFound: what no time heals, with the code that the books keep.
-
-        1 read unit in a container that knows site and template, unless `is_fresh`; an order is read beside.
-        """
-        said = self._said(send)
-        site = self._site(send.site, is_fresh=is_fresh)
-        mailbox = mailbox_of(customer)
-        if site.sender is None:
-            raise Invalid("the site has no sender", code="no_sender")
-        if mailbox is None:
-            raise Invalid("the customer has no address", code="no_address")
-        template = self._template(send.template, is_fresh=is_fresh)
-        if template.purpose.value != send.policy.value:
-            raise Invalid("the template serves another purpose", code="template_purpose")
-        books = self.profiles.of(customer.partitions, consistent=is_fresh)
-        attributes = known(merged(*(book.attributes for book in books)))
-        language = choose(template.variants, said.get("language") or attributes.get("language"), site.languages)
-        order = self._order(send.site, said.get("order_id"))
-        material = Material(
-            site=site,
-            attributes=attributes,
-            order=order,
-            data=said.get("data", {}),
-            links={"order_status": self._status_url(order, language)} if order else {},
-        )
-        rendered = self.renderer.render(template, language, material)
-        return Mail(
-            from_name=site.brand,
-            from_address=site.sender,
-            to=mailbox,
-            reply_to=site.reply_to,
-            subject=rendered.subject,
-            html=rendered.html,
-            text=rendered.text,
-            policy=send.policy,
-            headers=_TRANSACTIONAL_HEADERS if send.policy is Policy.TRANSACTIONAL else {},
-        )
-
-    def _said(self, send: Send) -> Mapping[str, Any]:
-        if send.requested_at is None:
-            return {}
-        said = self.timeline.said(send.customer_id, send.requested_at, _requested_id(send.run_id))
-        if not said:
-            raise NotFound("what was asked for is gone", code="request_gone")
-        return said
-
-    def _site(self, name: str, *, is_fresh: bool) -> Site:
-        def read() -> Site:
-            site = self.sites.find(name)
-            if site is None:
-                raise NotFound("no such site", code="site_not_found")
-            return site
-
-        return self._kept(self._sites, name, timedelta(0) if is_fresh else SITE_KEPT, read)
-
-    def _template(self, name: str, *, is_fresh: bool) -> Template:
-        def read() -> Template:
-            return read_template(name, templates=self.templates, ready_made=self.ready_made)
-
-        return self._kept(self._templates, name, timedelta(0) if is_fresh else TEMPLATE_KEPT, read)
-
-    def _kept[T](self, seen: dict[str, tuple[datetime, T]], name: str, kept: timedelta, read: Callable[[], T]) -> T:
-        """Read something by its name, unless it was read within a time."""
-        now = self.clock.now()
-        known = seen.get(name)
-        if known is not None and now - known[0] < kept:
-            return known[1]
-        seen[name] = now, (found := read())
-        return found
-
-    def _order(self, site: str, order_id: str | None) -> OrderView | None:
-        return read_order(site, order_id, orders=self.orders) if order_id else None
-
-    def _status_url(self, order: OrderView, language: str) -> str:
-        tag = language.partition("-")[0]
-        link = Link(Purpose.ORDER_STATUS, order.order.site, order.order.order_id, Language(tag) if tag in Language else None)
-        return f"{self.public_url}/public/orders/{seal(link, self.link_keys.ring())}"

@@ -361,10 +361,14 @@ class Suppressions(Protocol):
         ...
 
 
-class Topics(Definitions["Topic"], Protocol):
+class NamedTopics(Protocol):
     def named(self, names: Iterable[str]) -> Mapping[str, Topic]:
         """Give those of some topics that exist, by name."""
         ...
+
+
+class Topics(NamedTopics, Definitions["Topic"], Protocol):
+    pass
 
 
 class Contacts(Protocol):

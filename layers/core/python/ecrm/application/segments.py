@@ -20,6 +20,7 @@ from ecrm.domain.windows import Moment
 from .definitions import put_definition
 from .facts import FactsOf
 from .jobs import Requested, add_job
+from .memberships import segments_at
 from .night_ports import NightFiles, Place, StatisticsRows, StoredRow
 from .ports import Clock, Customers, JobIds, Jobs, Request
 from .segment_ports import Memberships, Night, Nights, Segments
@@ -199,10 +200,9 @@ def read_last_night(
 ) -> LastNight:
     pointer = nights.pointer()
     scores = score_by(pointer.thresholds, Moment(clock.now(), zone).today)(row)
-    night = nights.find(pointer.night) if pointer.night else None
-    found = memberships.of(customer_id, tuple(night.sizes)) if night else {}
-    held = sorted(segment for segment, membership in found.items() if pointer.generations.hold(membership))
-    return LastNight(pointer.night, pointer.thresholds, scores, held)
+    return LastNight(
+        pointer.night, pointer.thresholds, scores, segments_at(pointer, customer_id, nights=nights, memberships=memberships)
+    )
 
 
 MOST_ROWS = 20_000

@@ -12,6 +12,7 @@ from enum import StrEnum
 from math import ceil
 from typing import Protocol
 
+from ecrm.domain.contact_policy import ContactPolicy
 from ecrm.domain.customers import Customer
 from ecrm.domain.errors import EcrmError, Erased, NotFound, Unavailable
 from ecrm.domain.messages import (
@@ -28,8 +29,9 @@ from ecrm.domain.messages import (
     dropped,
     due_at,
     free,
-    has_room,
     lost,
+    postpone,
+    refusal,
     reserve,
     resolve,
     settled,
@@ -40,7 +42,7 @@ from .identity import root
 from .mail_ports import (
     Blocked,
     Breaker,
-    Mail,
+    Composed,
     Mailer,
     MessageQueue,
     Pause,
@@ -75,11 +77,12 @@ PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Between tries to write what the provider answered."""
 MOST_WAITING = 200
 """Pages that one round takes of each shard of the worklist."""
-TRANSACTIONAL = "transactional"
+QUIET_HOURS = "quiet_hours"
+"""The reason of what waits, or came to its end, because its person sleeps."""
 
 
 class Compose(Protocol):
-    def __call__(self, send: Send, customer: Customer, *, is_fresh: bool) -> Mail:
+    def __call__(self, send: Send, customer: Customer, *, is_fresh: bool) -> Composed:
         """Render the mail of a send; older states do, unless `is_fresh`.
 
         Raises an EcrmError where that can never be done, as far as those states say; Unavailable where it cannot be done now.
@@ -112,6 +115,15 @@ class Never(Exception):
     def __init__(self, status: Status, reason: str | None = None) -> None:
         super().__init__(status)
         self.status = status
+        self.reason = reason
+
+
+class NotYet(Exception):
+    """A planned send that must not be made before some time."""
+
+    def __init__(self, until: datetime, reason: str) -> None:
+        super().__init__(reason)
+        self.until = until
         self.reason = reason
 
 
@@ -204,7 +216,7 @@ class Sender:
     def _worked(self, send: Send, is_late: Callable[[], bool], worked: Worked) -> Send:
         if send.status is Status.CLAIMED:
             return changed(send, lost, sends=self._sends, customers=self._customers, now=self._clock.now())
-        if send.status is not Status.PLANNED:
+        if not _may_be_sent(send, self._clock.now()):
             return send
         if is_late():
             raise Held(Hold.LATE, self._clock.now())
@@ -217,24 +229,27 @@ class Sender:
         is_fresh = False
         for _ in range(ATTEMPTS):
             try:
-                customer, mail = self._composed(send, is_fresh=is_fresh)
-                claimed = self._claimed(send, customer, mail.to)
+                customer, composed = self._composed(send, is_fresh=is_fresh)
+                claimed = self._claimed(send, customer, composed)
             except Never as never:
                 return self._dropped(send, never)
+            except NotYet as not_yet:
+                return self._postponed(send, not_yet)
             except Contended:
                 send, is_fresh = self._again(send), True
                 if send.status is not Status.PLANNED:
                     return send
             else:
-                return self._resolved(claimed, self._mailer.send(replace(mail, tags=tags_of(claimed))), worked)
+                return self._resolved(claimed, self._mailer.send(replace(composed.mail, tags=tags_of(claimed))), worked)
         raise Contended("many write this entry at once; try again")
 
-    def _composed(self, send: Send, *, is_fresh: bool) -> tuple[Customer, Mail]:
+    def _composed(self, send: Send, *, is_fresh: bool) -> tuple[Customer, Composed]:
         """Make the mail, of older states at first, for half the units: they may hold a send up, but never end it."""
-        _refuse_ended(send, self._permitted(send), self._clock.now())
+        permission, now = self._permitted(send), self._clock.now()
+        _refuse_ended(send, permission, now)
         try:
             customer = root(send.customer_id, customers=self._customers, consistent=is_fresh)
-            return customer, self._compose(send, customer, is_fresh=is_fresh)
+            composed = self._compose(send, customer, is_fresh=is_fresh)
         except Erased as error:
             raise Never(Status.CANCELLED, "erased") from error
         except Unavailable:
@@ -243,21 +258,25 @@ class Sender:
             if not is_fresh:
                 raise Contended("what is known may be out of date") from error
             raise Never(Status.FAILED, error.code) from error
+        _refuse_quiet(send, composed.policy, permission, now)
+        return customer, composed
 
-    def _claimed(self, send: Send, customer: Customer, to: str) -> Send:
+    def _claimed(self, send: Send, customer: Customer, composed: Composed) -> Send:
         """Claim a send in a slot of its own. What allowed it before the wait for that may not any more."""
         self._wait_for_slot()
         permission, now = self._permitted(send), self._clock.now()
         _refuse_ended(send, permission, now)
+        _refuse_quiet(send, composed.policy, permission, now)
         budget = None
         if send.policy is Policy.MARKETING:
             budget = self._sends.budget(customer)
-            if not has_room(budget, permission.run.cap if permission.run else None, send, now):
-                raise Never(Status.CAPPED)
+            for cap in (composed.policy.cap, permission.run.cap if permission.run else None):
+                if why := refusal(budget, cap, send, now):
+                    raise Never(Status.CAPPED, why)
             budget = reserve(budget, send, now)
-        claimed = claim(send, now)
+        claimed = claim(send, now, composed.template_version)
         try:
-            self._sends.claim(claimed, customer, to, budget, now)
+            self._sends.claim(claimed, customer, composed.mail.to, budget, now)
         except Blocked as blocked:
             raise Never(blocked.by) from blocked
         return claimed
@@ -268,9 +287,9 @@ class Sender:
         now = self._clock.now()
         read_at, permission = self._permissions.get(flow, (None, None))
         if permission is None or read_at is None or now - read_at >= PERMISSION_HOLDS:
-            permission = self._control.permission(flow, send.run_id if send.policy is Policy.MARKETING else None)
+            permission = self._control.permission(flow, run_of(send))
             self._permissions[flow] = (now, permission)
-        if send.policy is Policy.MARKETING and permission.run is None:
+        if run_of(send) and permission.run is None:
             raise NotFound("a roster without its run", code="run_not_found")
         if hold := _hold(send.policy, permission, self._control.table_id()):
             raise Held(hold, now + PAUSED_AGAIN)
@@ -301,6 +320,14 @@ class Sender:
             return dropped(seen, never.status, never.reason, at) if seen.status is Status.PLANNED else seen
 
         return changed(send, drop, sends=self._sends, customers=self._customers, now=self._clock.now())
+
+    def _postponed(self, send: Send, not_yet: NotYet) -> Send:
+        """Let a planned send wait, unless somebody has taken it meanwhile."""
+
+        def wait(seen: Send, _at: datetime) -> Send:
+            return postpone(seen, not_yet.until, not_yet.reason) if seen.status is Status.PLANNED else seen
+
+        return changed(send, wait, sends=self._sends, customers=self._customers, now=self._clock.now())
 
     def _resolved(self, claimed: Send, reply: Reply, worked: Worked) -> Send:
         now = self._clock.now()
@@ -371,13 +398,30 @@ def _freed(after: Send, sends: Sends, customers: Customers) -> Budget | None:
     return None if freed == budget else freed
 
 
+def _may_be_sent(send: Send, now: datetime) -> bool:
+    return send.status is Status.PLANNED and (send.postponed_until is None or send.postponed_until <= now)
+
+
+def _ends_at(send: Send, permission: Permission) -> datetime | None:
+    return _sooner(send.expires_at, permission.run.expires_at if permission.run else None)
+
+
 def _refuse_ended(send: Send, permission: Permission, now: datetime) -> None:
-    run = permission.run
+    run, end = permission.run, _ends_at(send, permission)
     if run is not None and run.state is RunState.CANCELLED:
         raise Never(Status.CANCELLED)
-    ends = (send.expires_at, run.expires_at if run else None)
-    if any(end is not None and end <= now for end in ends):
+    if end is not None and end <= now:
         raise Never(Status.EXPIRED)
+
+
+def _refuse_quiet(send: Send, policy: ContactPolicy, permission: Permission, now: datetime) -> None:
+    until = policy.quiet_until(now) if send.policy is Policy.MARKETING else None
+    if until is None:
+        return
+    end = _ends_at(send, permission)
+    if end is not None and end <= until:
+        raise Never(Status.EXPIRED, QUIET_HOURS)
+    raise NotYet(until, QUIET_HOURS)
 
 
 def _hold(policy: Policy, permission: Permission, table_id: str) -> Hold | None:
@@ -392,8 +436,13 @@ def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def flow_of(send: Send) -> str:
-    """Name what a breaker is for: a run of many, or all transactional mail."""
-    return send.run_id if send.policy is Policy.MARKETING else TRANSACTIONAL
+    """Name what a breaker is for: a run of many, or all messages of a policy."""
+    return run_of(send) or send.policy.value
+
+
+def run_of(send: Send) -> str | None:
+    """Name the run of many to which a send belongs; None for a message, which was asked for by itself."""
+    return send.run_id if send.policy is Policy.MARKETING and send.requested_at is None else None
 
 
 def tags_of(send: Send) -> Mapping[str, str]:
@@ -455,12 +504,12 @@ def settle(
         send = changed(entry, _settled, sends=sends, customers=customers, now=now)
         if send.status is not entry.status:
             done.statuses[send.status] += 1
-        if send.status is Status.PLANNED:
+        if _may_be_sent(send, now):
             planned = send
         else:
             due = _sooner(due, due_at(send, now))
     if planned is not None:
-        permission = control.permission(flow_of(planned), planned.run_id if planned.policy is Policy.MARKETING else None)
+        permission = control.permission(flow_of(planned), run_of(planned))
         hold = _hold(planned.policy, permission, control.table_id())
         if hold is None:
             queue.send(waiting.run_id, waiting.shard)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ecrm.domain.errors import Flaw, Invalid, NotFound
-from ecrm.domain.sites import Site
+from ecrm.domain.sites import WELCOMED, Site
 
 from .definitions import put_definition
 from .ports import Sites
@@ -32,13 +32,19 @@ def _refuse_mails(site: Site, templates: TemplateList) -> None:
 
     if site.sender is None:
         raise Invalid.at("/sender", "no_sender", "a site that sends mails has a sender")
-    purposes = dict.fromkeys(READY_MADE, Purpose.TRANSACTIONAL) | {head.template: head.purpose for head in templates.heads()}
+    purposes = READY_MADE | {head.template: head.purpose for head in templates.heads()}
     flaws: list[Flaw] = []
+    if WELCOMED in site.mails and not site.has_postal_address:
+        flaws.append(Flaw("/postal_address", "no_postal_address", "a welcome is marketing, which says where it comes from"))
     for event, template in site.mails.items():
         if template not in purposes:
             flaws.append(Flaw(f"/mails/{event}", "unknown_template", "no such template"))
-        elif purposes[template] is Purpose.MARKETING:
+        elif event == WELCOMED and purposes[template] is Purpose.TRANSACTIONAL:
+            flaws.append(Flaw(f"/mails/{event}", "template_is_transactional", "a welcome is marketing, to which they agreed"))
+        elif event != WELCOMED and purposes[template] is Purpose.MARKETING:
             flaws.append(Flaw(f"/mails/{event}", "template_is_marketing", "an order's mail is owed, and advertises nothing"))
+        elif purposes[template] is Purpose.PARTIAL:
+            flaws.append(Flaw(f"/mails/{event}", "template_is_partial", "a partial is a piece of mails, and none itself"))
     if flaws:
         raise Invalid(flaws[0].detail, flaws=tuple(flaws))
 

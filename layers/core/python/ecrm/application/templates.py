@@ -1,26 +1,39 @@
 """Writing templates, reading every version of them, and trying them out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ecrm.domain.attributes import known
 from ecrm.domain.errors import Invalid, NotFound
+from ecrm.domain.products import Product
 from ecrm.domain.sites import Site
-from ecrm.domain.templates import Purpose, Template, TemplateHead, choose
+from ecrm.domain.templates import Purpose, Template, TemplateHead, choose, looked_up
 
 from .definitions import put_definition
 from .orders import OrderView
-from .ports import Topics
+from .ports import Sites, Topics
 from .profiles import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class CartItem:
+    product: Product
+    quantity: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """What a mail is made from beside its template. `attributes` are the customer's, by name; `data` is the caller's own."""
+    """What a mail is made from beside its template. `attributes` are the customer's, by name; `data` is the caller's own.
+
+    `segments` are the names of those that the customer is in; `products` and `cart` are as the catalogue tells them.
+    """
 
     site: Site
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    segments: Sequence[str] = ()
+    products: Sequence[Product] = ()
+    cart: Sequence[CartItem] = ()
     order: OrderView | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
@@ -57,6 +70,14 @@ class Preview:
 
 
 class Renderer(Protocol):
+    def includes(self, template: Template, /) -> frozenset[str]:
+        """Name the partials that a template includes, whether they are there or not."""
+        ...
+
+    def asks_for(self, template: Template, language: str, /) -> frozenset[str]:
+        """Name what a variant speaks of, such as `cart` and `segments`, so that nobody reads what it does not."""
+        ...
+
     def check(self, template: Template) -> Sequence[Warned]:
         """Give what an author should know. Raises Invalid, with the line of each thing that can never be right."""
         ...
@@ -89,17 +110,28 @@ type ReadyMade = Callable[[], Mapping[str, Template]]
 
 
 def put_template(
-    template: Template, *, expected_version: int | None, templates: Templates, topics: Topics, renderer: Renderer
+    template: Template,
+    *,
+    expected_version: int | None,
+    templates: Templates,
+    ready_made: ReadyMade,
+    topics: Topics,
+    sites: Sites,
+    renderer: Renderer,
 ) -> tuple[Template, bool, Sequence[Warned]]:
-    """Write a version of a template, as `put_definition` does. Raises Invalid where it cannot be rendered or must not be sent."""
+    """Write a version of a template, as `put_definition` does, with the partials that it includes as they are now.
+
+    Raises Invalid where it cannot be rendered or must not be sent.
+    """
     if template.purpose is Purpose.MARKETING:
         if template.topic is None:
             raise Invalid.at("/topic", "missing", "a marketing template names the topic that it needs consent to")
         if topics.find(template.topic) is None:
             raise Invalid.at("/topic", "unknown_topic", "no such topic")
     elif template.topic is not None:
-        raise Invalid.at("/topic", "topic_unused", "a transactional template needs no consent, and names no topic")
-    warnings = renderer.check(template)
+        raise Invalid.at("/topic", "topic_unused", "only a marketing template needs consent, and names a topic")
+    template = pinned(template, templates=templates, ready_made=ready_made, renderer=renderer)
+    warnings = [*renderer.check(template), *_unfit(template, sites)]
     stored, is_new = put_definition(
         template.template,
         lambda version: replace(template, version=version),
@@ -109,12 +141,34 @@ def put_template(
     return stored, is_new, warnings
 
 
+def _unfit(template: Template, sites: Sites) -> Iterator[Warned]:
+    """Tell of what a template lacks for the sites that can use it, and they for it; a partial goes out with others alone.
+
+    Sites that name it among their mails have readers of all their languages. Any other may be a mail of each site that sends, and
+    is held to its first language, which is what a reader gets whose own is missing.
+    """
+    if template.purpose is Purpose.PARTIAL:
+        return
+    sending = [site for site in sites.all() if site.sender is not None]
+    naming = [site for site in sending if template.template in site.mails.values()]
+    spoken: dict[str, str] = {}
+    for site in naming or sending:
+        for language in site.languages if naming else site.languages[:1]:
+            spoken.setdefault(language, site.site)
+        if template.purpose is Purpose.MARKETING and not site.has_postal_address:
+            yield Warned("/purpose", 1, "no_postal_address", f"the site {site.site} sends no marketing: it has no postal address")
+    for language, site_name in sorted(spoken.items()):
+        if looked_up(language, template.variants) is None:
+            detail = f"the site {site_name} speaks {language}, and there is no variant in it"
+            yield Warned("/variants", 1, "missing_language", detail)
+
+
 def read_template(name: str, *, templates: Templates, ready_made: ReadyMade) -> Template:
     """Give the company's own template, else the ready-made one of that name. Raises NotFound."""
     found = templates.find(name) or ready_made().get(name)
     if found is None:
         raise NotFound("no such template", code="template_not_found")
-    return found
+    return _completed(found, templates, ready_made)
 
 
 def read_template_version(name: str, version: int, *, templates: Templates, ready_made: ReadyMade) -> Template:
@@ -122,7 +176,27 @@ def read_template_version(name: str, version: int, *, templates: Templates, read
     found = templates.version(name, version) if version else ready_made().get(name)
     if found is None:
         raise NotFound("no such version of a template", code="template_not_found")
-    return found
+    return _completed(found, templates, ready_made)
+
+
+def pinned(template: Template, *, templates: Templates, ready_made: ReadyMade, renderer: Renderer) -> Template:
+    """Give a template with the newest of each partial that it includes; those that are not there are left out."""
+    if template.purpose is Purpose.PARTIAL:
+        return template
+    found = {name: templates.find(name) or ready_made().get(name) for name in sorted(renderer.includes(template))}
+    partials = {name: partial for name, partial in found.items() if partial and partial.purpose is Purpose.PARTIAL}
+    return replace(template, pinned={name: partial.version for name, partial in partials.items()}, partials=partials)
+
+
+def _completed(template: Template, templates: Templates, ready_made: ReadyMade) -> Template:
+    """Give a template with its partials as they were when it was saved; versions are never taken away."""
+    if template.pinned.keys() <= template.partials.keys():
+        return template
+    partials = {
+        name: read_template_version(name, version, templates=templates, ready_made=ready_made)
+        for name, version in template.pinned.items()
+    }
+    return replace(template, partials=partials)
 
 
 def list_templates(*, templates: Templates, ready_made: ReadyMade) -> tuple[TemplateHead, ...]:
@@ -130,6 +204,17 @@ def list_templates(*, templates: Templates, ready_made: ReadyMade) -> tuple[Temp
     own = {head.template: head for head in templates.heads()}
     heads = {name: template.head for name, template in ready_made().items()} | own
     return tuple(heads[name] for name in sorted(heads))
+
+
+def including(partial: Template, *, templates: Templates, ready_made: ReadyMade) -> Mapping[str, int]:
+    """Give the version of a partial that each template includes, as it is now, by the template's name; of no partial, none.
+
+    Reads what a list of the templates reads.
+    """
+    if partial.purpose is not Purpose.PARTIAL:
+        return {}
+    heads = list_templates(templates=templates, ready_made=ready_made)
+    return {head.template: head.pinned[partial.template] for head in heads if partial.template in head.pinned}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +228,24 @@ class TryOut:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     order: OrderView | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    segments: Sequence[str] = ()
+    products: Sequence[Product] = ()
+    cart: Sequence[CartItem] = ()
+
+
+TEST_MARK = "[Test] "
+
+
+"""What the subject of a test begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestSent:
+    """What the provider said of one test mail; `reason` is its own word where it has not taken it."""
+
+    to: str
+    outcome: Literal["accepted", "refused", "not_sent", "unknown"]
+    reason: str | None = None
 
 
 def preview(wanted: TryOut, *, renderer: Renderer) -> Preview:
@@ -155,6 +258,19 @@ def preview(wanted: TryOut, *, renderer: Renderer) -> Preview:
         raise Invalid.at("/language", "unknown_language", "the template has no variant in this language")
     shown = replace(wanted.template, variants={language: wanted.template.variants[language]})
     warnings = renderer.check(shown)
-    material = Material(site=wanted.site, attributes=attributes, order=wanted.order, data=wanted.data)
+    material = Material(
+        site=wanted.site,
+        attributes=attributes,
+        order=wanted.order,
+        data=wanted.data,
+        segments=wanted.segments,
+        products=wanted.products,
+        cart=wanted.cart,
+    )
     made = renderer.preview(shown, language, material)
+    if shown.purpose is Purpose.MARKETING and not wanted.site.has_postal_address:
+        warnings = [
+            *warnings,
+            Warned("/purpose", 1, "no_postal_address", "the site sends no marketing: it has no postal address"),
+        ]
     return replace(made, warnings=[*warnings, *made.warnings])

@@ -23,6 +23,7 @@ from .fields import (
     OrderId,
     SiteId,
     TemplateName,
+    TopicId,
     storable,
 )
 from .orders import IdentifiersBody
@@ -45,13 +46,17 @@ class AddresseeBody(IdentifiersBody):
 
 
 class RequestMessageBody(Body):
-    """A message that belongs to something the customer does, made from a transactional template."""
+    """A message to one customer. One made from a marketing template goes to who consented to its topic, and may go then.
+
+    `topic` is for marketing whose template names none, as those do that are ready-made.
+    """
 
     template: TemplateName
     customer: AddresseeBody
     data: Annotated[dict[str, Any], AfterValidator(storable), AfterValidator(_small_enough)] = Field(default_factory=dict)
     language: Language | None = None
     order_id: OrderId | None = None
+    topic: TopicId | None = None
     site: SiteId | None = None
 
     def to_command(self, site: str, source: str) -> RequestMessage:
@@ -67,21 +72,27 @@ class RequestMessageBody(Body):
             data=self.data,
             language=self.language,
             order_id=self.order_id,
+            topic=self.topic,
             source=source,
         )
 
 
 class MessageBody(Answer):
-    """A message as far as it is: `attempts` were made to hand it over; each of the times is null until it is known."""
+    """A message as far as it is: `attempts` were made to hand it over; each of the times is null until it is known.
+
+    `topic` is null where it is transactional; until `postponed_until` it waits.
+    """
 
     message_id: str
     status: str
     reason: str | None
     customer_id: str
     template: str
+    topic: str | None
     site: str
     attempts: int
     requested_at: str
+    postponed_until: str | None
     expires_at: str | None
     settled_at: str | None
     delivered_at: str | None
@@ -101,9 +112,11 @@ class MessageBody(Answer):
             reason=send.reason,
             customer_id=send.customer_id,
             template=send.template,
+            topic=send.topic,
             site=send.site,
             attempts=send.attempt,
             requested_at=instants.to_answer(send.requested_at or send.planned_at),
+            postponed_until=_at(send.postponed_until),
             expires_at=_at(send.expires_at),
             settled_at=_at(send.settled_at),
             delivered_at=_at(send.delivered_at),

@@ -1,33 +1,35 @@
 """Templates on the wire."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from ecrm.application.templates import Preview, Warned
+from ecrm.application.templates import TEST_MARK, Preview, TestSent, Warned
 from ecrm.domain import instants
 from ecrm.domain.errors import Invalid
 from ecrm.domain.templates import Purpose, Template, TemplateHead, Variant, direction_of
 
-from .fields import TEMPLATE_ID, Answer, Body, CustomerId, Language, OrderId, SiteId, TemplateName, TopicId, not_blank
+from .fields import TEMPLATE_ID, Answer, Body, CustomerId, Email, Language, OrderId, SiteId, TemplateName, TopicId, not_blank
 
 Line = Annotated[str, StringConstraints(max_length=500)]
-PurposeName = Literal["transactional", "marketing"]
+SegmentName = Annotated[str, StringConstraints(pattern=TEMPLATE_ID)]
+"""Segments are named as templates are."""
+PurposeName = Literal["transactional", "marketing", "partial"]
 
 
 class VariantBody(Body):
-    """A template in one language. The plain text is derived from the HTML where none is given."""
+    """A template in one language. The plain text is derived from the HTML where none is given; a partial has no subject."""
 
-    subject: Annotated[Line, AfterValidator(not_blank)]
+    subject: Annotated[Line, AfterValidator(not_blank)] | None = None
     preheader: Line = ""
     html: Annotated[str, AfterValidator(not_blank)]
     text: str | None = None
 
     def to_variant(self) -> Variant:
-        return Variant(subject=self.subject, preheader=self.preheader, html=self.html, text=self.text)
+        return Variant(subject=self.subject or "", preheader=self.preheader, html=self.html, text=self.text)
 
 
 class PutTemplateBody(Body):
@@ -41,6 +43,8 @@ class PutTemplateBody(Body):
         if not re.fullmatch(TEMPLATE_ID, template):
             detail = "a template is named by lower-case letters, digits, hyphens and underscores, 40 at most"
             raise Invalid(detail, code="bad_template")
+        for language, said in self.variants.items():
+            self._refuse_subject(said, f"/variants/{language}/subject")
         return Template(
             template=template,
             purpose=Purpose(self.purpose),
@@ -49,19 +53,38 @@ class PutTemplateBody(Body):
             updated_at=now,
         )
 
+    def _refuse_subject(self, said: VariantBody, pointer: str) -> None:
+        """Let every mail have a subject, and no piece of one."""
+        if self.purpose != "partial" and said.subject is None:
+            raise Invalid.at(pointer, "missing", "a mail has a subject")
+        if self.purpose == "partial" and (said.subject is not None or said.preheader):
+            raise Invalid.at(pointer, "subject_unused", "a partial has neither subject nor preheader")
 
-class PreviewTemplateBody(Body):
-    """A template, given or named, and what it is to be tried with: a customer or sample attributes, an order or a sample one."""
 
-    template: PutTemplateBody | None = None
-    name: TemplateName | None = None
+class TriedBody(Body):
+    """What a template is tried with: a customer or sample attributes, an order or a sample one."""
+
     version: Annotated[int, Field(ge=0, le=999_999)] | None = None
     language: Language | None = None
     site: SiteId | None = None
     customer_id: CustomerId | None = None
     customer: dict[str, Any] | None = None
+    segments: Annotated[list[SegmentName], Field(max_length=100)] | None = None
     order_id: OrderId | None = None
     data: dict[str, Any] | None = None
+
+
+class PreviewTemplateBody(TriedBody):
+    """A template, given or named, and what it is to be tried with: a customer or sample attributes, an order or a sample one."""
+
+    template: PutTemplateBody | None = None
+    name: TemplateName | None = None
+
+
+class SendTestBody(TriedBody):
+    """Who is to get a template as a test, of the site's test recipients, and what it is tried with, as in a preview."""
+
+    to: Annotated[list[Email], Field(min_length=1, max_length=5)]
 
 
 class VariantAnswerBody(Answer):
@@ -112,13 +135,20 @@ class TemplatesPage(Answer):
 
 
 class TemplateBody(TemplateHeadBody):
+    """`partials` are the versions of those that it includes, as they were when it was saved.
+
+    `used_by` is of a partial: the version of it that each template has which includes it.
+    """
+
     variants: dict[str, VariantAnswerBody]
+    partials: dict[str, int]
+    used_by: dict[str, int]
 
     @classmethod
-    def of_template(cls, template: Template) -> Self:
+    def of_template(cls, template: Template, used_by: Mapping[str, int]) -> Self:
         head = TemplateHeadBody.of(template.head)
         variants = {language: VariantAnswerBody.of(language, said) for language, said in sorted(template.variants.items())}
-        return cls(**dict(head), variants=variants)
+        return cls(**dict(head), variants=variants, partials=dict(template.pinned), used_by=dict(used_by))
 
 
 class TemplateWarningBody(Answer):
@@ -138,8 +168,8 @@ class TemplateSavedBody(TemplateBody):
     warnings: list[TemplateWarningBody]
 
     @classmethod
-    def of_saved(cls, template: Template, warnings: Sequence[Warned]) -> Self:
-        return cls(**dict(TemplateBody.of_template(template)), warnings=TemplateWarningBody.all_of(warnings))
+    def of_saved(cls, template: Template, used_by: Mapping[str, int], warnings: Sequence[Warned]) -> Self:
+        return cls(**dict(TemplateBody.of_template(template, used_by)), warnings=TemplateWarningBody.all_of(warnings))
 
 
 class PreviewBody(Answer):
@@ -166,4 +196,32 @@ class PreviewBody(Answer):
             text=mail.text,
             size_bytes=mail.size_bytes,
             warnings=TemplateWarningBody.all_of(made.warnings),
+        )
+
+
+class TestSentBody(Answer):
+    """What the provider said of one mail: `accepted`, `refused`, `not_sent`, or `unknown`; `reason` is its own word."""
+
+    to: str
+    outcome: Literal["accepted", "refused", "not_sent", "unknown"]
+    reason: str | None
+
+
+class TestSendBody(Answer):
+    """What was sent to whom; nothing of it is in any customer's history."""
+
+    language: str
+    subject: str
+    size_bytes: int
+    warnings: list[TemplateWarningBody]
+    sent: list[TestSentBody]
+
+    @classmethod
+    def of(cls, made: Preview, sent: Sequence[TestSent]) -> Self:
+        return cls(
+            language=made.language,
+            subject=TEST_MARK + made.mail.subject,
+            size_bytes=made.mail.size_bytes,
+            warnings=TemplateWarningBody.all_of(made.warnings),
+            sent=[TestSentBody(to=each.to, outcome=each.outcome, reason=each.reason) for each in sent],
         )

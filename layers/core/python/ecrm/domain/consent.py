@@ -37,6 +37,7 @@ class Method(StrEnum):
     CHECKOUT = "checkout"
     DOUBLE_OPT_IN = "double_opt_in"
     PREFERENCE_CENTRE = "preference_centre"
+    UNSUBSCRIBE = "unsubscribe"
     SERVICE = "service"
     IMPORT = "import"
     API = "api"

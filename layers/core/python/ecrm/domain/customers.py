@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from .errors import Invalid
@@ -44,13 +44,18 @@ class Held:
     erased_at: datetime | None = None
 
 
+UNCONFIRMED_FOR = timedelta(days=30)
+"""How long somebody is kept whom a sign-up alone has made, and nobody confirmed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Customer:
     """One person as far as we know. `claimed` are those of `identifiers` that only a public key has named.
 
     Of several addresses or phones the last one is where the customer is reached; `stated` says of each kind when that was stated.
     A customer that was merged lives on in `merged_into`; one that was erased has nothing but `erased_at`. `absorbed` names
-    every customer whose facts are this one's too, `identifiers` hold theirs.
+    every customer whose facts are this one's too, `identifiers` hold theirs. `unconfirmed_until`: a sign-up made them, and no
+    voucher has named them since; from then on it is asked whether anything else is known of them.
     """
 
     customer_id: str
@@ -63,6 +68,7 @@ class Customer:
     merged_into: str | None = None
     absorbed: tuple[str, ...] = ()
     erased_at: datetime | None = None
+    unconfirmed_until: datetime | None = None
 
     @property
     def is_leaving(self) -> bool:

@@ -13,6 +13,7 @@ class JobKind(StrEnum):
     EXPORT_SEGMENT = "export_segment"
     ERASE_CUSTOMER = "erase_customer"
     UNDO_IMPORT = "undo_import"
+    REMOVE_UNCONFIRMED = "remove_unconfirmed"
 
 
 class JobState(StrEnum):
@@ -46,8 +47,8 @@ class Job:
     """`position` says where it stands, in words of its own kind; `counts` what it did until there.
 
     An erasure carries what it needs and what the customer can no longer tell: `partitions`, and in `addressed` the keys of items
-    that belong to the person's identifiers. `generation` is that of the night whose members of a segment are meant. `receipt`
-    holds the dates by which copies that no job reaches are gone.
+    that belong to the person's identifiers. A removal carries in `partitions` whom it is about to look at. `generation` is that
+    of the night whose members of a segment are meant. `receipt` holds the dates by which copies that no job reaches are gone.
     """
 
     job_id: str

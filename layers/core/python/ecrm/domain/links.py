@@ -1,16 +1,16 @@
 """Links for people: a token says which page it opens, and is worth nothing once a bit of it is changed.
 
-A token is base64url without padding of a truncated HMAC-SHA-256 and the fields that it covers: version, key id, purpose, two that
-say what is opened, and language. An order's are site and order; a report's are its night and when the link ends, in seconds since
-1970. It is written in one way only, and holds nothing personal.
+A token is base64url without padding of a truncated HMAC-SHA-256 and the fields that it covers: version, key id, purpose, what it
+opens, and language. An order's are site and order; a report's are its night and when the link ends, in seconds since
+1970; a person's are those of `PersonLink`, in its order. It is written in one way only, and holds nothing personal.
 """
 
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from .errors import NotFound
@@ -18,7 +18,7 @@ from .errors import NotFound
 VERSION = "1"
 SEAL_BYTES = 16
 """128 bits: nobody guesses one, and a link still fits into a text message."""
-LONGEST = 400
+LONGEST = 800
 
 
 class Purpose(StrEnum):
@@ -26,6 +26,35 @@ class Purpose(StrEnum):
 
     ORDER_STATUS = "order"
     REPORT = "report"
+    UNSUBSCRIBE = "unsubscribe"
+    PREFERENCES = "preferences"
+    CONFIRM = "confirm"
+    VIEW = "view"
+    MY_DATA = "my-data"
+    DATA_REQUEST = "data-request"
+    DATA = "data"
+
+
+LASTS: Mapping[str, timedelta | None] = {
+    Purpose.UNSUBSCRIBE: None,
+    Purpose.PREFERENCES: None,
+    Purpose.CONFIRM: timedelta(hours=72),
+    Purpose.VIEW: None,
+    Purpose.MY_DATA: None,
+    Purpose.DATA_REQUEST: timedelta(hours=24),
+    Purpose.DATA: timedelta(days=3),
+}
+"""How long a link to a person's own page opens it, for ever where None."""
+PATHS: Mapping[str, str] = {
+    Purpose.UNSUBSCRIBE: "/public/u/",
+    Purpose.PREFERENCES: "/public/preferences/",
+    Purpose.CONFIRM: "/public/confirm/",
+    Purpose.VIEW: "/public/view/",
+    Purpose.MY_DATA: "/public/my-data/",
+    Purpose.DATA_REQUEST: "/public/data-requests/",
+    Purpose.DATA: "/public/data/",
+}
+"""Where the pages of a person are; the token follows."""
 
 
 class Language(StrEnum):
@@ -55,38 +84,102 @@ class ReportLink:
     language: Language | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonLink:
+    """A link to a customer's own page.
+
+    `about` is what of theirs it is about: the topic to be unsubscribed from, run and shard of the mail to be viewed, the kind of
+    data request, or the job whose files are shown. `sent_to` is the `mark_of` the address that it was sent to, where that
+    matters; `reference` is the run of the mail that it stood in. `expires_at` is a whole second.
+    """
+
+    purpose: Purpose
+    site: str
+    customer_id: str
+    about: tuple[str, ...] = ()
+    sent_to: str = ""
+    reference: str = ""
+    expires_at: datetime | None = None
+    language: Language | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """Secrets by key id; new links are made with the `current` one, and whatever is in the ring opens old ones."""
+    """Secrets by key id; new links are made with the `current` one, and whatever is in the ring opens old ones.
+
+    What a `retired` key has made opens nothing any more, but for unsubscribing: that is for ever.
+    """
 
     current: str
     secrets: Mapping[str, bytes]
+    retired: frozenset[str] = frozenset()
 
 
 def seal(link: Link, ring: Keyring) -> str:
     """Make the token of a link; the same link and key give the same token."""
-    return _sealed(ring, link.purpose, link.site, link.order_id, link.language)
+    return _sealed(ring, link.purpose, (link.site, link.order_id), link.language)
 
 
 def unseal(token: str, purpose: str, ring: Keyring) -> Link:
     """Read a token that was made for this purpose. Raises NotFound, for whatever reason, in the same words."""
-    site, order_id, language = _unsealed(token, purpose, ring)
+    (site, order_id), language = _unsealed(token, purpose, ring)
     return Link(purpose, site, order_id, language)
 
 
 def seal_report(link: ReportLink, ring: Keyring) -> str:
     """Make the token of a link to a report."""
     ends = str(int(link.expires_at.timestamp()))
-    return _sealed(ring, Purpose.REPORT, link.night.isoformat(), ends, link.language)
+    return _sealed(ring, Purpose.REPORT, (link.night.isoformat(), ends), link.language)
 
 
 def unseal_report(token: str, ring: Keyring, now: datetime) -> ReportLink:
     """Read a token of a report. Raises NotFound as `unseal` does, also for a link that has ended."""
-    night, ends, language = _unsealed(token, Purpose.REPORT, ring)
+    (night, ends), language = _unsealed(token, Purpose.REPORT, ring)
     link = ReportLink(date.fromisoformat(night), datetime.fromtimestamp(int(ends), UTC), language)
     if now >= link.expires_at:
         raise _nothing()
     return link
+
+
+def seal_person(link: PersonLink, ring: Keyring) -> str:
+    """Make the token of a link to a customer's own page."""
+    ends = "" if link.expires_at is None else str(int(link.expires_at.timestamp()))
+    fields = (link.site, link.customer_id, ",".join(link.about), link.sent_to, link.reference, ends)
+    return _sealed(ring, link.purpose, fields, link.language)
+
+
+def unseal_person(token: str, purpose: Purpose, ring: Keyring, now: datetime) -> PersonLink:
+    """Read a token of a customer's own page. Raises NotFound as `unseal` does, also for a link that has ended."""
+    (site, customer_id, about, sent_to, reference, ends), language = _unsealed(token, purpose, ring)
+    expires_at = datetime.fromtimestamp(int(ends), UTC) if ends else None
+    if expires_at is not None and now >= expires_at:
+        raise _nothing()
+    return PersonLink(
+        purpose=purpose,
+        site=site,
+        customer_id=customer_id,
+        about=tuple(about.split(",")) if about else (),
+        sent_to=sent_to,
+        reference=reference,
+        expires_at=expires_at,
+        language=language,
+    )
+
+
+def person_url(public_url: str, link: PersonLink, ring: Keyring) -> str:
+    """Write the whole address of a customer's own page."""
+    return f"{public_url}{PATHS[link.purpose]}{seal_person(link, ring)}"
+
+
+def ends_at(purpose: Purpose, now: datetime) -> datetime | None:
+    """Say when a link that is made now ends, in whole seconds."""
+    lasts = LASTS[purpose]
+    return None if lasts is None else now.replace(microsecond=0) + lasts
+
+
+def mark_of(digest: str) -> str:
+    """Shorten the digest of an address to what tells a person's few addresses apart."""
+    return digest[:16]
 
 
 def key_id_of(token: str) -> str:
@@ -94,19 +187,20 @@ def key_id_of(token: str) -> str:
     return _key_id(_raw(token)[SEAL_BYTES:])
 
 
-def _sealed(ring: Keyring, purpose: str, first: str, second: str, language: Language | None) -> str:
-    body = "\0".join((VERSION, ring.current, purpose, first, second, language or "")).encode()
+def _sealed(ring: Keyring, purpose: str, fields: Sequence[str], language: Language | None) -> str:
+    body = "\0".join((VERSION, ring.current, purpose, *fields, language or "")).encode()
     return urlsafe_b64encode(_mac(body, ring.secrets[ring.current]) + body).decode().rstrip("=")
 
 
-def _unsealed(token: str, purpose: str, ring: Keyring) -> tuple[str, str, Language | None]:
+def _unsealed(token: str, purpose: str, ring: Keyring) -> tuple[Sequence[str], Language | None]:
     raw = _raw(token)
     mac, body = raw[:SEAL_BYTES], raw[SEAL_BYTES:]
     secret = ring.secrets.get(_key_id(body))
     if secret is not None and hmac.compare_digest(mac, _mac(body, secret)):
-        version, _, said, first, second, language = body.decode().split("\0")
-        if (version, said) == (VERSION, purpose):
-            return first, second, Language(language) if language else None
+        version, key_id, said, *fields, language = body.decode().split("\0")
+        is_good = key_id not in ring.retired or said == Purpose.UNSUBSCRIBE
+        if is_good and (version, said) == (VERSION, purpose):
+            return fields, Language(language) if language else None
     raise _nothing()
 
 

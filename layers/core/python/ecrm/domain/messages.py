@@ -11,8 +11,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from .consent import Channel
+from .contact_policy import Cap
 from .customers import Customer, Kind
 from .events import Event
+from .instants import to_text
+from .preferences import Preferences
 
 
 class Policy(StrEnum):
@@ -50,7 +53,7 @@ LOST_AFTER = timedelta(minutes=2)
 DOUBTED_FOR = timedelta(minutes=15)
 """How long the provider's events are waited for before a doubt is settled without them."""
 BUDGET_KEPT = timedelta(days=8)
-"""How long a person's budget remembers a send; a cap looks back less far."""
+"""How long a person's budget remembers a send at least: longer only where a cap of their own looks back further."""
 MESSAGE_SHARD = 0
 """The shard of a message that is a run of its own."""
 
@@ -92,14 +95,6 @@ class RunState(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Cap:
-    """At most so many marketing mails to a person within a time, which is shorter than BUDGET_KEPT."""
-
-    most: int
-    within: timedelta
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """What all entries of a run of many have in common, as far as whoever sends must know it."""
@@ -121,7 +116,8 @@ class Send:
 
     `attempt` counts claims; `accepted` has the provider's message id of each attempt that it took. `resent_at` is when a
     transactional mail was planned anew because nobody could tell what became of the first. `requested_at` is the time of the
-    event that asked for it, None in a run of many. After `closed_at` its person is erased: nothing is told of them any more.
+    event that asked for it, None in a run of many. Until `postponed_until` it waits, though it is planned. The mail of the last
+    claim was made of `template_version`. After `closed_at` its person is erased: nothing is told of them any more.
     """
 
     run_id: str
@@ -137,6 +133,8 @@ class Send:
     status: Status = Status.PLANNED
     attempt: int = 0
     reason: str | None = None
+    postponed_until: datetime | None = None
+    template_version: int | None = None
     claimed_at: datetime | None = None
     doubted_at: datetime | None = None
     resent_at: datetime | None = None
@@ -162,9 +160,13 @@ class Send:
         return self.status in OPEN
 
     @property
+    def is_named(self) -> bool:
+        """Whether the customer's partition names this entry, so that an erasure finds it; if not, an event must."""
+        return self.requested_at is not None or self.attempt > 0
+
+    @property
     def is_told(self) -> bool:
-        """Whether the customer's partition names this entry, so that an erasure finds it: else no event may be written."""
-        return self.closed_at is None and (self.requested_at is not None or self.attempt > 0)
+        return self.closed_at is None and self.is_named
 
     @property
     def shown(self) -> str:
@@ -191,9 +193,23 @@ def mailbox_of(customer: Customer) -> str | None:
     return theirs[-1] if theirs else None
 
 
-def claim(send: Send, now: datetime) -> Send:
+def claim(send: Send, now: datetime, template_version: int | None = None) -> Send:
     """Take a planned send in hand: from here on nobody else sends it, whatever becomes of us."""
-    return replace(send, status=Status.CLAIMED, attempt=send.attempt + 1, claimed_at=now, reason=None, version=send.version + 1)
+    return replace(
+        send,
+        status=Status.CLAIMED,
+        attempt=send.attempt + 1,
+        claimed_at=now,
+        reason=None,
+        postponed_until=None,
+        template_version=template_version,
+        version=send.version + 1,
+    )
+
+
+def postpone(send: Send, until: datetime, reason: str) -> Send:
+    """Let a planned send wait."""
+    return replace(send, postponed_until=until, reason=reason, version=send.version + 1)
 
 
 def resolve(send: Send, attempt: int, reply: Reply, now: datetime) -> Send:
@@ -247,28 +263,41 @@ def dropped(send: Send, status: Status, reason: str | None, now: datetime) -> Se
 
 
 def told(before: Send, after: Send, now: datetime) -> tuple[Event, ...]:
-    """What the customer's timeline learns from a change of a send; nothing where an erasure would not find it."""
-    if not after.is_told:
+    """What the customer's timeline learns from a change of a send: what it came to, and each decision not to send, or not yet.
+
+    That a run was cancelled is nothing that was decided of them, and is told only to who was told of the mail before.
+    """
+    if after.closed_at is not None:
         return ()
     if after.status is Status.ACCEPTED:
         news = [attempt for attempt in after.accepted if attempt not in before.accepted]
         return tuple(_event(after, attempt, "accepted", now, {"message_id": after.accepted[attempt]}) for attempt in sorted(news))
-    if after.status is before.status or after.is_open:
-        return ()
-    match after.status:
+    until = after.postponed_until
+    if after.status is Status.PLANNED and until is not None and until != before.postponed_until:
+        return (
+            _event(after, after.attempt, f"postponed:{to_text(until)}", now, {"reason": after.reason, "until": to_text(until)}),
+        )
+    is_decided = after.status is not before.status and not after.is_open
+    return _ended(after, now) if is_decided else ()
+
+
+def _ended(send: Send, now: datetime) -> tuple[Event, ...]:
+    match send.status:
         case Status.FAILED:
-            return (_event(after, after.attempt, "failed", now, {"code": after.reason}),)
+            return (_event(send, send.attempt, "failed", now, {"code": send.reason}),)
         case Status.UNKNOWN_FINAL:
-            return (_event(after, after.attempt, "unresolved", now, {}),)
+            return (_event(send, send.attempt, "unresolved", now, {}),)
+        case Status.CANCELLED if not send.is_named:
+            return ()
         case _:
-            said = {"status": after.status.value} | ({"reason": after.reason} if after.reason else {})
-            return (_event(after, after.attempt, "dropped", now, said),)
+            said = {"status": send.status.value} | ({"reason": send.reason} if send.reason else {})
+            return (_event(send, send.attempt, "dropped", now, said),)
 
 
 def _event(send: Send, attempt: int, what: str, now: datetime, said: Mapping[str, str | None]) -> Event:
     return Event(
         id=f"message:{send.send_id}:{attempt}:{what}",
-        type=f"message.{what}",
+        type=f"message.{what.partition(':')[0]}",
         occurred_at=now,
         received_at=now,
         site=send.site,
@@ -293,7 +322,7 @@ def due_at(send: Send, now: datetime) -> datetime | None:
     """Say when somebody has to come back to a send, None where never."""
     match send.status:
         case Status.PLANNED:
-            return now
+            return max(now, send.postponed_until or now)
         case Status.CLAIMED:
             return (send.claimed_at or now) + LOST_AFTER
         case Status.UNKNOWN:
@@ -322,12 +351,25 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The marketing mails to a person of late, by send id, at a version (0: none yet); `inherited` are of those they absorbed."""
+    """The marketing mails to a person of late, by send id, at a version (0: none yet); `inherited` are of those they absorbed.
+
+    `wishes` are what the person said of such mails.
+    """
 
     customer_id: str
     version: int = 0
     sends: Mapping[str, Reserved] = field(default_factory=dict)
     inherited: Mapping[str, Reserved] = field(default_factory=dict)
+    wishes: Preferences = field(default_factory=Preferences)
+
+
+def refusal(budget: Budget, cap: Cap | None, send: Send, now: datetime) -> str | None:
+    """Say why a person gets no more for now, None where they may: a pause of theirs, the company's cap, or their own."""
+    if budget.wishes.is_paused(now):
+        return "paused"
+    if not has_room(budget, cap, send, now):
+        return "cap"
+    return None if has_room(budget, budget.wishes.cap, send, now) else "frequency"
 
 
 def has_room(budget: Budget, cap: Cap | None, send: Send, now: datetime) -> bool:
@@ -337,10 +379,11 @@ def has_room(budget: Budget, cap: Cap | None, send: Send, now: datetime) -> bool
 
 
 def reserve(budget: Budget, send: Send, now: datetime) -> Budget:
-    """Give a send its place, and forget those of long ago."""
-    kept = {name: reserved for name, reserved in budget.sends.items() if reserved.at > now - BUDGET_KEPT}
-    kept[send.send_id] = Reserved(now, send.run_id, send.shard, send.customer_id)
-    return replace(budget, sends=kept, version=budget.version + 1)
+    """Give a send its place, and forget those of longer ago than BUDGET_KEPT, and than the person's own cap looks back."""
+    since = now - max(BUDGET_KEPT, budget.wishes.cap.within if budget.wishes.cap else BUDGET_KEPT)
+    places = {name: reserved for name, reserved in budget.sends.items() if reserved.at > since}
+    places[send.send_id] = Reserved(now, send.run_id, send.shard, send.customer_id)
+    return replace(budget, sends=places, version=budget.version + 1)
 
 
 def free(budget: Budget, send: Send) -> Budget:

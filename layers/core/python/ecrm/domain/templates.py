@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -10,8 +10,6 @@ from typing import Literal
 LARGEST = 300_000
 """Bytes of UTF-8 over all languages: a version is one item of the table, which holds 400 KB."""
 
-READY_MADE = ("confirm-address", "order-confirmed", "order-delivered", "order-link", "order-refunded", "order-shipped")
-"""The templates that are there before a company has written one."""
 
 type Direction = Literal["ltr", "rtl"]
 
@@ -21,15 +19,43 @@ _SCRIPT = re.compile(r"-([A-Z][a-z]{3})(?:-|$)", re.ASCII)
 
 
 class Purpose(StrEnum):
-    """A transactional mail is owed to its receiver; a marketing mail needs their consent to its topic."""
+    """A transactional mail is owed to its receiver; a marketing mail needs their consent to its topic; a partial is no mail.
+
+    A partial is a piece that templates share: they include it by name.
+    """
 
     TRANSACTIONAL = "transactional"
     MARKETING = "marketing"
+    PARTIAL = "partial"
+
+
+READY_MADE = {
+    "back-to-cart": Purpose.MARKETING,
+    "birthday": Purpose.MARKETING,
+    "cart": Purpose.PARTIAL,
+    "confirm-address": Purpose.TRANSACTIONAL,
+    "data-request": Purpose.TRANSACTIONAL,
+    "newsletter": Purpose.MARKETING,
+    "order-confirmed": Purpose.TRANSACTIONAL,
+    "order-delivered": Purpose.TRANSACTIONAL,
+    "order-lines": Purpose.PARTIAL,
+    "order-link": Purpose.TRANSACTIONAL,
+    "order-refunded": Purpose.TRANSACTIONAL,
+    "order-shipped": Purpose.TRANSACTIONAL,
+    "product-grid": Purpose.PARTIAL,
+    "second-purchase": Purpose.MARKETING,
+    "we-miss-you": Purpose.MARKETING,
+    "welcome": Purpose.MARKETING,
+}
+"""The templates that are there before a company has written one, and what each is for.
+
+The marketing ones name no topic: whoever sends one does.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """A template in one language; the plain text is derived from the HTML where `text` is None."""
+    """A template in one language; the plain text is derived from the HTML where `text` is None. A partial has no subject."""
 
     subject: str
     html: str
@@ -39,7 +65,10 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateHead:
-    """A template without what it says. Version 0 is a ready-made one, which nobody has changed and which has no time."""
+    """A template without what it says; `pinned` are the versions of the partials that it includes.
+
+    Version 0 is a ready-made one, which nobody has changed and which has no time.
+    """
 
     template: str
     purpose: Purpose
@@ -47,6 +76,7 @@ class TemplateHead:
     languages: tuple[str, ...]
     updated_at: datetime | None
     version: int
+    pinned: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_ready_made(self) -> bool:
@@ -55,12 +85,18 @@ class TemplateHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """`variants` are by language, a BCP 47 tag; a marketing template names the topic that it needs consent to."""
+    """`variants` are by language, a BCP 47 tag; a marketing template names the topic that it needs consent to.
+
+    `pinned` are the versions of the partials that it includes, as they were when it was saved, by name; `partials` are these
+    themselves, for whoever renders.
+    """
 
     template: str
     purpose: Purpose
     topic: str | None = None
     variants: Mapping[str, Variant]
+    pinned: Mapping[str, int] = field(default_factory=dict)
+    partials: Mapping[str, "Template"] = field(default_factory=dict)
     updated_at: datetime | None = None
     version: int = 0
 
@@ -73,6 +109,7 @@ class Template:
             languages=tuple(sorted(self.variants)),
             updated_at=self.updated_at,
             version=self.version,
+            pinned=self.pinned,
         )
 
 
@@ -91,13 +128,15 @@ def choose(languages: Iterable[str], wanted: str | None, site_languages: Iterabl
     """
     there = sorted(languages)
     for asked in ((wanted,) if wanted else ()) + tuple(site_languages):
-        found = _looked_up(asked, there)
+        found = looked_up(asked, there)
         if found is not None:
             return found
     return there[0]
 
 
-def _looked_up(asked: str, there: list[str]) -> str | None:
+def looked_up(asked: str, languages: Iterable[str]) -> str | None:
+    """Give the nearest to a language that there is, as RFC 4647 says, else another variant of the same language."""
+    there = sorted(languages)
     tag = asked
     while tag:
         if tag in there:

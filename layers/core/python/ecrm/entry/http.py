@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 from urllib.parse import parse_qsl, unquote
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -94,6 +94,11 @@ class Route:
         return re.compile("|".join(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)) for path in paths))
 
     @property
+    def lists(self) -> frozenset[str]:
+        """Fields of the body that a form may send several times: its boxes to tick."""
+        return frozenset(name for name, field in self.body.model_fields.items() if get_origin(field.annotation) is list)
+
+    @property
     def is_for_any_origin(self) -> bool:
         return self.tracks or self.takes_forms
 
@@ -155,7 +160,7 @@ class HttpApi:
         `creates` names the metric that counts what the route creates. One that `tracks` speaks to Segment's libraries: the body
         may be text/plain and gzipped, the key may be its `writeKey`, pages of any origin may read the answer, an Idempotency-Key
         means nothing, and a problem has a `message`. One that `takes_forms` is for pages of any origin, also for a form without a
-        script. An `alias` is another path of the same route.
+        script, with the key as `writeKey` where one is needed. An `alias` is another path of the same route.
         """
 
         def declare(does: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
@@ -194,7 +199,7 @@ class HttpApi:
         headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
         now = self._clock.now()
         authorization = headers.get("authorization")
-        if route.tracks and route.body is not None and authorization is None:
+        if route.is_for_any_origin and route.scope is not None and route.body is not None and authorization is None:
             authorization = self._written_in(route, headers, _raw_body(event))
         key = None
         if route.scope is not None:
@@ -269,7 +274,7 @@ class HttpApi:
     def _json(self, route: Route, headers: Mapping[str, str], raw: bytes) -> Any:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if route.takes_forms and kind == FORM:
-            return _form(raw, route.largest)
+            return _form(raw, route.largest, route.lists)
         is_json = kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
         if not is_json and not (route.tracks and kind == "text/plain"):
             raise Refusal(415, "not_json", "send the body as application/json")
@@ -341,8 +346,8 @@ def _unzipped(raw: bytes, largest: int) -> bytes:
         raise Refusal(400, "bad_gzip", "the body is not gzip") from None
 
 
-def _form(raw: bytes, largest: int) -> dict[str, str]:
-    """Read what a page's form sends without a script: names and texts."""
+def _form(raw: bytes, largest: int, lists: frozenset[str]) -> dict[str, str | list[str]]:
+    """Read what a page's form sends without a script: names and texts, of those in `lists` as many as there are."""
     if len(raw) > largest:
         raise errors.TooLarge(f"a body here is at most {largest} bytes")
     try:
@@ -351,9 +356,11 @@ def _form(raw: bytes, largest: int) -> dict[str, str]:
         )
     except ValueError:
         raise Refusal(400, "bad_form", "the form cannot be read") from None
-    if len({name for name, _ in pairs}) < len(pairs):
+    once = dict(pairs)
+    several = {name: [text for other, text in pairs if other == name] for name in lists & once.keys()}
+    if len(once.keys() - lists) + sum(map(len, several.values())) < len(pairs):
         raise Refusal(400, "bad_form", "the form has the same name twice")
-    return dict(pairs)
+    return once | several
 
 
 def _raw_body(event: Mapping[str, Any]) -> bytes:

@@ -7,6 +7,7 @@ from ecrm.application.mail_ports import SendingControl, Sends
 from ecrm.application.messages import FindOrder, MessageRequested, RequestMessage, read_message
 from ecrm.application.ports import Clock, Request
 from ecrm.application.sending import pause, read_sending, resume
+from ecrm.contracts.fields import Answer
 from ecrm.contracts.messages import FindOrderBody, MessageBody, PutSendingBody, RequestMessageBody, SendingBody, SoughtBody
 from ecrm.domain.links import Language
 
@@ -56,10 +57,15 @@ def sought(call: Call, use: Callable[[FindOrder], object], page: Callable[[], Pa
     """Answer the same whatever was found; to a form, with a page in the reader's language."""
     body: FindOrderBody = call.body
     use(body.to_command(call.ip))
+    return answered(call, SoughtBody(), "sought", page)
+
+
+def answered(call: Call, said: Answer, notice: str, page: Callable[[], Page], own: tuple[Language, ...] = ()) -> Reply:
+    """Say what is the same for everybody: to a form as a page, in its own language where it has one."""
     if not call.headers.get("content-type", "").lower().startswith(FORM):
-        return Reply(202, SoughtBody())
-    wanted = accepted_languages(call.headers.get("accept-language", ""))
-    return Reply(202, page().notice("sought", next(iter(wanted), Language.ENGLISH)), _shown_as_a_page(page()))
+        return Reply(202, said)
+    wanted = (*own, *accepted_languages(call.headers.get("accept-language", "")))
+    return Reply(202, page().notice(notice, next(iter(wanted), Language.ENGLISH)), _shown_as_a_page(page()))
 
 
 def _shown_as_a_page(page: Page) -> Mapping[str, str]:

@@ -1,20 +1,36 @@
-"""Pages for people without a key: found by what stands in a link, answered as HTML, and never changing anything.
+"""Pages for people without a key: found by what stands in a link, and answered as HTML.
 
-Whoever follows a link waits for a cold start, so this door imports neither pydantic nor Powertools. The gateway's access log
-has route, status and latency; written here is only what went wrong.
+Whoever follows a link changes nothing: mail scanners do so, too. What changes something is a form, posted from its own page; but
+a mail program posts to the address of one-click unsubscribing (RFC 8058) from wherever it is, and with whatever body.
+
+People wait for a cold start, so this door imports neither pydantic nor Powertools. The gateway's access log has route, status
+and latency; written here is only what went wrong.
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
-from ecrm.domain.errors import NotFound, Unavailable
+from ecrm.domain.errors import EcrmError, Forbidden, Invalid, NotFound, TooLarge, Unavailable
 from ecrm.domain.links import Language
 
 MOST_ACCEPTED = 20
 """Languages of an Accept-Language header that are looked at; browsers send five."""
+LARGEST_FORM = 64 * 1024
+"""Bytes of a form."""
+MOST_FIELDS = 200
+OK = 200
+REFUSALS: Mapping[type[EcrmError], tuple[int, str]] = {
+    NotFound: (404, "not_found"),
+    TooLarge: (413, "too_large"),
+    Forbidden: (403, "from_elsewhere"),
+    Invalid: (422, "bad_form"),
+}
+"""What a page that is refused is answered with, and which notice says so."""
+FORM = "application/x-www-form-urlencoded"
 
 
 class Notices(Protocol):
@@ -30,16 +46,28 @@ class Notices(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A page whose style is not that of the notices, but the one that this source of a Content-Security-Policy names."""
+    """A page whose style is not that of the notices, but the one that this source of a Content-Security-Policy names.
+
+    `image_source` is one, too; of itself a page has no images.
+    """
 
     text: str
     style_source: str
+    image_source: str = "'none'"
 
 
 @dataclass(frozen=True, slots=True)
 class PublicRoute:
+    """`takes` is what a form that is posted there does; with `takes_anything` from any place, and with any body."""
+
     path: str
     shows: Callable[["Visit"], str | Shown]
+    takes: Callable[["Posted"], str | Shown] | None = None
+    takes_anything: bool = False
+
+    @property
+    def allowed(self) -> str:
+        return "GET, HEAD, OPTIONS, POST" if self.takes else "GET, HEAD, OPTIONS"
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -59,9 +87,25 @@ class Visit:
         known = (found for tag in sites if (found := _language(tag)))
         return next(iter((*filter(None, [links_own]), *self.wanted, *known)), Language.ENGLISH)
 
+    def spoken(self, links_own: Language | None, sites: Iterable[str]) -> Language:
+        """Choose for a page that offers the others, of a site."""
+        return self.asked or self.language(links_own, sites)
+
     def chosen(self, links_own: Language | None) -> Language:
         """Choose where every page offers the others: what the address asks for, before the link's own."""
         return self.asked or self.language(links_own)
+
+
+@dataclass(frozen=True, slots=True)
+class Posted(Visit):
+    """A form that somebody sent; `fields` are its values by name, `ip` is where they are."""
+
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ip: str = ""
+
+    def one(self, name: str) -> str:
+        """Give the last value of a field, nothing where it has none."""
+        return self.fields.get(name, ("",))[-1]
 
 
 class PublicPages:
@@ -75,62 +119,89 @@ class PublicPages:
         """Declare what is shown at a path with a `{token}`."""
 
         def declare(shows: Callable[[Visit], Page]) -> Callable[[Visit], Page]:
-            route = PublicRoute(path, shows)
-            self.routes.append((route, route.pattern))
+            self._add(PublicRoute(path, shows))
             return shows
 
         return declare
 
+    def form(
+        self, path: str, shows: Callable[[Visit], str], takes: Callable[[Posted], str], *, takes_anything: bool = False
+    ) -> None:
+        """Declare a page with a form that is posted to the page's own path."""
+        self._add(PublicRoute(path, shows, takes, takes_anything))
+
+    def _add(self, route: PublicRoute) -> None:
+        self.routes.append((route, route.pattern))
+
     def __call__(self, event: Mapping[str, Any], _context: object) -> dict[str, Any]:
         method = event["requestContext"]["http"]["method"]
         correlation_id = event["requestContext"]["requestId"]
-        asked, wanted = _wanted(event)
+        visit = _visit(event)
+        found = self._found(event["rawPath"])
         more: dict[str, str] = {}
         text: str | Shown
         try:
-            status, text = self._answer(event["rawPath"], method, asked, wanted)
+            status, text = self._answer(found, method, visit, event)
         except Unavailable:
-            status, text, more = 503, self._say("unavailable", wanted), {"retry-after": "5"}
+            status, text, more = 503, self._say("unavailable", visit), {"retry-after": "5"}
         except Exception as error:  # noqa: BLE001 (the last net: a request is always answered, and this one rings an alarm)
             from . import observability  # noqa: PLC0415 (Powertools, for the day on which something breaks)
 
             observability.alarm("unhandled", error, correlation_id=correlation_id, method=method)
-            status, text = 500, self._say("failed", wanted)
-        if status in (204, 405):
-            more = {"allow": "GET, HEAD, OPTIONS"}
-        source = text.style_source if isinstance(text, Shown) else self._notices().style_source
-        text = text.text if isinstance(text, Shown) else text
-        body = "" if method == "HEAD" else text
-        headers = _headers(source) | more | {"x-correlation-id": correlation_id}
+            status, text = 500, self._say("failed", visit)
+        if found and status in (204, 405):
+            more = {"allow": found[0].allowed}
+        page = text if isinstance(text, Shown) else Shown(text, self._notices().style_source)
+        body = "" if method == "HEAD" else page.text
+        has_form = status == OK and found is not None and found[0].takes is not None
+        headers = _headers(page, has_form=has_form) | more | {"x-correlation-id": correlation_id}
         return {"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": False}
 
-    def _answer(self, path: str, method: str, asked: Language | None, wanted: tuple[Language, ...]) -> tuple[int, str | Shown]:
-        found = next(((route, match) for route, pattern in self.routes if (match := pattern.fullmatch(path))), None)
+    def _found(self, path: str) -> tuple[PublicRoute, str] | None:
+        return next(((route, match["token"]) for route, pattern in self.routes if (match := pattern.fullmatch(path))), None)
+
+    def _answer(
+        self, found: tuple[PublicRoute, str] | None, method: str, visit: "Visit", event: Mapping[str, Any]
+    ) -> tuple[int, str | Shown]:
         if found is None:
-            return 404, self._say("not_found", wanted)
+            return 404, self._say("not_found", visit)
         if method == "OPTIONS":
             return 204, ""
-        if method not in ("GET", "HEAD"):
-            return 405, self._say("wrong_method", wanted)
-        route, match = found
+        route, token = found
+        takes = route.takes if method == "POST" else None
+        if takes is None and method not in ("GET", "HEAD"):
+            return 405, self._say("wrong_method", visit)
+        here = replace(visit, token=token)
         try:
-            return 200, route.shows(Visit(match["token"], wanted, asked))
-        except NotFound:
-            return 404, self._say("not_found", wanted)
+            return OK, takes(_posted(here, route, event)) if takes else route.shows(here)
+        except EcrmError as refused:
+            known = next((REFUSALS[kind] for kind in type(refused).mro() if kind in REFUSALS), None)
+            if known is None:
+                raise
+            status, notice = known
+            return status, self._say(notice, visit)
 
-    def _say(self, name: str, wanted: tuple[Language, ...]) -> str:
-        return self._notices().notice(name, Visit("", wanted).language())
+    def _say(self, name: str, visit: "Visit") -> str:
+        return self._notices().notice(name, visit.language())
 
 
-def _headers(style_source: str) -> dict[str, str]:
-    nothing = "; ".join(f"{what} 'none'" for what in ("default-src", "img-src", "base-uri", "form-action", "frame-ancestors"))
+def _headers(page: Shown, *, has_form: bool) -> dict[str, str]:
+    """Give the headers of a page. With `no-referrer` a browser would not say where a form comes from."""
+    allowed = {
+        "default-src": "'none'",
+        "img-src": page.image_source,
+        "base-uri": "'none'",
+        "form-action": "'self'" if has_form else "'none'",
+        "frame-ancestors": "'none'",
+        "style-src": page.style_source,
+    }
     return {
         "content-type": "text/html; charset=utf-8",
-        "content-security-policy": f"{nothing}; style-src {style_source}",
+        "content-security-policy": "; ".join(f"{what} {source}" for what, source in allowed.items()),
         "strict-transport-security": "max-age=63072000",
         "x-content-type-options": "nosniff",
         "x-frame-options": "DENY",
-        "referrer-policy": "no-referrer",
+        "referrer-policy": "same-origin" if has_form else "no-referrer",
         "permissions-policy": "camera=(), geolocation=(), microphone=()",
         "cross-origin-opener-policy": "same-origin",
         "cache-control": "private, no-store",
@@ -138,15 +209,53 @@ def _headers(style_source: str) -> dict[str, str]:
     }
 
 
-def _wanted(event: Mapping[str, Any]) -> tuple[Language | None, tuple[Language, ...]]:
+def _visit(event: Mapping[str, Any]) -> Visit:
     """Read `?lang=`, then Accept-Language; nothing that is sent there is an error."""
-    headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
     try:
         asked = dict(parse_qsl(event.get("rawQueryString", ""), max_num_fields=MOST_ACCEPTED)).get("lang", "")
     except ValueError:
         asked = ""
     own = _language(asked)
-    return own, tuple(dict.fromkeys((*((own,) if own else ()), *accepted_languages(headers.get("accept-language", "")))))
+    wanted = dict.fromkeys((*((own,) if own else ()), *accepted_languages(_headers_of(event).get("accept-language", ""))))
+    return Visit("", tuple(wanted), own)
+
+
+def _headers_of(event: Mapping[str, Any]) -> dict[str, str]:
+    return {name.lower(): value for name, value in event.get("headers", {}).items()}
+
+
+def _posted(visit: Visit, route: PublicRoute, event: Mapping[str, Any]) -> Posted:
+    """Read a form. Raises TooLarge, Forbidden, Invalid."""
+    headers, body = _headers_of(event), event.get("body") or ""
+    try:
+        sent = b64decode(body) if event.get("isBase64Encoded") else body.encode(errors="replace")
+        if len(sent) > LARGEST_FORM:
+            raise TooLarge("a form is at most 64 KB")
+        is_form = headers.get("content-type", "").lower().startswith(FORM)
+        if not route.takes_anything:
+            _refuse_from_elsewhere(headers)
+            if not is_form:
+                raise Invalid("only a form is taken here", code="wrong_content_type")
+        pairs = parse_qsl(sent.decode(errors="replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS) if is_form else []
+    except ValueError:
+        if not route.takes_anything:
+            raise Invalid("this is no form", code="bad_form") from None
+        pairs = []
+    fields: dict[str, tuple[str, ...]] = {}
+    for name, value in pairs:
+        fields[name] = (*fields.get(name, ()), value)
+    return Posted(visit.token, visit.wanted, visit.asked, fields, event["requestContext"]["http"].get("sourceIp", ""))
+
+
+def _refuse_from_elsewhere(headers: Mapping[str, str]) -> None:
+    """Raises Forbidden where a browser says that another site's page posts the form."""
+    from_site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if from_site is not None:
+        is_own = from_site in ("same-origin", "none")
+    else:
+        is_own = origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    if not is_own:
+        raise Forbidden("another site's page posts this form", code="from_elsewhere")
 
 
 def accepted_languages(header: str) -> tuple[Language, ...]:

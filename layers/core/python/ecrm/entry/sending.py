@@ -19,6 +19,9 @@ COUNTED = {
     Status.SUPPRESSED: "MessagesSuppressed",
     Status.UNKNOWN: "MessagesInDoubt",
     Status.UNKNOWN_FINAL: "MessagesUnresolved",
+    Status.NO_CONSENT: "MessagesWithoutConsent",
+    Status.CAPPED: "MessagesCapped",
+    Status.EXPIRED: "MessagesExpired",
 }
 
 
@@ -30,6 +33,8 @@ def work(message: PageMessage, *, context: object, use: Work) -> None:
     """Work on the page that a message names."""
     worked = use(message.run_id, message.shard, is_late=lateness(context, SEND_MILLISECONDS))
     _count(worked.statuses)
+    if worked.statuses[Status.PLANNED]:  # it was their turn, and their receivers sleep
+        observability.count("MessagesPostponed", worked.statuses[Status.PLANNED])
     if worked.held is not None:
         observability.note("held", run_id=message.run_id, shard=message.shard, by=worked.held)
     if worked.held is Hold.NOT_ARMED:

@@ -5,6 +5,7 @@ that a loop can neither work nor write without end.
 """
 
 import html
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,12 +17,12 @@ from minijinja import Environment, TemplateError
 
 from ecrm.application.templates import Material, Preview, Rendered, Warned
 from ecrm.domain.errors import Flaw, Invalid
-from ecrm.domain.templates import LARGEST, Purpose, Template, Variant, direction_of
+from ecrm.domain.templates import LARGEST, Purpose, Template, Variant, direction_of, looked_up
 
-from .filters import ARGUMENTS, URL, BadValue, Filters, written
-from .markup import Markup
-from .samples import LINKS, SITE, sample_order
-from .syntax import Mark, Piece, Use, assembled, read
+from .filters import ARGUMENTS, URL, BadValue, Filters, page_language, written
+from .markup import Markup, derived, spaced
+from .samples import LINKS, SITE, sample_cart, sample_order, sample_products
+from .syntax import Mark, Piece, Reading, Use, assembled, read
 from .values import values_of
 
 MOST_WORK = 16_000
@@ -48,17 +49,46 @@ class _Part:
     has_page: bool = True
     has_direction: bool = True
     linked: frozenset[str] = frozenset()
+    oddities: Sequence[Mark] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Partial:
+    """A partial in the language of what includes it; `said` is None where it has no such variant."""
+
+    name: str
+    said: Variant | None
+
+
+type _Partials = tuple[_Partial, ...] | None
+"""What a part may include; None where it is itself a partial's."""
 
 
 @lru_cache(maxsize=64)
-def _text_part(source: str) -> _Part:
-    reading = read(source, ARGUMENTS)
+def _text_part(source: str, partials: _Partials = ()) -> _Part:
+    included = None if partials is None else {each.name: _text_of(each.said) if each.said else None for each in partials}
+    reading = read(source, ARGUMENTS, included)
     return _Part(assembled(reading.pieces), reading.uses, reading.flaws)
 
 
+def _text_of(partial: Variant) -> Reading:
+    """Read a partial for plain text, whose line ends count: they are printed, so that they end no line of the template."""
+    reading = read(partial.html if partial.text is None else partial.text, ARGUMENTS)
+    pieces = reading.pieces if partial.text is not None else Markup(reading.pieces).text
+    printed = [replace(piece, kind="print", source=_quoted(piece.source)) if piece.kind == "text" else piece for piece in pieces]
+    return replace(reading, pieces=printed)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
 @lru_cache(maxsize=32)
-def _html_part(source: str) -> _Part:
-    reading = read(source, ARGUMENTS)
+def _html_part(source: str, partials: _Partials = ()) -> _Part:
+    included = (
+        None if partials is None else {each.name: read(each.said.html, ARGUMENTS) if each.said else None for each in partials}
+    )
+    reading = read(source, ARGUMENTS, included)
     if reading.flaws:
         return _Part("", reading.uses, reading.flaws)
     markup = Markup(reading.pieces)
@@ -70,10 +100,11 @@ def _html_part(source: str) -> _Part:
         assembled(pieces),
         reading.uses,
         markup.flaws,
-        assembled(markup.text).strip() + "\n",
+        assembled(markup.text),
         markup.has_page,
         markup.has_direction,
         frozenset(_written_in(reading.pieces, markup.linked)),
+        markup.oddities,
     )
 
 
@@ -148,10 +179,9 @@ class Mails:
 
     def _check(self, template: Template, language: str) -> tuple[list[tuple[str, Mark]], list[tuple[str, Mark]]]:
         """Give what is wrong with a variant, part by part, else what is odd; it is made once with sample values."""
-        variant = template.variants[language]
-        wrong = [(name, mark) for name, part in _read_parts(variant) for mark in part.flaws]
+        wrong = [(name, mark) for name, part in _read_parts(template, language) for mark in part.flaws]
         if template.purpose is Purpose.MARKETING:
-            wrong += _missing_of_marketing(variant)
+            wrong += _missing_of_marketing(template, language)
         if wrong:
             return wrong, []
         material = _sample(Material(site=SITE))
@@ -159,21 +189,32 @@ class Mails:
             made = self.render(template, language, material)
         except _PartFailed as failed:
             return [(failed.part, failed.mark)], []
-        return [], [*_oddities(variant, language, material, made.size_bytes)]
+        return [], [*_oddities(template, language, material, made.size_bytes)]
+
+    def includes(self, template: Template) -> frozenset[str]:
+        sources = (part for variant in template.variants.values() for part in (variant.html, variant.text or ""))
+        return frozenset(name for source in sources for name in read(source, ARGUMENTS, {}).includes)
+
+    def asks_for(self, template: Template, language: str) -> frozenset[str]:
+        return frozenset(use.path[0] for _, part in _read_parts(template, language) for use in part.uses)
 
     def render(self, template: Template, language: str, material: Material) -> Rendered:
         variant = template.variants[language]
+        partials = _partials_of(template, language)
         values = values_of(material, language)
         fill = _filling(_Desk(language, material), values)
         values["preheader"] = preheader = _one_line(fill("preheader", _text_part(variant.preheader).source))
         subject = _one_line(fill("subject", _text_part(variant.subject).source))
-        page = _html_part(variant.html)
+        page = _html_part(variant.html, partials)
         made = fill("html", page.source).replace("&#x2f;", "/")  # minijinja escapes more than links are readable with
         if not page.has_page:
             made = _page(made, language, subject)
         if preheader and not any(use.path == ("preheader",) for use in page.uses):
             made = _with_preheader(made, preheader)
-        text = fill("text", page.text_source if variant.text is None else _text_part(variant.text).source)
+        if variant.text is None:
+            text = derived(fill("text", page.text_source))
+        else:
+            text = spaced(fill("text", _text_part(variant.text, partials).source))
         return Rendered(subject=subject, preheader=preheader, html=made, text=text)
 
     def preview(self, template: Template, language: str, material: Material) -> Preview:
@@ -182,7 +223,7 @@ class Mails:
         values = values_of(lent, language)
         missing = [
             Warned(f"/variants/{language}/{name}", use.line, "missing_value", f"nothing stands in {'.'.join(use.path)}")
-            for name, part in _read_parts(template.variants[language])
+            for name, part in _read_parts(template, language)
             for use in _unguarded(part.uses)
             if use.path[0] in ("customer", "data", "order", "site") and not _found(values, use.path)
         ]
@@ -219,9 +260,15 @@ def _filling(desk: _Desk, values: Mapping[str, Any]) -> Callable[[str, str], str
 
 
 def _sample(material: Material) -> Material:
-    """Lend an order and links to who has none."""
-    order = material.order or sample_order(material.site)
-    return replace(material, order=order, links=LINKS | dict(material.links))
+    """Lend an order, products, a cart and links to who has none."""
+    site = material.site
+    return replace(
+        material,
+        order=material.order or sample_order(site),
+        products=material.products or sample_products(site),
+        cart=material.cart or sample_cart(site),
+        links=LINKS | dict(material.links),
+    )
 
 
 def _parts_of(template: Template) -> Iterator[tuple[str, str]]:
@@ -230,21 +277,39 @@ def _parts_of(template: Template) -> Iterator[tuple[str, str]]:
         yield "text", variant.text or ""
 
 
-def _read_parts(variant: Variant) -> Iterator[tuple[str, _Part]]:
+def _partials_of(template: Template, language: str) -> _Partials:
+    """Give each partial in a template's language: words of another language help nobody."""
+    if template.purpose is Purpose.PARTIAL:
+        return None
+    return tuple(_Partial(name, _variant_for(partial, language)) for name, partial in sorted(template.partials.items()))
+
+
+def _variant_for(partial: Template, language: str) -> Variant | None:
+    """A ready-made one speaks English in languages that we do not speak, as orders do, where they are written its way."""
+    tag = looked_up(language, partial.variants)
+    if tag is None and partial.head.is_ready_made:
+        ours = page_language(language)
+        tag = ours.value if direction_of(ours.value) == direction_of(language) else None
+    return None if tag is None else partial.variants[tag]
+
+
+def _read_parts(template: Template, language: str) -> Iterator[tuple[str, _Part]]:
+    variant, partials = template.variants[language], _partials_of(template, language)
     yield "subject", _text_part(variant.subject)
     yield "preheader", _text_part(variant.preheader)
-    yield "html", _html_part(variant.html)
+    yield "html", _html_part(variant.html, partials)
     if variant.text is not None:
-        yield "text", _text_part(variant.text)
+        yield "text", _text_part(variant.text, partials)
 
 
-def _missing_of_marketing(variant: Variant) -> Iterator[tuple[str, Mark]]:
+def _missing_of_marketing(template: Template, language: str) -> Iterator[tuple[str, Mark]]:
     """A marketing mail tells, whatever its values are, who sends it from where, and how to get no more of it."""
-    page = _html_part(variant.html)
+    variant = template.variants[language]
+    page = _html_part(variant.html, _partials_of(template, language))
     if not page.flaws and "links.unsubscribe" not in page.linked:
         detail = 'a marketing mail has a link to unsubscribe: <a href="{{ links.unsubscribe }}">'
         yield "html", Mark(_last_line(variant.html), "missing_unsubscribe", detail)
-    for name, part in _read_parts(variant):
+    for name, part in _read_parts(template, language):
         source = variant.text if name == "text" else variant.html
         if name not in ("html", "text") or part.flaws or source is None:
             continue
@@ -261,16 +326,17 @@ def _last_line(source: str) -> int:
     return source.rstrip("\n").count("\n") + 1
 
 
-def _oddities(variant: Variant, language: str, material: Material, size: int) -> Iterator[tuple[str, Mark]]:
+def _oddities(template: Template, language: str, material: Material, size: int) -> Iterator[tuple[str, Mark]]:
     values = values_of(material, language) | {"preheader": ""}
-    for name, part in _read_parts(variant):
+    for name, part in _read_parts(template, language):
         for use in dict.fromkeys(part.uses):
             if not _is_known(values, use.path):
                 yield name, Mark(use.line, "unknown_variable", f"there is no {'.'.join(use.path)}")
-    page = _html_part(variant.html)
+    page = _html_part(template.variants[language].html, _partials_of(template, language))
     if not page.has_direction and direction_of(language) == "rtl":
         detail = 'this language is written from the right: <html lang="{{ language.tag }}" dir="{{ language.direction }}">'
         yield "html", Mark(1, "no_direction", detail)
+    yield from (("html", mark) for mark in page.oddities)
     if size > CLIPPED:
         yield "html", Mark(1, "clipped", f"Gmail clips a mail of more than {CLIPPED} bytes, and this one has {size}")
 
@@ -285,7 +351,7 @@ def _is_known(values: Mapping[str, Any], path: tuple[str, ...]) -> bool:
     """Say whether a template may speak of something; what customers and callers have is theirs to say."""
     if path[0] not in values:
         return False
-    if path[0] in ("customer", "data"):
+    if path[0] in ("customer", "data") or isinstance(values[path[0]], list):
         return True
     return path[0] == "preheader" or (len(path) > 1 and path[1] in values[path[0]])
 

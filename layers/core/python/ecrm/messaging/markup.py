@@ -26,12 +26,39 @@ _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "dl", "blockquote", "pre", "hr"})
 _LINES = frozenset({"div", "tr", "li", "dt", "dd", "section", "article", "header", "footer", "main", "nav", "center", "form"})
 _RULE = "–" * 20
+_SPACE, _BREAK, _LINE, _PARAGRAPH, _CELL = _GAPS = "\x1b\x1c\x1d\x1e\x1f"
+"""What plain text has in place of the gaps between its words until it is written: which of them meet is known when every `if` is
+decided. `_LINE` asks for one line end at least, `_PARAGRAPH` for two, `_BREAK` for one more."""
+_GAP = re.compile(r"[\n\x1b-\x1f]+")
+_BLANKS = re.compile(r"[ \t\r\n\f\x1b-\x1f]+")
+
+
+def derived(text: str) -> str:
+    """Write a text that begins and ends with words, as one does that is derived as a whole."""
+    return spaced(_PARAGRAPH + text + _PARAGRAPH).strip("\n") + "\n"
+
+
+def spaced(text: str) -> str:
+    """Write the gaps of a plain text, of which those that meet are one, and one blank line at most; values stay as they are."""
+    return _GAP.sub(lambda found: _written(found[0]), text)
+
+
+def _written(gap: str) -> str:
+    if not gap.strip("\n"):
+        return gap
+    ends = 0
+    for mark in gap:
+        if mark in (_BREAK, "\n"):
+            ends += 1
+        elif mark in (_LINE, _PARAGRAPH):
+            ends = max(ends, 1 if mark == _LINE else 2)
+    return "\n" * min(ends, 2) or ("  " if _CELL in gap else " ")
 
 
 class Markup:
     """`addresses` are the places, among the pieces, of values that a link begins with; `linked`, of all in a link of text.
 
-    `text` are the pieces of the plain text.
+    `text` are the pieces of the plain text, whose gaps `spaced` writes; `oddities` are what hinders nothing.
     """
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
@@ -48,6 +75,7 @@ class Markup:
         for found in re.finditer(r"</?\x02", marked):
             reader.flaw("value_in_tag", "a value cannot name a tag", marked.count("\n", 0, found.start()) + 1)
         self.flaws: tuple[Mark, ...] = tuple(reader.flaws)
+        self.oddities: tuple[Mark, ...] = tuple(reader.oddities)
         self.addresses = frozenset(reader.addresses)
         self.linked = frozenset(reader.linked)
         self.has_page = reader.has_page
@@ -79,6 +107,7 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self._pieces = pieces
         self.flaws: list[Mark] = []
+        self.oddities: list[Mark] = []
         self.addresses: set[int] = set()
         self.linked: set[int] = set()
         self.has_page = self.has_direction = False
@@ -86,6 +115,9 @@ class _Reader(HTMLParser):
 
     def flaw(self, code: str, detail: str, line: int | None = None) -> None:
         self.flaws.append(Mark(line or self.getpos()[0], code, detail))
+
+    def _odd(self, code: str, detail: str) -> None:
+        self.oddities.append(Mark(self.getpos()[0], code, detail))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         said = {_MARK.sub("", name): value for name, value in attrs}
@@ -96,6 +128,8 @@ class _Reader(HTMLParser):
             self.flaw("script", f"<{tag}> has no place in a mail")
         if tag == "meta" and (said.get("http-equiv") or "").lower() == "refresh":
             self.flaw("script", "a mail does not lead on by itself")
+        if tag == "img" and "alt" not in said:
+            self._odd("no_alt", 'who sees no pictures is told nothing: alt="…", empty where a picture only adorns')
         if "\x02" in tag or any(self._has_value(name) for name, _ in attrs):
             self.flaw("value_in_tag", "a value stands in a tag; it belongs between the quotation marks of an attribute")
         if _UNQUOTED.search(re.sub(r"\"[^\"]*\"|'[^']*'", '""', self.get_starttag_text() or "")):
@@ -126,6 +160,8 @@ class _Reader(HTMLParser):
             self.linked.update(places)
         rest = value.lstrip()
         if _STATIC_ADDRESS.match(rest):
+            if rest[: len("http:")].lower() == "http:":
+                self._odd("insecure_link", "anybody on the way can read or change what http:// leads to; https:// exists")
             return
         leading = _leading_values(rest, self._pieces)
         if leading:
@@ -160,17 +196,13 @@ def _leading_values(address: str, pieces: Sequence[Piece]) -> list[int]:
 
 
 class _Text:
-    """Plain text as it is put together. Tags take no room: line ends are counted through them."""
+    """Plain text as it is put together. Values are not known yet, nor which branches are taken: gaps are marked."""
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self.pieces: list[Piece] = []
         self._source = pieces
         self._silent: list[str] = []
-        self._ends = 2
-        self._space = True
-        self._cell = False
         self._link: tuple[str, int] | None = None
-        self._branches: list[tuple[int, bool, bool]] = []
 
     def start(self, tag: str, said: dict[str, str | None]) -> None:
         is_hidden = "hidden" in said or _HIDDEN.search(said.get("style") or "") is not None
@@ -181,17 +213,17 @@ class _Text:
 
     def _begin(self, tag: str, said: dict[str, str | None]) -> None:
         if tag == "br":
-            self._end_line(self._ends + 1)
+            self._append(_BREAK)
         elif tag == "hr":
-            self._end_line(2)
+            self._append(_PARAGRAPH)
             self._append(_RULE)
-            self._end_line(2)
+            self._append(_PARAGRAPH)
         elif tag in ("td", "th"):
-            self._cell = self._ends == 0
+            self._append(_CELL)
         elif tag in _PARAGRAPHS:
-            self._end_line(2 if tag not in ("ul", "ol", "table", "dl") else 1)
+            self._append(_PARAGRAPH if tag not in ("ul", "ol", "table", "dl") else _LINE)
         elif tag in _LINES:
-            self._end_line(1)
+            self._append(_LINE)
             if tag == "li":
                 self._append("- ")
         elif tag == "img":
@@ -205,9 +237,9 @@ class _Text:
                 del self._silent[len(self._silent) - 1 - self._silent[::-1].index(tag) :]
             return
         if tag in _PARAGRAPHS:
-            self._end_line(2)
+            self._append(_PARAGRAPH)
         elif tag in _LINES:
-            self._end_line(1)
+            self._append(_LINE)
         elif tag == "a" and self._link:
             self._close_link()
 
@@ -227,54 +259,23 @@ class _Text:
         for found in _MARK.finditer(text):
             piece = self._source[int(found[1])]
             if piece.kind == "block":
-                self._branch(piece.source.partition(" ")[0])
                 self.pieces.append(replace(piece, lines=0, trims=(False, False)))
 
     def _words(self, text: str) -> None:
-        text = re.sub(r"[ \t\r\n\f]+", " ", text)
-        if self._space:
-            text = text.removeprefix(" ")
-        if text:
-            self._append(text)
+        text = _BLANKS.sub(" ", text)
+        if text.startswith(" "):
+            self._append(_SPACE)
+        if words := text.strip(" "):
+            self._append(words)
+            if text.endswith(" "):
+                self._append(_SPACE)
 
     def _tag(self, piece: Piece) -> None:
-        if piece.kind == "print":
-            self._between_cells()
+        if piece.kind in ("print", "block"):
             self.pieces.append(replace(piece, lines=0, trims=(False, False)))
-            self._ends, self._space = 0, False
-        elif piece.kind == "block":
-            self._branch(piece.source.partition(" ")[0])
-            self.pieces.append(replace(piece, lines=0, trims=(False, False)))
-
-    def _branch(self, word: str) -> None:
-        """Let each branch begin where the first one began."""
-        if word in ("if", "for"):
-            self._branches.append((self._ends, self._space, self._cell))
-        elif self._branches and word in ("elif", "else"):
-            self._ends, self._space, self._cell = self._branches[-1]
-        elif self._branches:
-            self._branches.pop()
 
     def _append(self, text: str) -> None:
-        if text.strip():
-            self._between_cells()
         self.pieces.append(Piece("text", text, 0))
-        if text.strip():
-            self._ends = 0
-        self._space = text.endswith(" ")
-
-    def _between_cells(self) -> None:
-        if self._cell and self._ends == 0:
-            self.pieces.append(Piece("text", "  ", 0))
-        self._cell = False
-
-    def _end_line(self, wanted: int) -> None:
-        """Let the text that follows stand `wanted` lines below, less those that have ended already."""
-        self._cell = False
-        if wanted > self._ends and self.pieces:
-            self.pieces.append(Piece("text", "\n" * (wanted - self._ends), 0))
-        self._ends = max(self._ends, wanted)
-        self._space = True
 
     def _close_link(self) -> None:
         """Write a link's address behind its words, where they are not the address themselves."""
@@ -283,12 +284,14 @@ class _Text:
         if address.startswith(("#", "mailto:", "tel:", "sms:")):
             return
         written = _pieces_of(address, self._source)
-        words = [(piece.kind, piece.source) for piece in self.pieces[since:] if piece.kind != "block"]
+        words = [
+            (piece.kind, piece.source) for piece in self.pieces[since:] if piece.kind != "block" and piece.source not in _GAPS
+        ]
         if words != [(piece.kind, piece.source) for piece in written if piece.kind != "block"]:
             if words:
-                self._append(": ")
+                self._append(":")
+                self._append(_SPACE)
             self.pieces += written
-        self._ends, self._space = 0, False
 
 
 def _pieces_of(marked: str, source: Sequence[Piece]) -> list[Piece]:

@@ -7,6 +7,7 @@ it, changes it and stores it as its own.
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from minijinja import Environment
@@ -39,26 +40,34 @@ def ready_made() -> Mapping[str, Template]:
         trim_blocks=True,
     )
     words = {language: tomllib.loads((_HERE / f"{language}.toml").read_text(encoding="utf-8")) for language in Language}
-    return {
-        name: Template(
-            template=name,
-            purpose=Purpose.TRANSACTIONAL,
-            variants={language.value: _variant(brackets, name, language, words[language]) for language in Language},
-        )
-        for name in READY_MADE
-    }
+
+    def made(name: str) -> Template:
+        variants = {language.value: _variant(brackets, name, language, words[language]) for language in Language}
+        return Template(template=name, purpose=READY_MADE[name], variants=variants)
+
+    partials = {name: made(name) for name, purpose in READY_MADE.items() if purpose is Purpose.PARTIAL}
+    return {name: partials.get(name) or _with_partials(made(name), partials) for name in READY_MADE}
+
+
+def _with_partials(template: Template, partials: Mapping[str, Template]) -> Template:
+    """Give a mail with those partials that one of its variants, and so each, includes."""
+    said = next(iter(template.variants.values())).html
+    included = {name: partial for name, partial in partials.items() if f'{{% include "{name}" %}}' in said}
+    return replace(template, pinned=dict.fromkeys(included, 0), partials=included)
 
 
 def _variant(brackets: Environment, name: str, language: Language, words: Mapping[str, Mapping[str, str]]) -> Variant:
-    said = {**words["all"], **words[name]}
+    is_marketing = READY_MADE[name] is Purpose.MARKETING
+    said = {**words["all"], **({"why": words["all"]["agreed"]} if is_marketing else {}), **words.get(name, {})}
     w = {what: _NAMED.sub(r'<span dir="auto">\g<0></span>', text) for what, text in said.items()}
     start, end = ("right", "left") if direction_of(language) == "rtl" else ("left", "right")
     page = brackets.render_template(
         f"{name}.html",
         w=w,
+        is_marketing=is_marketing,
         start=start,
         end=end,
         text=f"margin:0;font-family:{_FONTS[language]};font-size:16px;line-height:26px;color:#1c2321",
         small=f"margin:0;font-family:{_FONTS[language]};font-size:14px;line-height:22px;color:#53605b",
     )
-    return Variant(subject=said["subject"], preheader=said["preheader"], html=page)
+    return Variant(subject=said.get("subject", ""), preheader=said.get("preheader", ""), html=page)

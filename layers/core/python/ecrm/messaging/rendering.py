@@ -49,13 +49,14 @@ class Pages:
         return source_of(self._style)
 
     def order(self, order: PublicOrder, language: Language) -> str:
-        return self._render("order", language, **order_view(order, language))
+        return self.render("order", language, **order_view(order, language))
 
     def notice(self, name: str, language: Language) -> str:
         """Say something in place of a page; it names no brand, because nobody knows yet whose link it is."""
         words = LABELS[language]
-        return self._render("notice", language, title=words[name], detail=words[f"{name}_detail"])
+        return self.render("notice", language, title=words[name], detail=words[f"{name}_detail"])
 
-    def _render(self, name: str, language: Language, **values: Any) -> str:
+    def render(self, name: str, language: Language, **values: Any) -> str:
+        """Fill the template of a page; every one knows its style, its language and the labels."""
         shared = {"style": self._style, "tag": TAGS[language], "direction": DIRECTIONS[language], "w": LABELS[language]}
         return self._templates.render_template(f"{name}.html", **shared, **values)

@@ -1,9 +1,12 @@
-"""A site and an order that never were, for trying a template out before the first customer has ordered."""
+"""A site, an order and products that never were, for trying a template out before the first customer has ordered."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from ecrm.application.orders import OrderView
+from ecrm.application.templates import CartItem
 from ecrm.domain.orders import Delivered, Line, Order, Paid, Refunded, Shipped, agree, fold, with_fact
+from ecrm.domain.products import Product, Stated
 from ecrm.domain.sites import Site
 
 PLACED_AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -20,8 +23,35 @@ SITE = Site(
 LINKS = {
     "order_status": "https://example.com/public/orders/sample",
     "confirm": "https://example.com/public/confirm/sample",
+    "data_request": "https://example.com/public/data/sample",
+    "preferences": "https://example.com/public/preferences/sample",
     "unsubscribe": "https://example.com/public/unsubscribe/sample",
+    "view": "https://example.com/public/mails/sample",
 }
+
+
+def sample_products(site: Site) -> tuple[Product, ...]:
+    """Four, of which the last has neither picture nor price."""
+    names = (
+        ("CD-5", "Kind of Blue (CD)", 1250, "Jazz"),
+        ("LP-1", "Hejira (LP, 180 g)", 2790, "Folk"),
+        ("LP-2", "Blue (LP, 180 g)", 2490, "Folk"),
+        ("T-1", "Turntable mat", None, "Accessories"),
+    )
+    return tuple(_sample_product(site, *each) for each in names)
+
+
+def sample_cart(site: Site) -> tuple[CartItem, ...]:
+    products = sample_products(site)
+    return CartItem(products[0], 2), CartItem(products[1], 1)
+
+
+def _sample_product(site: Site, sku: str, name: str, price_minor: int | None, category: str) -> Product:
+    said: dict[str, Any] = {"name": name, "category": category, "url": f"https://example.com/products/{sku}"}
+    if price_minor is not None:
+        said["image_url"] = f"https://example.com/pictures/{sku}.jpg"
+        said["price"] = {"amount_minor": price_minor, "currency": site.currency}
+    return Product(sku, {field: Stated(value, PLACED_AT) for field, value in said.items()}, PLACED_AT)
 
 
 def sample_order(site: Site) -> OrderView:

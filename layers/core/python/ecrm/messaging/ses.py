@@ -6,7 +6,8 @@ come, or that speaks of SES's own trouble, says nothing of what happened before 
 https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
@@ -98,7 +99,7 @@ class SesMailer:
     def _ask(self, mail: Mail) -> dict[str, Any]:
         simple: dict[str, Any] = {
             "Subject": _text(headers.subject(mail.subject)),
-            "Body": {"Html": _text(mail.html), "Text": _text(mail.text)},
+            "Body": {"Html": _text(_untracked(mail.html, mail.untracked)), "Text": _text(mail.text)},
             "Headers": [{"Name": name, "Value": headers.value(text)} for name, text in mail.headers.items()],
         }
         ask: dict[str, Any] = {
@@ -109,6 +110,17 @@ class SesMailer:
             "ConfigurationSetName": self._sets[mail.policy],
         }
         return ask | ({"ReplyToAddresses": [headers.addr_spec(mail.reply_to)]} if mail.reply_to else {})
+
+
+def _untracked(html: str, addresses: Iterable[str]) -> str:
+    """Mark links that lead there without a detour; SES takes the mark out again.
+
+    https://docs.aws.amazon.com/ses/latest/dg/faqs-metrics.html#sending-metric-faqs-clicks-q4
+    """
+    for address in addresses:
+        link = f'href="{escape(address)}"'
+        html = html.replace(link, f"ses:no-track {link}")
+    return html
 
 
 def _text(data: str) -> dict[str, str]:

@@ -2,24 +2,27 @@
 
 Minijinja renders; it does not say where a variable stands, takes whatever its authors thought of, and a chain of 20,000 operators
 overflows its stack. So a template is read here first: values, comparisons, `if`, `for` and the filters of `filters.py`, nothing
-that computes, assigns, includes or calls. A filter's arguments may stand after a colon (`| default: "friend"`). For minijinja
-each filter is also told the line it stands on, and `in` becomes a function, so that its work is counted.
+that computes, assigns or calls. A partial is read by itself, and its pieces stand where it is included. A filter's arguments may
+stand after a colon (`| default: "friend"`). For minijinja each filter is also told the line it stands on, and `in` becomes a
+function, so that its work is counted.
 
     print      {{ expression }}
     block      {% if expression %} {% elif expression %} {% else %} {% endif %}
-               {% for name in value %} {% else %} {% endfor %}  {% raw %} {% endraw %}
+               {% for name in value %} {% else %} {% endfor %}  {% raw %} {% endraw %}  {% include "partial" %}
     expression value {("and" | "or" | comparison | "is") value}, each with "not" before it and filters behind it
     value      text, number, name {"." name | "[" value "]"}, "(" expression ")", "[" values "]", range(n)
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 MOST_TOKENS = 200
 """Of one tag: minijinja recurses over some of them."""
 MOST_TAGS = 1_000
+MOST_INCLUDED = 300_000
+"""Characters that all partials of a template have together, each as often as it is included."""
 DEEPEST = 20
 """Blocks within blocks, and brackets within brackets."""
 
@@ -36,7 +39,7 @@ _ENDRAW = re.compile(r"\{%-?\s*endraw\s*-?%\}")
 _COMPARISONS = frozenset({"==", "!=", "<", ">", "<=", ">=", "in"})
 _CONSTANTS = frozenset({"true", "false", "none"})
 _WORDS = _CONSTANTS | {"and", "or", "not", "in", "is", "if", "else"}
-_STATEMENTS = frozenset({"if", "elif", "else", "endif", "for", "endfor", "raw"})
+_STATEMENTS = frozenset({"if", "elif", "else", "endif", "for", "endfor", "raw", "include"})
 TESTS = frozenset({"defined", "none"})
 MOST_REPEATED = 1_000
 
@@ -86,10 +89,11 @@ class Piece:
 
 @dataclass(slots=True)
 class Reading:
-    """A template that was read: its pieces in order, what it uses, and all that is wrong with it."""
+    """A template that was read: its pieces in order, what it uses and includes, and all that is wrong with it."""
 
     pieces: list[Piece] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
+    includes: list[str] = field(default_factory=list)
     flaws: list[Mark] = field(default_factory=list)
 
 
@@ -108,35 +112,43 @@ class _Block:
     has_else: bool = False
 
 
-def read(source: str, filters: Mapping[str, tuple[int, int]]) -> Reading:
-    """Read a template; `filters` gives, by name, the fewest and most arguments of each that there is."""
-    return _Reader(source, filters).read()
+type Partials = Mapping[str, Reading | None]
+"""What may be included, by name; None where there is none in the language of the template."""
+
+
+def read(source: str, filters: Mapping[str, tuple[int, int]], partials: Partials | None = None) -> Reading:
+    """Read a template; `filters` gives, by name, the fewest and most arguments of each that there is.
+
+    A partial has `partials` None: it includes no other.
+    """
+    return _Reader(source, filters, partials).read()
 
 
 class _Reader:
-    def __init__(self, source: str, filters: Mapping[str, tuple[int, int]]) -> None:
+    def __init__(self, source: str, filters: Mapping[str, tuple[int, int]], partials: Partials | None) -> None:
         self._source = source
         self._filters = filters
+        self._partials = partials
+        self._tags = self._included = 0
         self._at = 0
         self._line = 1
         self._blocks: list[_Block] = []
         self._found = Reading()
 
     def read(self) -> Reading:
-        tags = 0
         while opening := _OPENING.search(self._source, self._at):
             self._text(opening.start())
             start, line = self._at, self._line
-            tags += 1
-            if tags > MOST_TAGS:
-                self._flaw(line, "too_many_tags", f"a template has at most {MOST_TAGS} tags")
-                return self._found
+            self._tags += 1
             try:
                 self._tag(opening)
             except _Wrong as wrong:
                 self._flaw(line, wrong.code, wrong.detail)
                 if wrong.code == "not_closed" or not self._skip(start):
                     return self._found
+            if self._tags > MOST_TAGS:
+                self._flaw(line, "too_many_tags", f"a template has at most {MOST_TAGS} tags")
+                return self._found
         self._text(len(self._source))
         for block in self._blocks:
             self._flaw(block.line, "not_closed", f"this {block.word} has no end{block.word}")
@@ -183,6 +195,11 @@ class _Reader:
         if word == "raw":
             self._raw(end)
             return
+        if word == "include":
+            name = tag.text()
+            tag.end()
+            self._include(name, end, trims)
+            return
         written = self._block(word, tag)
         tag.end()
         self._use(tag, is_print=False)
@@ -220,6 +237,29 @@ class _Reader:
         self._at = end
         self._text(closing.start())
         self._at = closing.end()
+
+    def _include(self, name: str, end: int, trims: tuple[bool, bool]) -> None:
+        """Put the pieces of a partial where its name stands, all on the one line that its author sees."""
+        if self._partials is None:
+            raise _Wrong("include_in_partial", "a partial includes no other")
+        self._found.includes.append(name)
+        partial = self._partials.get(name)
+        if partial is None:
+            if name in self._partials:
+                raise _Wrong("partial_language", f"the partial {name!r} has no variant in this language")
+            raise _Wrong("unknown_partial", f"there is no partial {name!r}")
+        self._included += sum(len(piece.source) for piece in partial.pieces)
+        if self._included > MOST_INCLUDED:
+            raise _Wrong("template_too_large", f"partials have at most {MOST_INCLUDED} characters together")
+        self._tags += sum(piece.kind != "text" for piece in partial.pieces)
+        local = {bound for block in self._blocks for bound in block.names}
+        self._found.uses += (
+            replace(use, line=self._line, is_certain=use.is_certain and not self._blocks)
+            for use in partial.uses
+            if use.path[0] not in local
+        )
+        self._found.pieces += (replace(_on_one_line(piece), line=self._line) for piece in partial.pieces)
+        self._add("comment", "", end, trims)
 
     def _block(self, word: str, tag: "_Tag") -> str:
         inner = self._blocks[-1] if self._blocks else None
@@ -280,6 +320,12 @@ class _Tag:
                 self._at += 1
                 return value
         return None
+
+    def text(self) -> str:
+        literal = self.next("text")
+        if literal is None:
+            raise _Wrong("syntax", 'a partial is included by its name: {% include "footer" %}')
+        return _unquoted(literal)
 
     def loop(self) -> str:
         self.bound = self._name()
@@ -424,7 +470,14 @@ class _Tag:
 
 
 def _no_statement(word: str) -> _Wrong:
-    return _Wrong("unknown_statement", f"there is no statement {word!r}; there are if, for and raw")
+    return _Wrong("unknown_statement", f"there is no statement {word!r}; there are if, for, raw and include")
+
+
+def _on_one_line(piece: Piece) -> Piece:
+    """Let a piece take no line; where HTML breaks one it says the same with a blank, and plain text prints what it says."""
+    if piece.kind == "text":
+        return replace(piece, source=piece.source.replace("\n", " "))
+    return replace(piece, lines=0)
 
 
 def _unquoted(text: str) -> str:

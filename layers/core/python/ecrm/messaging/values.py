@@ -8,17 +8,17 @@ from zoneinfo import ZoneInfo
 
 from ecrm.application.links import PublicOrder
 from ecrm.application.orders import OrderView
-from ecrm.application.templates import Material
+from ecrm.application.templates import CartItem, Material
 from ecrm.domain.attributes import IDENTIFIERS
 from ecrm.domain.orders import Refunded
+from ecrm.domain.products import Product
 from ecrm.domain.sites import Site
-from ecrm.domain.templates import direction_of
+from ecrm.domain.templates import direction_of, looked_up
 
+from .colours import colours
 from .filters import page_language
+from .formats import amount
 from .orders import Values, order_view
-
-LINKS = frozenset({"order_status", "confirm", "unsubscribe"})
-"""Every link that some mail of ours has."""
 
 MOST_DIGITS = 37
 """Of a number: fewer than 128 bits hold, as minijinja's numbers do."""
@@ -28,9 +28,15 @@ def values_of(material: Material, language: str) -> Values:
     site = material.site
     return {
         "customer": {name: plain(value) for name, value in material.attributes.items() if name not in IDENTIFIERS},
+        "segments": list(material.segments),
+        "products": [_product(each, language, site) for each in material.products],
+        "cart": [_cart_item(each, language, site) for each in material.cart],
         "site": {
             "name": site.site,
             "brand": site.brand,
+            "url": site.url,
+            "logo_url": site.logo_url,
+            **colours(site.accent),
             "postal_address": site.postal_address,
             "reply_to": site.reply_to,
             "currency": site.currency,
@@ -41,6 +47,34 @@ def values_of(material: Material, language: str) -> Values:
         "links": dict(material.links),
         "language": {"tag": language, "direction": direction_of(language)},
     }
+
+
+def _product(product: Product, language: str, site: Site) -> Values:
+    """A product in the words of a language, else in its own; `price` is written, and in minor units beside."""
+    said = dict(product.translations())
+    tag = looked_up(language, said)
+    words = said[tag] if tag is not None else {}
+    price = product.value("price")
+    return {
+        "sku": product.sku,
+        "name": words.get("name") or product.value("name") or product.sku,
+        "description": words.get("description") or "",
+        "category": product.value("category"),
+        "brand": product.value("brand"),
+        "url": words.get("url") or product.value("url"),
+        "image_url": product.value("image_url"),
+        "price": amount(price["amount_minor"], price["currency"], page_language(language)) if price else None,
+        "price_minor": price["amount_minor"] if price else None,
+        "currency": price["currency"] if price else site.currency,
+    }
+
+
+def _cart_item(item: CartItem, language: str, site: Site) -> Values:
+    """The same of something in a cart, with the amount for all of it."""
+    told = _product(item.product, language, site)
+    minor = None if told["price_minor"] is None else told["price_minor"] * item.quantity
+    written = None if minor is None else amount(minor, told["currency"], page_language(language))
+    return told | {"quantity": item.quantity, "amount": written, "amount_minor": minor}
 
 
 def _order(view: OrderView, site: Site, language: str, data: Mapping[str, Any]) -> Values:

@@ -57,6 +57,10 @@ class DynamoCustomers:
         """Give every customer's id. Reads the whole table."""
         return map(keys.customer_id_of, self._table.scan_keys(keys.PROFILE))
 
+    def unconfirmed(self, now: datetime, limit: int) -> tuple[str, ...]:
+        """Name those whose time to be confirmed is over, by an index that may be behind: not all of them are so any more."""
+        return tuple(keys.customer_id_of(item["PK"]) for item in self._table.waiting(keys.UNCONFIRMED, to_text(now), limit))
+
     def puts(self, standing: Standing) -> Iterator[Action]:
         """What a fact's transaction must hold for its customer, so that no fact is written to one who is merged or erased."""
         claim = standing.claim
@@ -143,6 +147,8 @@ def profile_item(customer: Customer) -> Item:
         item["absorbed"] = customer.absorbed
     if customer.erased_at is not None:
         item["erased_at"] = to_text(customer.erased_at)
+    if customer.unconfirmed_until is not None:
+        item |= {"work": keys.UNCONFIRMED, "due": to_text(customer.unconfirmed_until)}
     return item
 
 
@@ -165,4 +171,5 @@ def _customer_of(item: Item) -> Customer:
         merged_into=item.get("merged_into"),
         absorbed=tuple(item.get("absorbed", ())),
         erased_at=from_text(erased_at) if erased_at else None,
+        unconfirmed_until=from_text(item["due"]) if "due" in item else None,
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from ecrm.domain.events import Event
 from ecrm.domain.instants import from_text, to_text
 
 from . import keys
@@ -50,6 +51,15 @@ class DynamoErasure:
         for order in orders:
             self._close_order(order, at)
         self._table.remove_many(keys.Key(item["PK"], item["SK"]) for item in items)
+
+    def close_entries(self, events: Iterable[Event], at: datetime) -> None:
+        """Let nothing more be told of the mails that some events are about."""
+        for run_id, shard, customer_id in {
+            (event.data["run_id"], event.data["shard"], event.customer_id)
+            for event in events
+            if event.type.startswith("message.")
+        }:
+            close(self._table, keys.send(run_id, shard, customer_id), at)
 
     def _close_order(self, order: Mapping[str, Any], at: datetime) -> None:
         _, site, order_id = order["SK"].split("#", 2)

@@ -35,6 +35,7 @@ SHAPES: dict[str, tuple[str, str]] = {
     "topic": ("LIST#topics", "<topic>"),
     "consents": ("CUSTOMER#<customer_id>", "CONSENT"),
     "consent": ("CUSTOMER#<customer_id>", "CONSENT#<channel>#<topic>"),
+    "preferences": ("CUSTOMER#<customer_id>", "PREFERENCES"),
     "suppression": ("SUPPRESSION#<channel>#<hmac>", "SUPPRESSION"),
     "job": ("JOB#<job_id>", "JOB"),
     "job_event": ("JOB#<job_id>", "EVENT#<occurred_at>#<event_id>"),
@@ -83,7 +84,10 @@ IMPORTS_PARTITION = "LIST#imports"
 SEGMENTS_PARTITION = "LIST#segments"
 NIGHTS_PARTITION = "LIST#nights"
 CONSENTS = "CONSENT"
+UNCONFIRMED = "unconfirmed"
+"""Where, in the index `worklist`, customers wait whom a sign-up has made and nobody confirmed."""
 BUDGET = "BUDGET"
+PREFERENCES = "PREFERENCES"
 PAGE = "PAGE"
 CONTROL = "CONTROL"
 ORDER_PREFIX = "ORDER#"
@@ -245,6 +249,10 @@ def work_shard(number: int) -> str:
 
 def budget(customer_id: str) -> Key:
     return Key(customer_partition(customer_id), BUDGET)
+
+
+def preferences(customer_id: str) -> Key:
+    return Key(customer_partition(customer_id), PREFERENCES)
 
 
 def sending() -> Key:

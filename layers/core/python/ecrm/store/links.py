@@ -1,4 +1,7 @@
-"""The keys of links: a secret, `{"current": "<key id>", "<key id>": "<secret>", …}`, outside the table and its copies."""
+"""The keys of links: a secret, `{"current": "<key id>", "<key id>": "<secret>", …}`, outside the table and its copies.
+
+Of choice it names, in `"retired": "<key id>,…"`, keys that somebody else may know: they are good for unsubscribing alone.
+"""
 
 import json
 from collections.abc import Callable
@@ -26,12 +29,15 @@ class SecretLinkKeys:
 
 def keyring_of(text: str) -> Keyring:
     said = json.loads(text)
-    current = said.pop("current")
-    return Keyring(current, {key_id: secret.encode() for key_id, secret in said.items()})
+    current, retired = said.pop("current"), said.pop("retired", "")
+    secrets = {key_id: secret.encode() for key_id, secret in said.items()}
+    return Keyring(current, secrets, frozenset(filter(None, retired.split(","))))
 
 
-def rotated(text: str, secret: str) -> tuple[str, str]:
-    """Add a key and make it the current one; gives the new text and the new key's id."""
+def rotated(text: str, secret: str, *, retire: bool = False) -> tuple[str, str]:
+    """Add a key and make it the current one; gives the new text and the new key's id. With `retire` all others are retired."""
     said = json.loads(text)
-    key_id = str(1 + max(int(known) for known in said if known != "current"))
-    return json.dumps(said | {"current": key_id, key_id: secret}), key_id
+    known = [name for name in said if name.isdigit()]
+    key_id = str(1 + max(map(int, known)))
+    retired = {"retired": ",".join(known)} if retire else {}
+    return json.dumps(said | {"current": key_id, key_id: secret} | retired), key_id

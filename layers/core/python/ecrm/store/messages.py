@@ -7,16 +7,19 @@ from datetime import datetime, timedelta
 from ecrm.application.mail_ports import AlreadyRecorded, Blocked, Waiting
 from ecrm.application.ports import Contended, Request, Standing
 from ecrm.domain.consent import Channel, Subject
+from ecrm.domain.contact_policy import Cap
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
 from ecrm.domain.instants import from_text, to_text
-from ecrm.domain.messages import Budget, Cap, Policy, Reserved, Run, RunState, Send, Status
+from ecrm.domain.messages import Budget, Policy, Reserved, Run, RunState, Send, Status
+from ecrm.domain.preferences import Preferences, joined
 from ecrm.domain.suppressions import Address
 
 from . import keys, replays
 from .customers import DynamoCustomers
 from .events import put_event
-from .standing import present
+from .preferences import preferences_of
+from .standing import present, unerased
 from .table import Action, Check, Item, Put, Refused, Table, put_as_seen
 
 _ENTRY = "entry as it was seen"
@@ -60,14 +63,17 @@ class DynamoSends:
         return (send_of(item) for item in items if item["SK"] != keys.PAGE)
 
     def budget(self, customer: Customer) -> Budget:
-        items = self._table.get_many((keys.budget(partition) for partition in customer.partitions), consistent=True)
+        wanted = [*map(keys.budget, customer.partitions), *map(keys.preferences, customer.partitions)]
         budget, inherited = Budget(customer.customer_id), dict[str, Reserved]()
-        for item in items:
-            if keys.customer_id_of(item["PK"]) == customer.customer_id:
+        wishes: list[Preferences] = []
+        for item in self._table.get_many(wanted, consistent=True):
+            if item["SK"] == keys.PREFERENCES:
+                wishes.append(preferences_of(item))
+            elif keys.customer_id_of(item["PK"]) == customer.customer_id:
                 budget = budget_of(item)
             else:
                 inherited |= budget_of(item).sends
-        return replace(budget, inherited=inherited)
+        return replace(budget, inherited=inherited, wishes=joined(wishes))
 
     def claim(self, claimed: Send, customer: Customer, to: str, budget: Budget | None, now: datetime) -> None:
         address = Address(Channel.EMAIL, to)
@@ -100,14 +106,21 @@ class DynamoSends:
 
     def write(self, send: Send, events: Sequence[Event] = (), budget: Budget | None = None) -> Send | None:
         told = () if send.closed_at else tuple(events)
-        put = _as_seen(send)
+        put, held = _as_seen(send), unerased(send.customer_id)
         try:
             if not told and budget is None:
                 self._table.put(put)
                 return None
-            budgets = [] if budget is None else [_budget_put(budget)]
-            self._table.write([put, *(put_event(event, why=f"event is new: {event.id}") for event in told), *budgets])
+            actions: list[Action] = [put, *(put_event(event, why=f"event is new: {event.id}") for event in told)]
+            if told and not send.is_named:
+                # Their partition names this entry from now on, and an erasure that has looked already would not see it.
+                actions.append(held)
+            if budget is not None:
+                actions.append(_budget_put(budget))
+            self._table.write(actions)
         except Refused as refused:
+            if held.why in refused.found:
+                return self.write(send)
             if _ENTRY in refused.found:
                 return send_of(refused.found[_ENTRY])
             if _BUDGET in refused.found:
@@ -174,7 +187,17 @@ def _page(run_id: str, shard: int, due: datetime | None, forgotten_at: datetime 
 
 _TEXTS = ("site", "template", "topic", "reason", "bounce")
 _TIMES = (
-    *("planned_at", "requested_at", "claimed_at", "doubted_at", "resent_at", "settled_at", "delivered_at", "delayed_at"),
+    *(
+        "planned_at",
+        "requested_at",
+        "postponed_until",
+        "claimed_at",
+        "doubted_at",
+        "resent_at",
+        "settled_at",
+        "delivered_at",
+        "delayed_at",
+    ),
     *("bounced_at", "complained_at", "rejected_at", "opened_at", "clicked_at", "closed_at"),
 )
 
@@ -196,6 +219,8 @@ def send_item(send: Send) -> Item:
     item |= {name: to_text(at) for name in _TIMES if (at := getattr(send, name)) is not None}
     if send.expires_at is not None:
         item["until"] = to_text(send.expires_at)
+    if send.template_version is not None:
+        item["template_version"] = send.template_version
     if send.accepted:
         item["accepted"] = {str(attempt): message_id for attempt, message_id in send.accepted.items()}
     return item
@@ -212,6 +237,7 @@ def send_of(item: Item) -> Send:
         policy=Policy(item["policy"]),
         status=Status(item["status"]),
         attempt=item["attempt"],
+        template_version=item.get("template_version"),
         expires_at=from_text(item["until"]) if "until" in item else None,
         accepted={int(attempt): message_id for attempt, message_id in item.get("accepted", {}).items()},
         version=item["version"],

@@ -2,16 +2,18 @@
 
 import heapq
 import json
+from typing import TYPE_CHECKING
 
-from ecrm.application.import_rows import RowChange
 from ecrm.application.ports import Contended, Page, Unreadable, sifted
 from ecrm.domain.errors import RuleBroken
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.products import Product, Stated
 
 from . import keys
-from .import_rows import put_row
 from .table import Delete, Item, Put, Refused, Table, as_seen, put_as_seen
+
+if TYPE_CHECKING:
+    from ecrm.application.import_rows import RowChange
 
 LARGEST = 64 * 1024
 """Bytes of JSON that a product may have: a page of a list reads a hundred of them."""
@@ -33,13 +35,17 @@ class DynamoProducts:
             return product_of(refused.found[_WHY])
         return None
 
-    def write_row(self, product: Product, change: RowChange, *, seen: int) -> None:
+    def write_row(self, product: Product, change: "RowChange", *, seen: int) -> None:
+        from .import_rows import put_row  # noqa: PLC0415 (only a file has rows)
+
         try:
             self._table.write((_as_seen(product, seen), put_row(change)))
         except Refused:
             raise Contended("the product was written meanwhile") from None
 
-    def remove_row(self, sku: str, change: RowChange, *, seen: int) -> None:
+    def remove_row(self, sku: str, change: "RowChange", *, seen: int) -> None:
+        from .import_rows import put_row  # noqa: PLC0415 (the same)
+
         condition, values = as_seen(seen)
         try:
             self._table.write((Delete(keys.product(sku), condition, _WHY, values), put_row(change)))

@@ -1,5 +1,8 @@
 """Sites: few, in one partition; a site is never deleted, so a name once seen is known for good."""
 
+from datetime import time, timedelta
+
+from ecrm.domain.contact_policy import FREQUENCY_CAP, QUIET_HOURS, Cap, QuietHours
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.sites import Site
 
@@ -27,7 +30,7 @@ class DynamoSites:
         return None
 
 
-_OPTIONAL = ("sender", "reply_to", "postal_address")
+_OPTIONAL = ("sender", "reply_to", "postal_address", "url", "logo_url", "accent")
 
 
 def _item(site: Site) -> Item:
@@ -42,8 +45,12 @@ def _item(site: Site) -> Item:
         "languages": site.languages,
         "time_zone": site.time_zone,
         "currency": site.currency,
+        "quiet_hours": [hours.start.isoformat(), hours.end.isoformat()] if (hours := site.quiet_hours) else [],
+        "frequency_cap": [cap.most, int(cap.within.total_seconds())] if (cap := site.frequency_cap) else [],
         "updated_at": to_text(site.updated_at),
     }
+    if site.test_recipients:
+        item["test_recipients"] = site.test_recipients
     if site.mails:
         item["mails"] = site.mails
     return item | {name: getattr(site, name) for name in _OPTIONAL if getattr(site, name) is not None}
@@ -58,6 +65,24 @@ def _site_of(item: Item) -> Site:
         currency=item["currency"],
         updated_at=from_text(item["updated_at"]),
         version=item["version"],
+        test_recipients=tuple(item.get("test_recipients", ())),
+        quiet_hours=_quiet_hours_of(item),
+        frequency_cap=_frequency_cap_of(item),
         mails=item.get("mails", {}),
         **{name: item.get(name) for name in _OPTIONAL},
     )
+
+
+def _quiet_hours_of(item: Item) -> QuietHours | None:
+    """An empty list is none; a site that was written before there were any has what holds for one that says nothing."""
+    said = item.get("quiet_hours")
+    if said is None:
+        return QUIET_HOURS
+    return QuietHours(*map(time.fromisoformat, said)) if said else None
+
+
+def _frequency_cap_of(item: Item) -> Cap | None:
+    said = item.get("frequency_cap")
+    if said is None:
+        return FREQUENCY_CAP
+    return Cap(said[0], timedelta(seconds=said[1])) if said else None

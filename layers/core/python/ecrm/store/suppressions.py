@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from ecrm.application.import_rows import RowChange
 from ecrm.application.ports import Contended, Request
 from ecrm.domain.consent import proof_details, proof_of
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.suppressions import Address, Ground, Lift, Reason, SoftBounces, Suppression, anonymous, with_ground
 
 from . import keys, replays
-from .import_rows import put_row
 from .table import Item, Put, Refused, Table, put_as_seen
+
+if TYPE_CHECKING:
+    from ecrm.application.import_rows import RowChange
 
 ATTEMPTS = 12
 
@@ -38,10 +40,12 @@ class DynamoSuppressions:
         if replays.write(self._table, (put, *replays.puts(request, now)), request) is not None:
             raise Contended("the address was written meanwhile")
 
-    def write_row(self, address: Address, suppression: Suppression, change: RowChange, now: datetime, *, seen: int) -> None:
+    def write_row(self, address: Address, suppression: Suppression, change: "RowChange", now: datetime, *, seen: int) -> None:
         self._write_row(keys.suppression(address, self._secret()), suppression, change, now, seen)
 
-    def _write_row(self, key: keys.Key, suppression: Suppression, change: RowChange, now: datetime, seen: int) -> None:
+    def _write_row(self, key: keys.Key, suppression: Suppression, change: "RowChange", now: datetime, seen: int) -> None:
+        from .import_rows import put_row  # noqa: PLC0415 (only a file has rows)
+
         try:
             self._table.write((_as_seen(key, suppression, now, seen), put_row(change)))
         except Refused:
@@ -50,7 +54,7 @@ class DynamoSuppressions:
     def named(self, key: str) -> tuple[Suppression, int]:
         return self._find(keys.Key(key, "SUPPRESSION"))
 
-    def write_named_row(self, suppression: Suppression, change: RowChange, now: datetime, *, seen: int) -> None:
+    def write_named_row(self, suppression: Suppression, change: "RowChange", now: datetime, *, seen: int) -> None:
         self._write_row(keys.Key(change.key, "SUPPRESSION"), suppression, change, now, seen)
 
     def key(self, address: Address) -> str:

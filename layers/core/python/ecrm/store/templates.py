@@ -76,7 +76,8 @@ def _shared(template: Template) -> Item:
     if template.updated_at is None:
         raise ValueError("only ready-made templates have no time, and those are not stored")
     topic = {} if template.topic is None else {"topic": template.topic}
-    return {"version": template.version, "purpose": template.purpose, "updated_at": to_text(template.updated_at)} | topic
+    pinned = {"pinned": template.pinned} if template.pinned else {}
+    return {"version": template.version, "purpose": template.purpose, "updated_at": to_text(template.updated_at)} | topic | pinned
 
 
 def _head_of(item: Item) -> TemplateHead:
@@ -94,4 +95,5 @@ def _shared_of(item: Item) -> dict[str, Any]:
         "purpose": Purpose(item["purpose"]),
         "topic": item.get("topic"),
         "updated_at": from_text(item["updated_at"]),
+        "pinned": item.get("pinned", {}),
     }

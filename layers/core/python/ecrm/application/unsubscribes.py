@@ -1,0 +1,151 @@
+"""Unsubscribing: in force before it is answered, for links however old, and never refused for what became of the rest."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from ecrm.domain.consent import Channel, Method, State, Subject
+from ecrm.domain.errors import NotFound
+from ecrm.domain.links import Language, PersonLink, Purpose, key_id_of, person_url
+from ecrm.domain.sites import Site
+from ecrm.domain.topics import Topic
+
+from .consent import MOST_CHANGES, ChangeConsents, ConsentChange, change_consents
+from .identity import root
+from .links import open_person_link, ring_for
+from .ports import Clock, Consents, Customers, LinkKeys, NamedTopics, Requests, Sites
+
+SOURCE = "public:unsubscribe"
+
+
+class AllTopics(NamedTopics, Protocol):
+    """Topics by name, and all of them."""
+
+    def all(self) -> tuple[Topic, ...]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsubscribing:
+    """What the page says: of which topic (None where it is not told any more) and site, and whether it is done, for one or all.
+
+    `preferences_url` leads on to everything else that the customer can choose; None where somebody else may have made the link.
+    """
+
+    site: Site
+    topic: Topic | None
+    language: Language | None
+    preferences_url: str | None
+    is_done: bool = False
+    is_everything: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnsubscribeRoom:
+    """The collaborators of both use cases."""
+
+    keys: LinkKeys
+    sites: Sites
+    topics: AllTopics
+    consents: Consents
+    customers: Customers
+    requests: Requests
+    clock: Clock
+    public_url: str
+
+
+def read_unsubscribing(token: str, *, room: UnsubscribeRoom) -> Unsubscribing:
+    """Read what a link unsubscribes from. Raises NotFound, also where the customer is erased."""
+    link = open_person_link(token, Purpose.UNSUBSCRIBE, keys=room.keys, clock=room.clock)
+    root(link.customer_id, customers=room.customers)
+    return _page(token, link, room)
+
+
+def unsubscribe(token: str, *, is_everything: bool, room: UnsubscribeRoom) -> Unsubscribing | None:
+    """Deny the link's topic by mail, or every topic, before this returns; once more changes nothing.
+
+    None where nobody is written to any more, because the customer is erased or gone, or where there is no page to show. 8 write
+    units and 4 for each further topic. Raises NotFound where the token is not ours.
+    """
+    link = open_person_link(token, Purpose.UNSUBSCRIBE, keys=room.keys, clock=room.clock)
+    try:
+        customer = root(link.customer_id, customers=room.customers)
+    except NotFound:
+        return None
+    book = room.consents.of(customer.customer_id).consents
+    named = set(link.about)
+    if is_everything:
+        named |= {topic.topic for topic in room.topics.all() if Channel.EMAIL in topic.channels}
+        named |= {subject.topic for subject in book if subject.channel is Channel.EMAIL}
+    consents = {topic: book.get(Subject(Channel.EMAIL, topic)) for topic in sorted(named)}
+    open_ = [topic for topic, consent in consents.items() if consent is None or consent.state is not State.DENIED]
+    deny(open_, link, method=Method.UNSUBSCRIBE, source=SOURCE, room=room)
+    try:
+        return _page(token, link, room, is_done=True, is_everything=is_everything)
+    except NotFound:
+        return None
+
+
+def deny(topics: Iterable[str], link: PersonLink, *, method: Method, source: str, room: UnsubscribeRoom) -> None:
+    """Write a "no" by mail to each of some topics, also to those that are not defined any more."""
+    now, named = room.clock.now(), tuple(topics)
+    for start in range(0, len(named), MOST_CHANGES):
+        changes = tuple(_denied(topic, method, link, now) for topic in named[start : start + MOST_CHANGES])
+        change_consents(
+            ChangeConsents(customer_id=link.customer_id, changes=changes, site=link.site, source=source),
+            None,
+            consents=room.consents,
+            customers=room.customers,
+            topics=_EvenGone(room.topics, now),
+            requests=room.requests,
+            clock=room.clock,
+        )
+
+
+def _denied(topic: str, method: Method, link: PersonLink, now: datetime) -> ConsentChange:
+    return ConsentChange(
+        channel=Channel.EMAIL,
+        topic=topic,
+        state=State.DENIED,
+        at=now,
+        source=f"message:{link.reference}" if link.reference else None,
+        method=method,
+        text_version=None,
+        proof=None,
+    )
+
+
+def _page(
+    token: str, link: PersonLink, room: UnsubscribeRoom, *, is_done: bool = False, is_everything: bool = False
+) -> Unsubscribing:
+    site = room.sites.find(link.site)
+    if site is None:
+        raise NotFound("there is nothing behind this link", code="link_not_found")
+    ring = ring_for(token, room.keys)
+    preferences = PersonLink(
+        purpose=Purpose.PREFERENCES, site=link.site, customer_id=link.customer_id, sent_to=link.sent_to, language=link.language
+    )
+    return Unsubscribing(
+        site=site,
+        topic=next(iter(room.topics.named(link.about).values()), None),
+        language=link.language,
+        preferences_url=None if key_id_of(token) in ring.retired else person_url(room.public_url, preferences, ring),
+        is_done=is_done,
+        is_everything=is_everything,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _EvenGone:
+    """Topics, in which those that are not there any more can still be denied."""
+
+    topics: NamedTopics
+    now: datetime
+
+    def named(self, names: Iterable[str]) -> Mapping[str, Topic]:
+        names = tuple(names)
+        return {name: _gone(name, self.now) for name in names} | dict(self.topics.named(names))
+
+
+def _gone(name: str, now: datetime) -> Topic:
+    return Topic(topic=name, names={}, descriptions={}, double_opt_in=True, channels=(Channel.EMAIL,), updated_at=now, version=0)

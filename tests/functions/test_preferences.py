@@ -1,0 +1,220 @@
+"""The preference centre: a "no" counts at once, a "yes" where the mailbox has said it, and nothing of the person is shown."""
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from ecrm import bootstrap
+from ecrm.domain.api_keys import KeyKind
+from ecrm.domain.consent import Channel
+from ecrm.domain.links import Language, PersonLink, Purpose, mark_of, seal_person
+from tests.builders import a_consent, a_site
+from tests.cloud import Answer
+from tests.functions.api import Shop, a_new_order
+from tests.functions.test_consents import a_customer, history, say
+from tests.functions.test_public_pages import RING
+from tests.functions.test_unsubscribing import FORM, a_subscriber, held, send
+
+_emails = iter(range(10**6))
+
+
+@pytest.fixture(scope="module")
+def sending_shop(shop: Shop) -> Shop:
+    site = a_site(sender="news@example.com", postal_address="1 Main Street")
+    assert 200 == shop.call("PUT", "/v1/sites/de", site, key=shop.cloud.key(KeyKind.STAFF)).status
+    return shop
+
+
+def a_person(shop: Shop) -> tuple[str, str]:
+    """Who agreed to two topics; and the address at which they are reached."""
+    email = f"p-{next(_emails)}@example.com"
+    return a_subscriber(shop, a_customer(shop, email=email)), email
+
+
+def a_path(customer_id: str, email: str = "", **changes: Any) -> str:
+    mark = mark_of(bootstrap.consents().digest(Channel.EMAIL, email)) if email else ""
+    said: dict[str, Any] = {"site": "de", "customer_id": customer_id, "sent_to": mark, "language": Language.ENGLISH} | changes
+    return f"/public/preferences/{seal_person(PersonLink(purpose=Purpose.PREFERENCES, **said), RING)}"
+
+
+def choose(path: str, *topics: str, **fields: str) -> Answer:
+    pairs = [("shown", "news"), ("shown", "offers"), *(("topic", topic) for topic in topics), *fields.items()]
+    return send(path, urlencode(pairs))
+
+
+def chosen(shop: Shop, customer_id: str) -> list[dict[str, Any]]:
+    page = shop.call("GET", f"/v1/customers/{customer_id}/timeline", query="type=preferences.changed").json
+    return [event["data"] for event in page["data"]]
+
+
+def attributes(shop: Shop, customer_id: str) -> dict[str, Any]:
+    told = shop.call("GET", f"/v1/customers/{customer_id}").json
+    return {name: value for name, value in {"language": told["language"], **told["traits"]}.items() if value is not None}
+
+
+def test_a_topic_is_left_and_taken_again_with_the_page_as_its_proof(shop: Shop) -> None:
+    customer_id, email = a_person(shop)
+    path = a_path(customer_id, email, reference="run-7")
+    assert 200 == choose(path, "offers").status
+    assert {"news": "denied", "offers": "granted"} == held(shop, customer_id)
+    assert 200 == choose(path, "offers", "news").status
+    assert {"news": "granted", "offers": "granted"} == held(shop, customer_id)
+    said = history(shop, customer_id)[0]["data"]
+    assert ("granted", "preference_centre", "preference_centre", "message:run-7", "192.0.2.1") == (
+        said["state"],
+        said["method"],
+        *(said["proof"][name] for name in ("kind", "reference", "ip")),
+    )
+
+
+def test_the_same_choice_once_more_adds_nothing(shop: Shop) -> None:
+    customer_id, email = a_person(shop)
+    path = a_path(customer_id, email)
+    assert 200 == choose(path, "news", frequency="weekly", pause="start", language="fa", month="2", day="29").status
+    before = shop.cloud.items()
+    assert 200 == choose(path, "news", frequency="weekly", pause="start", language="fa", month="2", day="29").status
+    after = shop.cloud.items()
+    assert len(before) == len(after)
+
+
+def test_how_often_and_a_pause_are_kept_and_the_pause_can_be_ended(shop: Shop) -> None:
+    customer_id, email = a_person(shop)
+    path = a_path(customer_id, email)
+    page = choose(path, "news", frequency="monthly", pause="start")
+    books = bootstrap.preference_books()
+    kept = books.of([customer_id])
+    assert kept.pause_at is not None
+    assert ("monthly", kept.pause_at + timedelta(days=30)) == (kept.frequency, kept.paused_until)
+    assert ('value="monthly" checked' in page.text, 'name="pause" value="end"' in page.text) == (True, True)
+    assert 200 == choose(path, "news", pause="end").status
+    assert ("monthly", None) == (books.of([customer_id]).frequency, books.of([customer_id]).paused_until)
+    assert [("monthly", False), ("monthly", True)] == [
+        (told["frequency"], told["paused_until"] is not None) for told in chosen(shop, customer_id)
+    ]
+
+
+def test_language_and_birthday_are_the_profiles_and_the_birthday_is_forgotten(shop: Shop) -> None:
+    customer_id, email = a_person(shop)
+    path = a_path(customer_id, email)
+    assert 200 == choose(path, language="zh", month="2", day="29").status
+    assert {"language": "zh", "birthday": "--02-29"} == attributes(shop, customer_id)
+    assert "selected" not in send(path, method="GET").text.partition('name="month"')[2]
+    assert 200 == choose(path, birthday="forget").status
+    assert {"language": "zh"} == attributes(shop, customer_id)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"topic": "nothing"},
+        {"shown": "nothing"},
+        {"frequency": "hourly"},
+        {"pause": "forever"},
+        {"language": "de"},
+        {"month": "2", "day": "30"},
+        {"month": "2"},
+        {"month": "x", "day": "1"},
+    ],
+)
+def test_what_nobody_was_offered_is_refused_and_changes_nothing(shop: Shop, fields: dict[str, str]) -> None:
+    customer_id, email = a_person(shop)
+    before = shop.cloud.items()
+    assert 422 == send(a_path(customer_id, email), urlencode(fields)).status
+    assert before == shop.cloud.items()
+
+
+ELSEWHERE = [
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site"},
+    {"origin": "https://evil.example", "host": "shop.example.com"},
+    {"origin": "null", "host": "shop.example.com"},
+]
+
+
+@pytest.mark.parametrize("headers", ELSEWHERE)
+def test_a_form_that_another_sites_page_posts_is_refused(shop: Shop, headers: dict[str, str]) -> None:
+    customer_id, email = a_person(shop)
+    before = shop.cloud.items()
+    assert 403 == send(a_path(customer_id, email), "do=stop", headers=FORM | headers).status
+    assert before == shop.cloud.items()
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"sec-fetch-site": "same-origin"}, {"origin": "https://shop.example.com", "host": "shop.example.com"}]
+)
+def test_a_form_of_the_page_itself_is_taken(shop: Shop, headers: dict[str, str]) -> None:
+    customer_id, email = a_person(shop)
+    assert 200 == send(a_path(customer_id, email), "do=stop", headers=FORM | headers).status
+    assert {"denied"} == set(held(shop, customer_id).values())
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"), [("{}", {"content-type": "application/json"}, 422), ("a" * 65_537, FORM, 413)]
+)
+def test_what_is_no_form_is_refused(shop: Shop, body: str, headers: dict[str, str], status: int) -> None:
+    assert status == send(a_path(a_person(shop)[0]), body, headers=headers).status
+
+
+def test_after_a_hard_no_the_mailbox_is_asked(sending_shop: Shop) -> None:
+    shop = sending_shop
+    customer_id, email = a_person(shop)
+    no = a_consent("denied", at="2026-11-21T12:00:00Z", method="service")
+    assert 201 == say(shop, customer_id, no).status
+    page = choose(a_path(customer_id, email), "news", "offers")
+    assert (200, True) == (page.status, "ask your mailbox" in page.text)
+    assert "denied" == held(shop, customer_id)["news"]
+    asked = shop.call("GET", f"/v1/customers/{customer_id}/timeline", query="type=message.requested").json["data"]
+    told = [event["data"] for event in asked]
+    assert [("confirm-address", ["news"])] == [(each["template"], [*each["data"]["topics"]]) for each in told]
+
+
+def test_a_link_that_was_sent_to_another_address_raises_nothing_by_itself(sending_shop: Shop) -> None:
+    shop = sending_shop
+    customer_id, _ = a_person(shop)
+    path = a_path(customer_id, "old@example.com")
+    assert 200 == choose(path).status
+    assert {"news": "denied", "offers": "denied"} == held(shop, customer_id)
+    assert 200 == choose(path, "news").status
+    assert "denied" == held(shop, customer_id)["news"]
+
+
+def test_to_a_suppressed_address_nothing_is_promised(sending_shop: Shop) -> None:
+    shop = sending_shop
+    customer_id, email = a_person(shop)
+    suppressed = {"channel": "email", "address": email, "reason": "complaint", "at": "2026-11-21T12:00:00Z"}
+    assert shop.call("POST", "/v1/suppressions", suppressed).status in (200, 201)
+    page = choose(a_path(customer_id, email), "news", "offers")
+    assert (200, True) == (page.status, "Please write to us" in page.text)
+    assert {"news": "denied", "offers": "denied"} == held(shop, customer_id)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_a_visit_changes_nothing_and_the_page_says_nothing_of_who_it_is(shop: Shop, method: str) -> None:
+    customer_id, email = a_person(shop)
+    before = shop.cloud.items()
+    answer = send(a_path(customer_id, email), method=method)
+    assert before == shop.cloud.items()
+    assert [] == [secret for secret in (email, customer_id) if secret in answer.text]
+
+
+def test_the_erased_have_no_page(shop: Shop) -> None:
+    customer_id, email = a_person(shop)
+    assert 202 == shop.call("POST", f"/v1/customers/{customer_id}/erasure-jobs", {}).status
+    path, nowhere = a_path(customer_id, email), "/public/preferences/nothing"
+    for method in ("GET", "POST"):
+        assert (404, send(nowhere, "do=stop", method=method)) == (404, send(path, "do=stop", method=method))
+
+
+def test_what_an_absorbed_customer_chose_counts_until_something_is_chosen_later(shop: Shop) -> None:
+    customer_id, _ = a_person(shop)
+    guest = shop.call("POST", "/v1/orders", a_new_order(customer={"email": f"g-{next(_emails)}@example.com"}))
+    loser = guest.json["customer_id"]
+    assert 200 == choose(a_path(loser), frequency="monthly").status
+    staff = shop.cloud.key(KeyKind.STAFF)
+    assert 201 == shop.call("POST", f"/v1/customers/{customer_id}/merge", {"customer_id": loser}, key=staff).status
+    both = [customer_id, loser]
+    assert "monthly" == bootstrap.preference_books().of(both).frequency
+    assert 200 == choose(a_path(loser), "news", frequency="as_it_comes").status
+    assert "as_it_comes" == bootstrap.preference_books().of(both).frequency
