@@ -57,7 +57,10 @@ FOLDER = Path(os.environ["STATE_DIR"]).parent
 ENDPOINT = f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}"
 serve = ministack.app
 faults: deque[str] = deque()
-"""What the next calls of SendEmail meet: `throttle`, `error`, or `lose`, which takes the mail and loses the reply."""
+"""What the next calls of SendEmail meet: `throttle`, `error`, or `lose`, which takes the mail and loses the reply; `stall` does
+so some seconds later."""
+STALLED_SECONDS = 8
+"""Less than the sender's patience: whoever waits is at it for certain."""
 requests: deque[dict[str, Any]] = deque(maxlen=5000)
 calls: dict[str, Counter[str]] = {}
 """How often each role was allowed which action."""
@@ -209,6 +212,8 @@ async def _fail(fault: str, scope: dict[str, Any], receive: Receive, send: Send)
         await _reply(send, 500, '{"message":"Internal failure"}', "application/json", "InternalServiceErrorException")
     else:
         await serve(scope, receive, _nowhere)
+        if fault == "stall":
+            await asyncio.sleep(STALLED_SECONDS)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
         await send({"type": "http.response.body", "body": b"{", "more_body": True})  # nothing more: the server breaks it off
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, cast
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ecrm.analytics.forecasts import Horizon
@@ -47,6 +47,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
+@example([[[]], [[0]]])
 def test_a_trait_never_takes_more_room_than_its_weight(value: Any) -> None:
     """Sizes as DynamoDB's documentation has them, rounded up."""
     (wire,) = to_wire({"value": value}).values()

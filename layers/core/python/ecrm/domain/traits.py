@@ -74,6 +74,7 @@ def fitted(values: Mapping[Trait, Any]) -> dict[Trait, Any]:
 
 
 def weight(trait: Trait, value: Any) -> int:
-    """Bound the bytes that a value takes in a row."""
+    """Bound the bytes that a value takes in a row, where a list or a map takes three before what is in it."""
     said = json.dumps(value, ensure_ascii=False, default=str)
-    return len(trait.kind.value) + len(trait.name.encode()) + len(said.encode()) + _FRAME
+    inner = 3 * (said.count("[") + said.count("{"))
+    return len(trait.kind.value) + len(trait.name.encode()) + len(said.encode()) + inner + _FRAME
