@@ -27,7 +27,7 @@ def report(stack: Stack, number: int, word: str, link: str = "") -> None:
 
 
 def fail(stack: Stack, fault: str, times: int) -> None:
-    """Let the next calls of SendEmail fail: `throttle`, `error`, `lose` (it goes out, the reply is lost), or `stall` (so, late)."""
+    """Let the next calls of SendEmail fail: `throttle`, `error`, `lose` (it goes out, the reply is lost), or `stall`, slowly."""
     _call(stack, "POST", "/_local/ses/faults", json.dumps({"fault": fault, "times": times}))
 
 
