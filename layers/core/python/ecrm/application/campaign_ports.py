@@ -61,7 +61,9 @@ class Runs(Protocol):
         """Read a run, strongly consistent."""
         ...
 
-    def find_many(self, run_ids: Iterable[str]) -> Mapping[str, Run]: ...
+    def find_many(self, run_ids: Iterable[str]) -> Mapping[str, Run]:
+        """Read runs, strongly consistent: whoever has just paused one sees it paused."""
+        ...
 
     def begin(self, run: Run, then: Head | Run) -> bool:
         """Write a run with what begins it, as that is thereafter: its campaign, or the run over whose failed it is.

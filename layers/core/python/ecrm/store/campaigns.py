@@ -71,7 +71,7 @@ class DynamoRuns:
         return run_of(item) if item else None
 
     def find_many(self, run_ids: Iterable[str]) -> Mapping[str, Run]:
-        found = map(run_of, self._table.get_many(map(keys.run, run_ids)))
+        found = map(run_of, self._table.get_many(map(keys.run, run_ids), consistent=True))
         return {run.run_id: run for run in found}
 
     def begin(self, run: Run, then: Head | Run) -> bool:
