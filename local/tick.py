@@ -21,6 +21,7 @@ STEPS = ("state", "planned_at", "woken_at", "verdicts", "settled_at")
 
 def tick(stack: Stack) -> list[str]:
     """Run each function that the stack has on a schedule, one after the other; return their names."""
+    follow(stack)
     ran: list[str] = []
     before: dict[str, Any] | None = None
     while (now := hurry(stack)) != before:
