@@ -123,8 +123,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         **READS_NIGHTS,
     },
     "campaigns_api": {
-        # a run that is over is taken from the list of the active ones
-        "Table": {"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
         "LinkSecret": {"secretsmanager:GetSecretValue"},
         "identity/*": {"ses:GetEmailIdentity"},
@@ -199,6 +198,8 @@ def named(resource: str | dict[str, Any]) -> str:
             return "Table.StreamArn"
         case {"Fn::Sub": str(text)} if "/index/" in text:
             return text.replace("${Table.Arn}", "Table")
+        case {"Fn::Sub": str(text)} if text.endswith(":stateMachine:${AWS::StackName}-campaigns"):
+            return "CampaignMachine"
         case {"Fn::Sub": str(text)} if text.endswith(":identity/*"):
             return "identity/*"
         case {"Fn::Sub": str(text)} if text.startswith(FOLDERS):
