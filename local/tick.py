@@ -5,6 +5,7 @@ and everything is run again until that brings none of them any further.
 """
 
 import json
+import time
 from typing import Any
 
 import boto3
@@ -13,8 +14,9 @@ from botocore.exceptions import ClientError
 
 from local.down import drain
 from local.stack import Stack, give_up
-from local.up import step, wait_until
+from local.up import step
 
+LOOK_SECONDS = 0.2
 STEPS = ("state", "planned_at", "woken_at", "verdicts", "settled_at")
 """What a run's item shows of how far it is."""
 
@@ -47,8 +49,12 @@ def scheduled(stack: Stack) -> list[dict[str, Any]]:
 
 
 def follow(stack: Stack) -> None:
-    """Wait until no machine is at work, and streams and queues are empty. Ends the program where they do not get on."""
-    wait_until(lambda: not _executions(stack), "a machine does not come to an end")
+    """Wait until no machine is at work, as long as its own patience lasts, and streams and queues are empty.
+
+    Ends the program where they do not get on.
+    """
+    while _executions(stack):
+        time.sleep(LOOK_SECONDS)
     if left := drain(stack):
         give_up(f"what follows does not get on: {left}")
 
