@@ -59,3 +59,14 @@ def test_somebody_looks_every_minute_whether_a_campaign_is_due(stack: Stack) -> 
     assert schedule["ScheduleExpression"] == "rate(1 minute)"
     assert {stack.folder(stack.behind(target["Arn"])) for target in schedule["Targets"]} == {"start_campaigns"}
     assert references(stack.of("Lambda::Permission")["StartCampaignsPermission"]["SourceArn"]) == {"StartCampaignsSchedule"}
+
+
+def test_start_campaigns_knows_the_machine_by_its_name(stack: Stack) -> None:
+    name = stack.of("StepFunctions::StateMachine")["CampaignMachine"]["StateMachineName"]
+    arn = stack.functions()["start_campaigns"]["Environment"]["Variables"]["CAMPAIGN_MACHINE_ARN"]
+    assert (name, arn["Fn::Sub"].rpartition(":")[2]) == (
+        {"Fn::Sub": "${AWS::StackName}-campaigns"},
+        "${AWS::StackName}-campaigns",
+    )
+    (statement,) = (one for one in stack.statements("start_campaigns") if one["Action"] == ["states:StartExecution"])
+    assert statement["Resource"] == arn

@@ -188,6 +188,9 @@ def test_a_function_may_do_what_is_listed_here_and_no_more(stack: Stack, folder:
 
 FOLDERS = ("${ImportsBucket.Arn}/", "${NightsBucket.Arn}/", "${ExportsBucket.Arn}/customers/")
 
+# Not ours, or not to be referred to: a reference to the machine would be circular.
+BY_NAME = {":identity/*": "identity/*", ":stateMachine:${AWS::StackName}-campaigns": "CampaignMachine"}
+
 
 def named(resource: str | dict[str, Any]) -> str:
     """The one resource that a statement is about; a stream or an index is not its table, a folder not its bucket."""
@@ -198,10 +201,8 @@ def named(resource: str | dict[str, Any]) -> str:
             return "Table.StreamArn"
         case {"Fn::Sub": str(text)} if "/index/" in text:
             return text.replace("${Table.Arn}", "Table")
-        case {"Fn::Sub": str(text)} if text.endswith(":stateMachine:${AWS::StackName}-campaigns"):
-            return "CampaignMachine"
-        case {"Fn::Sub": str(text)} if text.endswith(":identity/*"):
-            return "identity/*"
+        case {"Fn::Sub": str(text)} if text.endswith(tuple(BY_NAME)):
+            return next(name for end, name in BY_NAME.items() if text.endswith(end))
         case {"Fn::Sub": str(text)} if text.startswith(FOLDERS):
             return text.replace("${", "").replace(".Arn}", "")
     (name,) = {name for name in references(resource) if not name.startswith("AWS::")}
