@@ -390,7 +390,6 @@ def test_what_all_who_send_agree_on_comes_back_as_it_was_written() -> None:
         priority=9,
         rate_per_minute=600,
         window=Window(time(9), time(17, 30)),
-        cap=Cap(2, timedelta(days=7)),
         attribution_days=7,
         costs=Costs("EUR", 5_000, Decimal("0.09")),
         retry_of="r0",

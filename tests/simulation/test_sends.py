@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from ecrm.application.mail_ports import Composed
 from ecrm.application.sending import arm, pause, resume
 from ecrm.application.suppressions import SuppressAddress, suppress_address
 from ecrm.domain.consent import Channel, State
-from ecrm.domain.contact_policy import Cap
+from ecrm.domain.contact_policy import Cap, ContactPolicy
+from ecrm.domain.customers import Customer
 from ecrm.domain.delivery import What
 from ecrm.domain.messages import (
     DOUBTED_FOR,
@@ -40,7 +42,7 @@ from ecrm.store.runs import run_item
 from ecrm.store.table import Action, Check, Put, from_wire
 from tests.builders import NOON, a_run
 from tests.simulation.company import NEWS, Company, Counted, Stopped, person
-from tests.simulation.provider import AWKWARD, Mood, Moving, PostOffice, Taken, planned
+from tests.simulation.provider import AWKWARD, Mood, Moving, PostOffice, Taken, compose, planned
 from tests.simulation.schedule import CALM, Schedule, Weather, hold
 from tests.simulation.table import MemoryTable, Moment
 
@@ -70,7 +72,7 @@ def marketing() -> MemoryTable:
     """Two campaigns for the same people, who may get one mail a day; the second is over before there is room for both."""
     table = audience().fork()
     for run_id in NEWS_RUNS:
-        run = a_run(run_id, cap=CAP, expires_at=NOON + timedelta(days=14 if run_id == "r1" else 0.5))
+        run = a_run(run_id, expires_at=NOON + timedelta(days=14 if run_id == "r1" else 0.5))
         table.put(Put(run_item(run), None, "planned"))
         for customer_id in PEOPLE:
             table.put(Put(send_item(planned(run_id, customer_id, Policy.MARKETING, EARLIER, NEWS)), None, "planned"))
@@ -98,6 +100,12 @@ def marketing_messages() -> MemoryTable:
     return table
 
 
+def capped(send: Send, customer: Customer, *, is_fresh: bool) -> Composed:
+    """Keep campaigns to the cap of a site."""
+    composed = compose(send, customer, is_fresh=is_fresh)
+    return replace(composed, policy=ContactPolicy(cap=CAP)) if send.is_of_many else composed
+
+
 @dataclass
 class Race:
     """Everybody who does something about the rosters of one table, at once.
@@ -113,7 +121,7 @@ class Race:
     def of(cls, seed: int, table: MemoryTable, *, weather: Weather = ROUGH, mood: Mood = AWKWARD) -> "Race":
         schedule = Schedule(seed, weather, table=table)
         company = Company(schedule.table, Counted(10))
-        return cls(schedule, PostOffice(company, Moving(NOON), schedule.random, schedule.pause, mood))
+        return cls(schedule, PostOffice(company, Moving(NOON), schedule.random, schedule.pause, mood, composes=capped))
 
     def run(self, pages: Iterable[str], others: Iterable[str]) -> "Race":
         """Work on each page twice over, as a queue may have it, while others do what they do; then let all come to rest."""

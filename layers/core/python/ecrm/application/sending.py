@@ -504,7 +504,7 @@ def _refuse_early(send: Send, policy: ContactPolicy, run: Run | None, now: datet
 
 def _refuse_more(send: Send, budget: Budget, policy: ContactPolicy, run: Run | None, now: datetime) -> None:
     """Let marketing wait until its person has room for it, if that is before its end."""
-    wait = no_room(budget, (policy.cap, run.cap if run else None), send, now)
+    wait = no_room(budget, policy.cap, send, now)
     if wait is None:
         return
     end = ends_at(send, run, policy.zone) if run else send.expires_at

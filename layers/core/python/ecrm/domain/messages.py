@@ -5,7 +5,7 @@ store writes what it gives if the stored version is still the one that it was gi
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -380,18 +380,18 @@ class NoRoom:
     until: datetime
 
 
-def no_room(budget: Budget, caps: Iterable[Cap | None], send: Send, now: datetime) -> NoRoom | None:
-    """Say what holds a marketing mail back, None where nothing does: a pause of the person's, caps of the company's, their own.
+def no_room(budget: Budget, cap: Cap | None, send: Send, now: datetime) -> NoRoom | None:
+    """Say what holds a marketing mail back, None where nothing does: a pause of the person's, the company's cap, their own.
 
     Of several it is the one that holds it longest. Where there is room, but not for what is ahead too, that comes first.
     """
-    caps = (*caps, budget.wishes.cap)
     pause = (budget.wishes.paused_until if budget.wishes.is_paused(now) else None) or now
-    waits = [(pause, PAUSED)] + [(room_at(budget, cap, send, now), CAP) for cap in caps[:-1]]
-    until, reason = max([*waits, (room_at(budget, caps[-1], send, now), FREQUENCY)], key=lambda wait: wait[0])
+    caps = {CAP: cap, FREQUENCY: budget.wishes.cap}
+    waits = {PAUSED: pause} | {reason: room_at(budget, each, send, now) for reason, each in caps.items()}
+    reason, until = max(waits.items(), key=lambda wait: wait[1])
     if until > now:
         return NoRoom(reason, until)
-    is_behind = not all(has_room(budget, cap, send, now, len(_ahead(budget, cap, now))) for cap in caps)
+    is_behind = not all(has_room(budget, each, send, now, len(_ahead(budget, each, now))) for each in caps.values())
     return NoRoom(PRIORITY, now + PRIORITY_AGAIN) if is_behind else None
 
 

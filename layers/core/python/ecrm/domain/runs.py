@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from .contact_policy import Cap, Window
+from .contact_policy import Window
 from .instants import to_text
 
 
@@ -135,7 +135,6 @@ class Run:
     priority: int = 5
     rate_per_minute: int | None = None
     window: Window | None = None
-    cap: Cap | None = None
     attribution_days: int = 30
     costs: Costs | None = None
     retry_of: str | None = None

@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from ecrm.domain.contact_policy import Cap, Window
+from ecrm.domain.contact_policy import Window
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.runs import CampaignMessage, Costs, Otherwise, Pilot, PilotMetric, Run, RunState, Treatment, Tried, Verdict
 
@@ -37,7 +37,6 @@ def run_item(run: Run) -> Item:
     item |= {name: to_text(at) for name in _TIMES if (at := getattr(run, name)) is not None}
     item |= {"verdicts": {name: _verdict_item(verdict) for name, verdict in run.verdicts.items()}} if run.verdicts else {}
     item |= {"wall": run.wall.isoformat()} if run.wall else {}
-    item |= {"cap": [run.cap.most, seconds_of(run.cap.within)]} if run.cap else {}
     item |= {"books": dict(run.books)} if run.books is not None else {}
     item |= {"work": keys.CAMPAIGN_WORK, "due": to_text(run.due_at)} if run.due_at else {}
     return item | design_item(run.pilot, run.window, run.costs)
@@ -54,7 +53,6 @@ def run_of(item: Item) -> Run:
         messages=messages_of(item["messages"]),
         verdicts={name: _verdict_of(*verdict) for name, verdict in item.get("verdicts", {}).items()},
         wall=datetime.fromisoformat(item["wall"]) if "wall" in item else None,
-        cap=Cap(item["cap"][0], timedelta(seconds=item["cap"][1])) if "cap" in item else None,
         books=item.get("books"),
         due_at=from_text(item["due"]) if "due" in item else None,
         **(said | {"control_percent": Decimal(item["control_percent"])}),
