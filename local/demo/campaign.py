@@ -101,7 +101,7 @@ def forecast(found: Mapping[str, Any]) -> Iterator[str]:
     )
     yield f"{'costs':<14}{found['cost']['amount']} {found['cost']['currency']}"
     if effect and effect["smallest"] is not None:
-        now, more = f"{effect['baseline']:.1%}", f"{effect['smallest']:.1%}"
+        now, more = f"{100 * effect['baseline']:.1f}", f"{100 * effect['smallest']:.1f} of 100"
         yield f"{'effect':<14}to be seen, {more} more have to order than the {now} who do now"
 
 
