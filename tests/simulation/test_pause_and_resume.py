@@ -133,6 +133,12 @@ class PausedAndResumed(RuleBasedStateMachine):
     def cancel(self, calls: int | None) -> None:
         self.turn(self.house.cancels, calls)
 
+    @precondition(lambda self: self.house.provider.taken and self.run().state is RunState.PAUSED)
+    @rule(calls=lives)
+    def cancel_what_is_paused(self, calls: int | None) -> None:
+        """Which is rare enough otherwise."""
+        self.turn(self.house.cancels, calls)
+
     def turn(self, turn: Callable[[str], None], calls: int | None) -> None:
         def turns() -> None:
             try:
