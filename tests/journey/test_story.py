@@ -325,7 +325,8 @@ def test_every_grant_is_used_on_the_journey(  # noqa: PLR0917 (fixtures)
         made[reader].add("secretsmanager:GetSecretValue")  # only where a segment names a consent, and somebody has said it
     made["PlanAudience"] |= {"s3:ListBucket", "sqs:SendMessage"}  # the same; only a page that can never be planned is parked
     made["StartCampaigns"].add("dynamodb:BatchGetItem")  # only a pilot that is decided by orders looks at who ordered
-    made["SettleSends"].add("dynamodb:ConditionCheckItem")  # only what ends unsent, and whose page nobody else comes to
+    # Only what ends unsent, and whose page nobody else comes to; a place in its person's budget goes back with it.
+    made["SettleSends"] |= {"dynamodb:ConditionCheckItem", "dynamodb:GetItem"}
     made["SendMessages"].add("sqs:SendMessage")  # only what SES throttles waits in the queue: half a minute, in test_mail
     granted = {
         "".join(map(str.title, folder.split("_"))): set().union(*grants.values()) - STREAM - QUEUE
