@@ -190,6 +190,7 @@ def a_sender(mailer: Mailer) -> Sender:
         consents=bootstrap.consents(),
         particulars=bootstrap.particulars(),
         link_keys=bootstrap.link_keys(),
+        find_run=bootstrap.sending_control().run,
         clock=bootstrap.clock,
         public_url="https://api.example.com",
     )

@@ -23,14 +23,21 @@ from benchmarks.meter import Meter, metered
 from ecrm.application.import_rows import ContactRow
 from ecrm.domain import customers, instants
 from ecrm.domain.api_keys import KeyKind
+from ecrm.domain.assignment import Arm
 from ecrm.domain.customers import Identifier
 from ecrm.domain.events import Event
 from ecrm.domain.imports import Import, ImportState, Kind, RowOutcome, RowResult, fact_at
 from ecrm.domain.links import PersonLink, Purpose, person_url
+from ecrm.domain.messages import Policy
 from ecrm.domain.nights import Membership
-from tests.builders import a_consent, a_record, a_request, a_site, a_topic, an_event, an_order
+from ecrm.domain.runs import CampaignMessage, Treatment
+from ecrm.store.messages import send_item
+from ecrm.store.runs import run_item
+from ecrm.store.table import Put
+from tests.builders import a_consent, a_planned_send, a_proof, a_record, a_request, a_run, a_site, a_topic, an_event, an_order
 from tests.cloud import Cloud, Time, a_cloud
 from tests.notices import a_notice, wrapped
+from tests.simulation.company import Stopped
 
 BILLED_SECONDS = Decimal("0.030")
 MEMORY_GB = Decimal(1)
@@ -45,6 +52,13 @@ class Units(NamedTuple):
     @property
     def dollars_per_million(self) -> Decimal:
         return (self.written * prices.WRITE_UNIT + self.read * prices.READ_UNIT) * prices.MILLION
+
+
+class Slots:
+    """As many as anybody wants, at once."""
+
+    def take(self, now: datetime) -> datetime:
+        return now
 
 
 class Shop:
@@ -85,9 +99,9 @@ class Shop:
         for kept in ("sender", "composer"):
             getattr(import_module("ecrm.bootstrap"), kept).cache_clear()
 
-    def send(self, message_id: str, *, mails: int = 1) -> None:
-        """Hand a message to the sender, and its mail, where there is one, to a provider that takes it."""
-        body = json.dumps({"type": "page", "v": 1, "run_id": message_id, "shard": 0})
+    def send(self, message_id: str, page: int = 0, *, mails: int = 1) -> None:
+        """Hand a page to the sender, and its mails to a provider that takes them."""
+        body = json.dumps({"type": "page", "v": 1, "run_id": message_id, "shard": page})
         with import_module(
             "tests.functions.mail"
         ).ses() as provider:  # imports functions, which bind their log to stdout as it is
@@ -180,6 +194,8 @@ HELLO = {
 }
 NEWS_HTML = '<p>{{ site.postal_address }}</p><a href="https://example.com">Look</a> <a href="{{ links.unsubscribe }}">No more</a>'
 NEWS = {"purpose": "marketing", "topic": "news", "variants": {"en": {"subject": "News", "html": NEWS_HTML}}}
+MAILS = 10
+"""Of a page."""
 NOBODY = {"stats": {"field": "orders", "op": ">", "value": 1_000}}
 PRODUCT = {"product_id": "507f1f77bcf86cd799439011", "sku": "CD-5", "name": "Blue", "category": "Records", "price": "9.00"}
 
@@ -206,6 +222,7 @@ def measure() -> Iterator[Units]:
             yield from _products(shop)
             yield from _messages(shop)
             yield from _marketing(shop)
+            yield from _runs(shop)
             yield from _nights(shop)
 
 
@@ -411,11 +428,58 @@ def _marketing(shop: Shop) -> Iterator[Units]:
     yield _all_of(MARKETING_SENT, parts)
     kept: dict[str, dict[str, Any]] = {
         "postponed": {"quiet_hours": {"start": start, "end": end}},
-        "capped": {"frequency_cap": {"most": 1, "days": 1}},
+        "capped": {"frequency_cap": {"most": 1, "days": 7}},
     }
     for what, policy in kept.items():
         keep_to(**policy)
         yield _sent(shop, f"marketing message {what}", asked, mails=0)[1]
+
+
+def _runs(shop: Shop) -> Iterator[Units]:
+    """Mails of a campaign, as many as share a page, by a sender that has sent some of its run within a second."""
+    from ecrm import bootstrap as wired  # noqa: PLC0415 (wired inside the cloud)
+
+    site = wired.sites().find("de")
+    assert site is not None  # noqa: S101
+    opened = replace(site, quiet_hours=None, frequency_cap=None, sender="shop@example.com", postal_address="Ringstraße 1, Berlin")
+    wired.sites().write(replace(opened, version=site.version + 1), seen=site.version)
+    wired.composer.cache_clear()
+    wired.sender.cache_clear()
+    shop.ask("PUT", "/v1/templates/spring", NEWS, kind=KeyKind.STAFF)
+    people = [
+        shop.ask("PUT", "/v1/customers", {"email": f"spring-{number}@example.com", "traits": {"language": "en"}})["customer_id"]
+        for number in range(MAILS)
+    ]
+    for customer_id in people:
+        consent = a_consent(proof=a_proof(), method="form")
+        shop.ask("POST", f"/v1/customers/{customer_id}/consents", {"consents": [consent]})
+    now = wired.clock.now()
+    sender = wired.sender()
+    # However long it takes, it is within a second, and in slots that were leased before.
+    sender._clock, sender._lease = Stopped(now), Slots()  # type: ignore[assignment]  # noqa: SLF001
+    treatment = Treatment(name="a", template="spring", template_version=1)
+    spring = CampaignMessage(name="spring", treatments=(treatment,))
+    rival = a_run("b" * 32, priority=9, expires_at=now + timedelta(days=1))
+    run = a_run("a" * 32, messages=(spring,), expires_at=now + timedelta(days=1))
+    wired.table().put(Put(run_item(run), None, "planned"))
+    for page in range(3):
+        for customer_id in people:
+            entry = a_planned_send(run.run_id, customer_id, now, policy=Policy.MARKETING, template="spring", topic="news")
+            entry = replace(entry, requested_at=None, arm=Arm.TREATED, message="spring", treatment="a", shard=page)
+            wired.table().put(Put(send_item(entry), None, "planned"))
+    operations = (
+        "",
+        f"campaign's mail claimed, made and handed over, one of {MAILS} of a page",
+        "the same beside a campaign that comes before it",
+    )
+    for page, operation in enumerate(operations):
+        if page == len(operations) - 1:
+            wired.table().put(Put(run_item(rival), None, "planned"))
+            sender._actives = now, (rival,)  # noqa: SLF001 (as it will be in half a minute)
+        shop.counted("planted")
+        shop.send(run.run_id, page, mails=MAILS)
+        if operation:
+            yield shop.counted(operation, among=MAILS)
 
 
 def _nights(shop: Shop) -> Iterator[Units]:

@@ -1,6 +1,7 @@
 """`make run`: the stack, fed with real orders, and an account of what happens. ONCE=1 ends after the demo."""
 
 import contextlib
+import json
 import os
 import statistics
 import time
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from ecrm.domain.imports import Kind
 from local import nightly
 from local.api import Api
+from local.demo import campaign
 from local.demo.cdnow import LAST_DAY, Sums, purchases
 from local.demo.load import Loaded, load, sum_statistics
 from local.demo.mails import MAILS, TEMPLATE, THANKS, Reader, readers
@@ -22,10 +24,11 @@ from local.demo.story import tell
 from local.demo.subscribers import let_sign_up, page_of, post, sign_up
 from local.demo.visitor import Tellers, visit
 from local.down import drain
-from local.mail import number_of, report, wait_for_mails
+from local.mail import mails, number_of, report, wait_for_mails
 from local.ses import Mail
 from local.stack import ROOT, Stack, give_up
-from local.up import SITE, put_site, step, up
+from local.tick import follow, go_on
+from local.up import SITE, put_site, step, up, wait_until
 from tools import imports
 
 HTTP_OK, HTTP_ACCEPTED = 200, 202
@@ -52,9 +55,11 @@ def main() -> None:
     sign_up_readers(stack, facts)
     import_contacts(stack, facts)
     night = count_segments(stack, facts, segments, order["customer_id"])
+    run_id = win_back(stack, facts, loaded)
     say_where_to_look(facts, order)
     say_what_the_customer_sees(api, facts["api_url"], order["order_id"])
     say_what_the_company_reads(facts, night)
+    say_what_came_of_it(facts, run_id)
     if os.environ.get("ONCE") != "1":
         with contextlib.suppress(KeyboardInterrupt):
             watch(stack)
@@ -154,11 +159,11 @@ def send_mails(stack: Stack, facts: dict[str, Any]) -> None:
         theirs = list(readers(shop))
         if left := drain(stack):
             give_up(f"the mails do not get on: {left}")
-        mails = wait_for_mails(stack, *(reader.email for reader in theirs))
-        for mail in mails:
+        theirs_by_now = wait_for_mails(stack, *(reader.email for reader in theirs))
+        for mail in theirs_by_now:
             print(f"{facts['mailbox_url']}/{number_of(stack, mail)}  {mail['To'][0]:<30}  {mail['Subject']}")
         bounced, delivered = theirs[-1], theirs[0]
-        first = {reader: next(mail for mail in mails if mail["To"] == [reader.email]) for reader in theirs}
+        first = {reader: next(mail for mail in theirs_by_now if mail["To"] == [reader.email]) for reader in theirs}
         report(stack, number_of(stack, first[delivered]), "deliver")
         report(stack, number_of(stack, first[bounced]), "bounce")
         if left := drain(stack):
@@ -252,6 +257,58 @@ def tell_of_a_reader(shop: Api, reader: Reader, mail: Mail) -> None:
     said = "taken" if answer.status == HTTP_ACCEPTED else f"refused: {answer.body['code']}"
     grounds = ", ".join(ground["reason"] for ground in suppression["grounds"]) or "none"
     print(f"{reader.email:<32}{message['status']:<11}grounds against the address: {grounds:<13}the next message is {said}")
+
+
+def win_back(stack: Stack, facts: dict[str, Any], loaded: Loaded) -> str:
+    """Send a campaign to those at risk: to a control group nothing, to a pilot two mails, to the others the better one."""
+    heading(f"A campaign to those at risk: two mails are tried on some, {campaign.CONTROL_PERCENT} of 100 get none")
+    with Api(facts["api_url"], facts["staff_key"]) as marketing, TemporaryDirectory() as folder:
+        campaign.let_offer(marketing, SITE)
+        file = Path(folder, "addresses.ndjson")
+        silent = campaign.at_risk(marketing, loaded.customer_ids)
+        file.write_text("\n".join(map(json.dumps, campaign.contacts(silent, loaded.customer_ids))))
+        imports.run(marketing, file, Kind.CONTACTS, site=SITE)
+        if left := drain(stack):
+            give_up(f"what follows from the file does not get on: {left}")
+        name = campaign.name()
+        marketing.put(f"/v1/campaigns/{name}", campaign.definition(), 201)
+        for line in campaign.forecast(marketing.post(f"/v1/campaigns/{name}/simulate", {}, 200)):
+            print(line)
+        marketing.post(f"/v1/campaigns/{name}/launch", {}, 200)
+        with step("Planned it, and sent the pilot"):
+            for _ in range(2):
+                go_on(stack)
+        (run,) = marketing.get(f"/v1/campaigns/{name}/runs")["data"]
+        pilot = campaign.mails_of(run["run_id"], mails(stack))
+        for number, mail in campaign.one_of_each(pilot).items():
+            print(f"{facts['mailbox_url']}/{number}  {campaign.treatment_of(mail):<6}  {mail['Subject']}")
+        with step(f"SES told of {len(pilot)} mails what became of them, and the pilot was decided"):
+            campaign.play(stack, pilot)
+            wait_until(lambda: datetime.now(UTC) >= datetime.fromisoformat(run["decide_at"]), "time stands still")
+            follow(stack)
+            go_on(stack)
+            run = marketing.get(f"/v1/campaigns/{name}/runs/{run['run_id']}")
+        for line in campaign.verdict(run):
+            print(line)
+        with step("Sent the others, and SES told of them, too"):
+            go_on(stack)
+            sent = campaign.mails_of(run["run_id"], mails(stack))
+            campaign.play(stack, {number: mail for number, mail in sent.items() if number not in pilot})
+            follow(stack)
+        with step("Closed the books"):
+            go_on(stack)
+        for line in campaign.account_of(marketing.get(f"/v1/campaigns/{name}/report")):
+            print(line)
+    return f"{name}/runs/{run['run_id']}"
+
+
+def say_what_came_of_it(facts: dict[str, Any], run: str) -> None:
+    """Print the report of the campaign in every language."""
+    heading("What everybody in the company reads: the report of the campaign")
+    with Api(facts["api_url"], facts["staff_key"]) as staff:
+        for language, said in nightly.LANGUAGES.items():
+            made = staff.post(f"/v1/campaigns/{run}/report-links", {"language": language}, 200)
+            print(f"{said:<9}{facts['api_url']}{urlsplit(made['url']).path}")
 
 
 def say_where_to_look(facts: dict[str, Any], order: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ecrm.analytics.forecasts import Check, CheckedRepeats, CurrencyModel, Source
@@ -16,6 +16,7 @@ from ecrm.domain.facts import Rfm, Scores
 from ecrm.domain.lifecycle import Stage, Thresholds
 from ecrm.domain.messages import MESSAGE_SHARD, Policy, Send
 from ecrm.domain.predictions import Prediction
+from ecrm.domain.runs import CampaignMessage, Run, RunState, Treatment
 from ecrm.domain.sites import Site
 from tools.sample_report import small_report
 
@@ -101,6 +102,30 @@ def a_planned_send(run_id: str, customer_id: str, at: datetime = NOON, **changes
         requested_at=at,
     )
     return replace(send, **changes)
+
+
+def a_run(run_id: str = "r1", **changes: Any) -> Run:
+    """An occurrence of a campaign of one message, planned and being sent."""
+    run = Run(
+        run_id=run_id,
+        campaign="spring",
+        campaign_version=1,
+        site="de",
+        topic="news",
+        messages=(
+            CampaignMessage(
+                name="spring",
+                treatments=(Treatment(name="a", template="news", template_version=1),),
+            ),
+        ),
+        scheduled_at=NOON,
+        started_at=NOON,
+        expires_at=NOON + timedelta(days=14),
+        expires_after=timedelta(days=14),
+        state=RunState.SENDING,
+        planned_at=NOON,
+    )
+    return replace(run, **changes)
 
 
 def its_request(send: Send, **said: Any) -> Event:

@@ -24,10 +24,12 @@ import moto.core.botocore_stubber
 import moto.core.serialize
 import moto.dynamodb.models.table
 import moto.secretsmanager.models
+import moto.sesv2.models
 import pytest
 from botocore.config import Config
 from botocore.retries.quota import RetryQuota
 from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from ecrm import bootstrap
 from ecrm.application.api_keys import create_key
@@ -48,6 +50,7 @@ ENVIRONMENT = {
     "EXPORTS_BUCKET": "exports",
     "IMPORTS_BUCKET": "imports",
     "NIGHTS_BUCKET": "nights",
+    "CAMPAIGN_MACHINE_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:campaigns",
     "LIFECYCLE_DAYS": "180,365,3,90",
     "RFM_GROUPS": "",
     "LIFETIME_VALUE": "365,10",
@@ -143,6 +146,11 @@ class Cloud:
         text = body if body is None or isinstance(body, str) else json.dumps(body)
         answer = handler(a_request(method, path, body=text, query=query, headers=sent), None)
         return Answer(answer["statusCode"], answer["headers"], answer["body"])
+
+    def verify(self, identity: str) -> None:
+        """Let the account send in the name of an address, or of a domain; moto has it verify none by itself."""
+        backend = moto.sesv2.models.sesv2_backends[DEFAULT_ACCOUNT_ID][REGION]
+        backend.create_email_identity(identity, None, None, None).verified_for_sending_status = True
 
     def publish(self) -> None:
         """Let the outbox see every event there is."""

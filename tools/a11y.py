@@ -31,9 +31,11 @@ from ecrm.domain import orders as domain
 from ecrm.domain.links import Language
 from ecrm.domain.sites import Site
 from ecrm.entry.public import PublicPages, Shown
+from ecrm.messaging.campaign_reports import CampaignReportPages
 from ecrm.messaging.person_pages import PersonPages
 from ecrm.messaging.rendering import Pages, style_of
 from ecrm.messaging.reports import ReportPages
+from tools.sample_campaign_report import campaign_report
 from tools.sample_mails import sample_mails
 from tools.sample_person_pages import person_pages
 from tools.sample_report import report
@@ -178,9 +180,11 @@ def every_page() -> dict[str, str]:
 
 
 def report_pages() -> dict[str, str]:
-    """Render a night's report of CDNOW's customers in every language; counting them takes some seconds."""
+    """Render a night's report of CDNOW's customers and that of a run in every language; counting them takes some seconds."""
     pages, told = ReportPages(), report()
-    return {f"report-{language}": pages.report(told, language) for language in Language}
+    runs, run = CampaignReportPages(), campaign_report()
+    made = {f"report-{language}": pages.report(told, language) for language in Language}
+    return made | {f"report-of-run-{language}": runs.report(run, language) for language in Language}
 
 
 def _headers(name: str, page: str) -> Mapping[str, str]:

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ecrm.contracts import fields
+from ecrm.contracts.campaigns import CampaignBody, CampaignId, CampaignVersionBody, RunBody
 from ecrm.contracts.drops import IMPORT_ID
 from ecrm.contracts.jobs import JOB_ID, JobBody
 from ecrm.contracts.members import SegmentDetailsBody
@@ -42,7 +43,7 @@ ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "functions/reference_api"
 FUNCTIONS = (
     *("orders_api", "ingest_api", "consent_api", "customers_api", "catalog_api", "templates_api", "messages_api", "sites_api"),
-    *("segments_api", "reports_api", "imports_api", "jobs_api", "reference_api"),
+    *("segments_api", "campaigns_api", "reports_api", "imports_api", "jobs_api", "reference_api"),
 )
 SCHEMAS = "#/components/schemas/"
 
@@ -69,7 +70,7 @@ PARAMETERS: dict[str, Json] = {
         "schema": {"type": "string", "pattern": '^("[ -~]{1,255}"|[!#-~]([ -~]{0,253}[!-~])?|"([ -~]{0,253}[!#-~])?)$'},
     },
     "If-Match": {
-        "description": "Replace only the version whose ETag this is.",
+        "description": "Change only the version whose ETag this is.",
         "schema": {"type": "string", "pattern": r'^"\d{1,9}"$'},
     },
     "If-None-Match": {"description": "`*`: create, never replace.", "schema": {"type": "string", "const": "*"}},
@@ -91,6 +92,8 @@ IN_PATH: dict[str, Json] = {
         "schema": {"type": "string", "pattern": r"^(0|[1-9]\d{0,5})$"},
     },
     "segment": {"description": "The segment's name.", "schema": TypeAdapter(SegmentId).json_schema()},
+    "campaign": {"description": "The campaign's name.", "schema": TypeAdapter(CampaignId).json_schema()},
+    "run_id": {"description": "The run's id.", "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"}},
     "night": {"description": "The day of the night, in the company's time zone.", "schema": {"type": "string", "format": "date"}},
     "topic": {"description": "The topic's name.", "schema": TypeAdapter(fields.TopicId).json_schema()},
     "sku": {
@@ -99,7 +102,10 @@ IN_PATH: dict[str, Json] = {
         "schema": {"type": "string", "maxLength": 200, "pattern": "^[A-Za-z0-9._~-]+$"},
     },
 }
-DEFINITIONS = (SiteBody, TopicBody, TemplateBody, TemplateSavedBody, SegmentBody, SegmentDetailsBody)
+DEFINITIONS = (
+    *(SiteBody, TopicBody, TemplateBody, TemplateSavedBody, SegmentBody, SegmentDetailsBody),
+    *(CampaignBody, CampaignVersionBody),
+)
 """Answers that have a version, for If-Match."""
 LATER = (JobBody, MessageBody)
 """Answers to what is done after them."""
@@ -217,6 +223,8 @@ def _asked(route: Route, name: str) -> str:
 def _headers_read(route: Route) -> tuple[str, ...]:
     if _is_definition(route):
         return ("If-Match", "If-None-Match")
+    if _turns(route) and route.creates:
+        return ("Idempotency-Key", "If-Match")
     return ("Idempotency-Key",) if route.creates or route.method == "PATCH" else ()
 
 
@@ -225,14 +233,24 @@ def _is_definition(route: Route) -> bool:
     return route.method == "PUT" and route.answer in DEFINITIONS
 
 
+def _turns(route: Route) -> bool:
+    """Say whether it changes what becomes of a campaign."""
+    return route.method == "POST" and route.answer is CampaignBody
+
+
+def _begins(route: Route) -> bool:
+    """Say whether it begins a run, of which there is one at most."""
+    return route.method == "POST" and route.answer is RunBody
+
+
 def _successes(route: Route) -> tuple[int, ...]:
     if (route.answer in LATER and route.creates) or route.answer in THE_SAME:
         return (202,)
-    if route.answer is SendingBody:
+    if route.answer is SendingBody or _turns(route):
         return (200,)
     if route.answer is ImportBody and route.creates:
         return (201,)
-    makes_one = route.method == "PUT" or (route.creates and route.answer not in BATCHES)
+    makes_one = route.method == "PUT" or _begins(route) or (route.creates and route.answer not in BATCHES)
     return (201, 200) if makes_one else (200,)
 
 
@@ -251,15 +269,18 @@ def _refusals(route: Route) -> set[int]:
         found |= {410}
     if route.body is not None:
         found |= {413, 415}
-    if _is_definition(route):
+    if _is_definition(route) or (_turns(route) and route.creates):
         found |= {412}
-    elif route.answer is SendingBody:
-        pass  # switching twice is switching once
-    elif route.method in ("PUT", "PATCH") or (route.creates and route.answer not in BATCHES):
-        found |= {409}
-    if route.answer in (ImportBody, TestSendBody) and route.method == "POST":
-        found |= {409}
-    return found
+    return found | ({409} if _contradicts(route) else set())
+
+
+def _contradicts(route: Route) -> bool:
+    """Say whether what it asks for can be against what is a fact; switching twice is switching once."""
+    if route.answer in (CampaignBody, ImportBody, RunBody, TestSendBody):
+        return route.method != "GET"
+    if _is_definition(route) or route.answer is SendingBody:
+        return False
+    return route.method in ("PUT", "PATCH") or (bool(route.creates) and route.answer not in BATCHES)
 
 
 def _answer(route: Route, status: int, example: Any) -> Json:
@@ -294,6 +315,8 @@ def _words(route: Route) -> tuple[dict[int, str], list[str]]:
             ["Location", replayed],
         ),
         (route.answer is ImportBody and route.method == "POST", {200: "As it is now."}, []),
+        (_turns(route), {200: "As it is now."}, ["ETag", *([replayed] if route.creates else [])]),
+        (_begins(route), {201: "It has begun.", 200: "It had begun before."}, ["Location"]),
         (bool(route.creates), {201: "It is made.", 200: "It was there already."}, ["Location", replayed]),
         (_is_definition(route), {201: "It is made.", 200: "It is replaced."}, ["ETag"]),
         (route.method == "PUT", {201: "It is made.", 200: "It was there; as it is now."}, ["Location"]),

@@ -138,8 +138,10 @@ class _Operation:
 
     def _curl(self, body: Any) -> str:
         known = {"order_id": "A-1001", "customer_id": "$CUSTOMER", "site": "de", "sku": "CD-5", "topic": "news"}
-        known |= {"segment": "champions", "night": "2026-11-20"}
+        known |= {"segment": "champions", "night": "2026-11-20", "campaign": "$CAMPAIGN", "run_id": "$RUN"}
         mail = {"message_id": "$MESSAGE", "template": "order-confirmed", "version": "0"}
+        if "{campaign}" in self.path:
+            mail |= {"version": "1"}
         named = known | mail | {"job_id": "$JOB", "import_id": "$IMPORT", "write_key": "$WRITE_KEY"}
         path = re.sub(r"{(\w+)}", lambda found: named[found[1]], self.path)
         usual = "GET" if body is None else "POST"

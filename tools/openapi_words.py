@@ -1,28 +1,34 @@
 """What the contracts cannot say by themselves: the description's words, and examples that a test sends to the functions."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
 
+from ecrm.analytics.campaign_reports import CampaignReport
 from ecrm.analytics.forecasts import Check, CheckedRepeats, CurrencyModel, Source
 from ecrm.analytics.purchasing import Purchasing
 from ecrm.analytics.rfm import RfmScale, Scale
 from ecrm.analytics.scoring import NightThresholds
 from ecrm.analytics.spending import Spending
 from ecrm.application import segments as use_segments
+from ecrm.application.campaigns import CampaignView
 from ecrm.application.consent import ConsentsView, ConsentView, joined
 from ecrm.application.mail_ports import Pause, Sending
 from ecrm.application.messages import KEPT_FOR
 from ecrm.application.orders import OrderView
 from ecrm.application.ports import Outcome
 from ecrm.application.profiles import Kept, Profile
-from ecrm.application.reports import MadeLink
+from ecrm.application.report_links import MadeLink
 from ecrm.application.segment_ports import Night
+from ecrm.application.simulations import Effect, Expected, Sample, Simulation
 from ecrm.application.templates import Preview, Rendered, TestSent
 from ecrm.contracts import (
     behaviour,
+    campaign_reports,
+    campaigns,
     consent,
     contacts,
     customers,
@@ -35,8 +41,10 @@ from ecrm.contracts import (
     orders,
     products,
     profiles,
+    report_links,
     reports,
     segments,
+    simulations,
     sites,
     subscriptions,
     suppressions,
@@ -48,6 +56,7 @@ from ecrm.contracts.statistics import CustomersStatisticsBody
 from ecrm.domain import orders as domain
 from ecrm.domain import statistics
 from ecrm.domain.attributes import Attribute
+from ecrm.domain.campaigns import Campaign, Head, Life, LifeState
 from ecrm.domain.comparisons import Comparison, Op
 from ecrm.domain.consent import ConsentFact
 from ecrm.domain.customers import Customer
@@ -77,8 +86,12 @@ from ecrm.domain.messages import Accepted, Policy, Send, claim, resolve
 from ecrm.domain.nights import NightState
 from ecrm.domain.predictions import Prediction
 from ecrm.domain.products import Product, Stated
+from ecrm.domain.runs import Run, RunState, Tried, retry_id
+from ecrm.domain.runs import Verdict as PilotVerdict
 from ecrm.domain.segments import Field, StatsCondition
 from ecrm.domain.suppressions import Ground, Lift, Suppression, with_ground, with_lift
+from ecrm.domain.tallies import Group
+from ecrm.domain.tallies import Tally as RosterTally
 from tools.sample_report import small_report
 
 ABOUT = """\
@@ -295,6 +308,47 @@ FIELDS = {
     "SidecarConsentBody.state": "Without it, what the columns say.",
     "SidecarConsentBody.at": "When they said so.",
     "SidecarConsentBody.source": "Where they said so.",
+    "PutCampaignBody.name": "What colleagues call it.",
+    "PutCampaignBody.site": "In whose name it is sent, by whose clock and quiet hours; without it, the key's.",
+    "PutCampaignBody.topic": "What its receivers have consented to be told of.",
+    "audience": "Who is to get it.",
+    "include": "A rule, as segments have.",
+    "exclude": "A rule: those for whom it holds get nothing, and are not in the control group, either.",
+    "messages": "One for all, or several, each for a segment; whoever is in several gets the first of them.",
+    "CampaignMessageBody.name": "What reports call it.",
+    "CampaignMessageBody.segment": "For whom it is; without it, for all who are left.",
+    "treatments": "Several try out what works better; one is usual.",
+    "TreatmentBody.name": "What reports call it.",
+    "TreatmentBody.template": "The name of a marketing template.",
+    "TreatmentBody.weight": "Its part of all is as large as this is of the sum of the weights.",
+    "TreatmentBody.data": "What the template finds under `data`; of all treatments at most 16 KB.",
+    "schedule": "When it is sent; without it, once, as soon as it is launched.",
+    "ScheduleBody.day": "The first day.",
+    "ScheduleBody.at": "The time of day, HH:MM.",
+    "every": "On which days it comes again; without it, only on the first.",
+    "ScheduleBody.until": "The last day.",
+    "local": "At this time where each recipient is, by their own time zone, else the site's.",
+    "unit": "What `days` are counted in.",
+    "EveryBody.days": "Of the week, Monday is 1; of the month, the last is -1; of `day` none.",
+    "PutCampaignBody.window": "Mails wait until it begins; without it, only for the end of the site's quiet hours.",
+    "SendingWindowBody.start": "When it begins, HH:MM.",
+    "SendingWindowBody.end": "When it ends, HH:MM.",
+    "expires_after_hours": "After which a mail that still waits is not sent any more.",
+    "priority": "Whose turn it is where a person may not get all: the higher one's.",
+    "rate_per_minute": "The most mails a minute; without it, as fast as the account may.",
+    "control_percent": "The part of those who could get it that is held out, so that its effect can be told.",
+    "PutCampaignBody.salt": "Goes into the hash that assigns people; without it, the campaign's name.",
+    "pilot": "Tries the treatments on a part first.",
+    "PilotBody.percent": "The part of those who are not held out.",
+    "wait_minutes": "From when the run begins until it is decided.",
+    "metric": "What is compared: the share of recipients who click, or order.",
+    "minimum": "Recipients that each treatment needs to have.",
+    "otherwise": "What the others get where no treatment is clearly better: all of them by their weights, or nothing.",
+    "attribution_days": "For how long after their mail an order counts for it.",
+    "costs": "What it costs, for its report.",
+    "CostsBody.currency": "Of the amounts.",
+    "fixed": "Of each run.",
+    "per_message": "Of each mail that is accepted; it may be a part of the smallest coin.",
     "PutSegmentBody.name": "What colleagues call it.",
     "PutSegmentBody.description": "Who is in it, in a sentence.",
     "rule": "Who is in it. `docs/segments.md` explains each condition.",
@@ -501,6 +555,22 @@ ANSWERS = {
     "column": "As the file calls it; null where it is the whole row.",
     "columns": "As the file calls them.",
     "JobBody.segment": "Of an export of its customers.",
+    "JobBody.run_id": "Of an export of its audience.",
+    "CampaignBody.version": "As in the ETag.",
+    "CampaignVersionBody.version": "As in the ETag.",
+    "CampaignHeadBody.version": "One more with each PUT.",
+    "CampaignBody.state": "`validated` is a draft without problems. Once no occurrence is to come, that of its newest run.",
+    "CampaignHeadBody.state": "`validated` is a draft without problems. Once no occurrence is to come, that of its newest run.",
+    "CampaignBody.problems": "What hinders a draft from being launched, as far as what it names tells.",
+    "CampaignHeadBody.problems": "What hinders a draft from being launched, as far as what it names tells.",
+    "RunBody.reason": "Why it was skipped: `late`, `paused`, or the code of a problem that came after the launch.",
+    "RunBody.scheduled_at": "Names the occurrence.",
+    "RunBody.expires_at": "When the last of its mails is not sent any more.",
+    "decide_at": "When its pilot is decided.",
+    "verdicts": "By message, once the pilot is decided.",
+    "RunBody.audience": "How many are in it; their statuses add up to it.",
+    "RunBody.retry_of": "The run whose failed it is sent to.",
+    "RunBody.retried_by": "The run that is sent to those whom it failed.",
     "SegmentBody.version": "As in the ETag.",
     "SegmentDetailsBody.version": "As in the ETag.",
     "SegmentHeadBody.version": "One more with each PUT; 0 is ready-made.",
@@ -638,6 +708,7 @@ _CONTACT = {
     "contact_id": "call-4711",
     "order_id": "A-1001",
 }
+_RUN = "5f0c2d7e91ab4c36a8d1e6f7b2039c44"
 _OTHER = "019a1f3c5d2e7b8a9c0d1e2f3a4b5c6d"
 _PROFILE = {
     "user_id": "u-77",
@@ -710,6 +781,25 @@ _RULE: dict[str, Any] = {
 }
 _SEGMENT = {"name": "Warm", "description": "Bought, or put something into the cart in the last week.", "rule": _RULE}
 
+_CAMPAIGN = {
+    "name": "We miss you",
+    "topic": "news",
+    "audience": {"include": {"stats": {"field": "orders", "op": ">=", "value": 1}}},
+    "messages": [
+        {
+            "name": "comeback",
+            "treatments": [
+                {"name": "plain", "template": "we-miss-you"},
+                {"name": "voucher", "template": "we-miss-you", "data": {"coupon": "COMEBACK"}},
+            ],
+        }
+    ],
+    "window": {"start": "09:00", "end": "19:00"},
+    "expires_after_hours": 48,
+    "pilot": {"percent": 20, "wait_minutes": 240},
+    "costs": {"currency": "EUR", "fixed": "50.00", "per_message": "0.0001"},
+}
+
 _CALL = {"userId": "u-77", "messageId": "ajs-1", "timestamp": "2026-11-20T18:00:00Z"}
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -757,6 +847,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "put_customer": {"profile": _PROFILE, "another address": {"user_id": "u-77", "email": "sara.ahmadi@example.com"}},
     "update_customer": {"a trait, one less, and a phone": {"traits": {"plan": "gold", "likes": None}, "phone": "+989121234567"}},
     "find_customers": {"e-mail": {"email": "sara@example.com"}},
+    "make_campaign_report_link": {"reader's language": {}, "Persian": {"language": "fa"}},
     "make_report_link": {"reader's language": {}, "Persian": {"language": "fa"}},
     "make_link": {"customer's language": {"language": "fa"}, "browser's language": {}},
     "find_orders": {"e-mail": {"email": "sara@example.com"}, "user id": {"user_id": "u-77", "limit": 10}},
@@ -776,6 +867,17 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "to a colleague": {"to": ["mira@example.com"], "language": "en", "customer": {"first_name": "Sara"}},
     },
     "put_segment": {"bought or about to": _SEGMENT},
+    "put_campaign": {
+        "a pilot, at once": _CAMPAIGN,
+        "every Monday, where each recipient is": {
+            "name": "Monday's news",
+            "topic": "news",
+            "audience": {"include": {"consent": {"channel": "email", "topic": "news"}}},
+            "messages": [{"name": "news", "treatments": [{"name": "all", "template": "newsletter"}]}],
+            "schedule": {"day": "2026-11-23", "at": "09:30", "every": {"unit": "week", "days": [1]}, "local": True},
+        },
+    },
+    "export_recipients": {"a sheet": {"format": "csv"}},
     "export_segment": {"a sheet": {"format": "csv"}},
     "preview_segment": {"never bought": {"rule": {"not": _RULE["or"][0]}}},
     "request_message": {
@@ -886,6 +988,17 @@ def answer_examples() -> dict[str, Any]:
         "read_decisions": decisions.DecisionsPage(
             data=[decisions.DecisionBody.of(postponed)],
             held=[decisions.HeldBody(policy="marketing", since=to_answer(_NOW), reason="wrong prices in the autumn mail")],
+            campaigns=[
+                decisions.CampaignDecisionBody(
+                    decided_at=to_answer(_NOW),
+                    status="held_out",
+                    reason=None,
+                    campaign="spring",
+                    message_id="9aac5eebfb474961977c51c60e3849e4",
+                    template="newsletter",
+                    site="de",
+                )
+            ],
             next_cursor=None,
         ),
         "list_sites": sites.SitesPage(data=[site], next_cursor=None),
@@ -914,7 +1027,7 @@ def answer_examples() -> dict[str, Any]:
             [products.ProductResultBody(index=at, status=201, sku=sku) for at, sku in enumerate(("CD-5", "LP-1"))]
         ),
     }
-    made |= _messages() | _imports() | _segments() | _reports()
+    made |= _messages() | _imports() | _segments() | _reports() | _campaigns()
     return {name: answer.model_dump(mode="json") for name, answer in made.items()} | _behaviour()
 
 
@@ -1052,13 +1165,139 @@ def _segments() -> dict[str, BaseModel]:
     }
 
 
+def _simulation(campaign: Campaign) -> simulations.SimulationBody:
+    found = use_segments.Preview(
+        count=1_945,
+        customers=2_357,
+        from_facts=0,
+        undecided=0,
+        read=2_357,
+        unreadable=0,
+        is_exact=True,
+        sample=[_CUSTOMER],
+        night=_NOW.date(),
+    )
+    mail = Rendered(subject="We miss you, Sara", preheader="", html="<p>We miss you, Sara.</p>", text="We miss you, Sara.")
+    ends = (("planned", None, 1_615, 83), ("no_consent", None, 136, 7), ("held_out", None, 194, 10))
+    simulation = Simulation(
+        problems=(),
+        audience=found,
+        looked_at=100,
+        ends=[Expected(*end) for end in ends],
+        treatments=[
+            Expected("comeback", None, 1_284, 66),
+            Expected("comeback", "plain", 175, 9),
+            Expected("comeback", "voucher", 156, 8),
+        ],
+        cost_minor=5_016,
+        costs=campaign.costs,
+        occurrences=(),
+        effect=Effect(1_615, 194, 0.08, 0.0669),
+        mails=[Sample(_CUSTOMER, "comeback", "plain", mail)],
+    )
+    return simulations.SimulationBody.of(simulation)
+
+
+def _campaigns() -> dict[str, BaseModel]:
+    campaign = campaigns.PutCampaignBody.model_validate(_CAMPAIGN).to_campaign("comeback", "de", _NOW)
+    run = Run(
+        run_id=_RUN,
+        campaign="comeback",
+        campaign_version=1,
+        site="de",
+        topic="news",
+        messages=campaign.messages,
+        scheduled_at=_NOW,
+        started_at=_NOW,
+        expires_at=_NOW + campaign.expires_after,
+        expires_after=campaign.expires_after,
+        pages=2,
+        state=RunState.SETTLED,
+        salt=campaign.salt,
+        control_percent=campaign.control_percent,
+        pilot=campaign.pilot,
+        decide_at=_NOW + timedelta(hours=4),
+        verdicts={"comeback": PilotVerdict("voucher", "better", (Tried("plain", 161, 6), Tried("voucher", 158, 19)))},
+        window=campaign.window,
+        costs=campaign.costs,
+        planned_at=_NOW + timedelta(seconds=48),
+        settled_at=_NOW + timedelta(hours=6),
+        audience=1_945,
+        books={"accepted": 1_603, "held_out": 181, "no_consent": 148, "suppressed": 12, "failed": 1},
+    )
+    launched = Life(state=LifeState.SCHEDULED, next_at=_NOW, launched_at=_NOW, launched_by="api:3f9d01c2ab47", revision=2)
+    draft = campaigns.CampaignBody.of_view(CampaignView(Head(campaign), "validated"))
+    ended = CampaignView(Head(campaign, replace(launched, state=LifeState.ENDED, next_at=None, last_run=_RUN)), "settled")
+    retry = replace(
+        run,
+        run_id=retry_id(_RUN),
+        state=RunState.PLANNING,
+        retry_of=_RUN,
+        pilot=None,
+        decide_at=None,
+        verdicts={},
+        planned_at=None,
+        settled_at=None,
+        audience=None,
+        books=None,
+    )
+    states = {"launch": "scheduled", "pause": "paused", "resume": "sending", "cancel": "cancelled"}
+    return {
+        "put_campaign": draft,
+        "simulate_campaign": _simulation(campaign),
+        "list_campaigns": campaigns.CampaignsPage(data=[campaigns.CampaignHeadBody.of_view(ended)], next_cursor=None),
+        "read_campaign": campaigns.CampaignBody.of_view(ended),
+        "read_campaign_version": campaigns.CampaignVersionBody.of(campaign),
+        **{
+            f"{turned}_campaign": campaigns.CampaignBody.of_view(CampaignView(Head(campaign, launched), state))
+            for turned, state in states.items()
+        },
+        "list_campaign_runs": campaigns.RunsPage(data=[campaigns.RunBody.of(run)], next_cursor=None),
+        "read_campaign_run": campaigns.RunBody.of(run),
+        "retry_failed": campaigns.RunBody.of(retry),
+        "retry_failed_of_run": campaigns.RunBody.of(retry),
+    } | _campaign_reports(run)
+
+
+def _campaign_reports(run: Run) -> dict[str, BaseModel]:
+    plain, voucher = (Group("comeback", "treated", name, is_pilot=False) for name in ("plain", "voucher"))
+    total = RosterTally(
+        entries=1_945,
+        groups={
+            plain: Counter(entries=161, accepted=161, delivered=160, opened=52, clicked=8),
+            voucher: Counter(entries=1_443, accepted=1_442, failed=1, delivered=1_428, bounced=14, opened=470, clicked=151),
+            Group("comeback", "control", "", is_pilot=False): Counter(entries=181, held_out=181),
+            Group("comeback", "", "", is_pilot=False): Counter(entries=160, no_consent=148, suppressed=12),
+        },
+        reasons={"no_consent": Counter(no_address=148), "suppressed": Counter(hard_bounce=12)},
+        links={("comeback", "voucher"): Counter({"1a2b3c4d": 151})},
+        hours={0: Counter(accepted=319, opened=40, clicked=11), 4: Counter(accepted=1_284, opened=482, clicked=148)},
+    )
+    report = CampaignReport(
+        run=run,
+        name="We miss you",
+        time_zone="Europe/Berlin",
+        as_of=_NOW + timedelta(hours=7),
+        is_complete=True,
+        total=total,
+        shown={"1a2b3c4d": "https://shop.example.com/sale"},
+    )
+    made = MadeLink("sgkq0Pz1", datetime(2026, 12, 20, 18, 3, 12, tzinfo=UTC))
+    url = f"https://shop.example.com/public/campaign-reports/{made.token}"
+    return {
+        "read_campaign_report": campaign_reports.CampaignReportBody.of(report),
+        "read_run_report": campaign_reports.CampaignReportBody.of(report),
+        "make_campaign_report_link": report_links.ReportLinkBody.of(made, url),
+    }
+
+
 def _reports() -> dict[str, BaseModel]:
     told = small_report(_NOW, _thresholds(), _scores())
     made = MadeLink("sgkq0Pz1", datetime(2026, 12, 20, 18, 3, 12, tzinfo=UTC))
     return {
         "list_reports": reports.ReportsPage(data=[reports.ReportHeadBody.of_night(told.night)], next_cursor=None),
         "read_nights_report": reports.ReportBody.of(told),
-        "make_report_link": reports.ReportLinkBody.of(made, f"https://shop.example.com/public/reports/{made.token}"),
+        "make_report_link": report_links.ReportLinkBody.of(made, f"https://shop.example.com/public/reports/{made.token}"),
     }
 
 

@@ -24,15 +24,18 @@ from botocore.exceptions import ClientError
 
 from ecrm.application.ports import AttributeBook
 from ecrm.domain import attributes, products
+from ecrm.domain.campaigns import LifeState
 from ecrm.domain.consent import fold
 from ecrm.domain.errors import Unavailable
 from ecrm.domain.messages import Status
+from ecrm.domain.runs import RunState
 from ecrm.domain.suppressions import anonymous, with_ground
 from ecrm.store import keys
 from ecrm.store.consent import consent_item, consent_of
 from ecrm.store.messages import send_item, send_of
 from ecrm.store.products import product_item, product_of
 from ecrm.store.profiles import book_item, book_of
+from ecrm.store.runs import run_item, run_of
 from ecrm.store.suppressions import suppression_item, suppression_of
 from ecrm.store.table import from_wire, to_wire
 
@@ -81,7 +84,15 @@ RULES: Mapping[str, Rule] = {
     "product": Rule.JOINED,
     "template": Rule.NEWER,
     "template_version": Rule.ADDED,
-    "run": Rule.NEWER,
+    "campaign": Rule.NEWER,  # and never as one whose occurrences come: the last one may have come since the backup
+    "campaign_version": Rule.ADDED,
+    "run": Rule.NEWER,  # and never as one that goes on, for the same reason
+    "run_listing": Rule.ADDED,
+    "active_run": Rule.NEVER,
+    "run_pace": Rule.NEVER,
+    "run_link": Rule.ADDED,
+    "planned_page": Rule.ADDED,
+    "tally": Rule.NEVER,  # counted again from the entries
     "send": Rule.LATER,  # and never as one that is still to be sent: what was sent since the backup would be sent again
     "page": Rule.NEVER,
     "budget": Rule.LATER,
@@ -125,20 +136,49 @@ def _joined_suppression(side: Item, live: Item) -> Item:
 
 
 def _added(kind: str, item: Item) -> Item:
-    """Give what is written where nothing is.
+    """Give what is written where nothing is, or something older.
 
     Whose an address is cannot be told, so it comes back as that of somebody erased. What became of a message that was still to be
-    sent, or in doubt, cannot be told, either.
+    sent, or in doubt, cannot be told, either; nor whether a campaign has begun another run, or how far one has come. What comes
+    back as something else has a version of its own.
     """
-    if kind not in ("suppression", "send"):
-        return item
+    change = _CHANGED.get(kind)
+    return item if change is None else change(item)
+
+
+def _anonymous(item: Item) -> Item:
     said = from_wire(item)
-    if kind == "send":
-        send = send_of(said)
-        ended = replace(send, status=Status.UNKNOWN_FINAL, reason="restored", settled_at=datetime.now(UTC))
-        return to_wire(send_item(ended)) if send.is_open else item
     kept = anonymous(suppression_of(said))
     return to_wire(suppression_item(keys.Key(said["PK"], said["SK"]), kept, datetime.now(UTC), said["version"]))
+
+
+def _unknown(item: Item) -> Item:
+    send = send_of(from_wire(item))
+    ended = replace(send, status=Status.UNKNOWN_FINAL, reason="restored", settled_at=datetime.now(UTC))
+    return to_wire(send_item(ended)) if send.is_open else item
+
+
+def _paused(item: Item) -> Item:
+    """Let its occurrences be skipped until somebody has looked, and resumes it."""
+    said = from_wire(item)
+    is_live = said["state"] == LifeState.SCHEDULED
+    return to_wire(said | {"state": LifeState.PAUSED, "version": said["version"] + 1}) if is_live else item
+
+
+def _ended(item: Item) -> Item:
+    run = run_of(from_wire(item))
+    ended = replace(
+        run, state=RunState.CANCELLED, reason="restored", settled_at=datetime.now(UTC), due_at=None, version=run.version + 1
+    )
+    return item if run.is_over else to_wire(run_item(ended))
+
+
+_CHANGED: Mapping[str, Callable[[Item], Item]] = {
+    "suppression": _anonymous,
+    "send": _unknown,
+    "campaign": _paused,
+    "run": _ended,
+}
 
 
 def _joined_product(side: Item, live: Item) -> Item:
@@ -290,7 +330,7 @@ def judged(kind: str, item: Item, found: Item) -> tuple[Outcome, Item]:
     if rule is Rule.NEWER:
         mine, theirs = int(item["version"]["N"]), int(found["version"]["N"])
         if mine != theirs:
-            return Outcome.WRITTEN if theirs < mine else Outcome.NEWER, item
+            return (Outcome.WRITTEN, _added(kind, item)) if theirs < mine else (Outcome.NEWER, item)
     return Outcome.CONTRADICTED, item
 
 

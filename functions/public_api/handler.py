@@ -23,6 +23,12 @@ def show_report(visit: Visit) -> Shown:
     return wired.show_report(visit)
 
 
+@handler.page("/public/campaign-reports/{token}")
+def show_campaign_report(visit: Visit) -> Shown:
+    """Show what became of a campaign's run to whoever in the company has the link."""
+    return wired.show_campaign_report(visit)
+
+
 handler.form("/public/u/{token}", wired.show_unsubscribing, wired.unsubscribe, takes_anything=True)
 handler.form("/public/preferences/{token}", wired.show_preferences, wired.choose_preferences)
 handler.form("/public/confirm/{token}", wired.show_opt_in, wired.confirm_opt_in)

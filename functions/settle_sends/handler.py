@@ -8,4 +8,4 @@ from ecrm.entry.sending import settle
 
 
 def handler(_event: Mapping[str, Any], context: object) -> None:
-    settle(context, wired.settle_due)
+    settle(context, wired.settle_due, wired.is_behind)

@@ -21,8 +21,9 @@ OPERATIONS = {
         *("AbortMultipartUpload", "CompleteMultipartUpload", "CreateMultipartUpload", "UploadPart"),
     },
     "secretsmanager": {"GetSecretValue"},
-    "sesv2": {"GetAccount", "SendEmail"},
+    "sesv2": {"GetAccount", "GetEmailIdentity", "SendEmail"},
     "sqs": {"SendMessage", "SendMessageBatch"},
+    "stepfunctions": {"StartExecution"},
 }
 """What we call, by service. A new one is added here and in the template's policies."""
 BY_ITSELF = {"s3": {"CreateBucket", "HeadBucket"}}

@@ -18,21 +18,24 @@ class Loaded:
 
     created: int = 0
     replayed: int = 0
-    customer_ids: set[str] = field(default_factory=set)
+    customer_ids: dict[str, str] = field(default_factory=dict)
+    """Each with what the shop calls them."""
 
     @property
     def orders(self) -> int:
         """All that were answered."""
         return self.created + self.replayed
 
-    def add(self, answer: dict[str, Any]) -> None:
-        """Count one batch's answer. A refused order is a defect of the demo or of the API."""
+    def add(self, batch: Iterable[Purchase], answer: dict[str, Any]) -> None:
+        """Count what was answered to one batch. A refused order is a defect of the demo or of the API."""
         if answer["rejected"]:
             refused = [result for result in answer["results"] if result.get("error")]
             raise ApiError(f"{answer['rejected']} orders were refused, such as {refused[0]}")
         self.created += answer["created"]
         self.replayed += answer["replayed"]
-        self.customer_ids |= {result["customer_id"] for result in answer["results"]}
+        self.customer_ids |= {
+            result["customer_id"]: purchase.customer for purchase, result in zip(batch, answer["results"], strict=True)
+        }
 
 
 def load(api: Callable[[], Api], purchases: Iterable[Purchase], progress: Callable[[int], None]) -> Loaded:
@@ -43,7 +46,7 @@ def load(api: Callable[[], Api], purchases: Iterable[Purchase], progress: Callab
         with api() as connection:
             for batch in lane:
                 orders = {"orders": [purchase.to_order() for purchase in batch]}
-                loaded.add(connection.post("/v1/orders/batch", orders, 200))
+                loaded.add(batch, connection.post("/v1/orders/batch", orders, 200))
                 progress(loaded.orders)
 
     with ThreadPoolExecutor(LANES) as pool:

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from decimal import Decimal
 from functools import reduce
 from typing import Any
 
@@ -13,15 +14,14 @@ import pytest
 from ecrm import bootstrap
 from ecrm.application.mail_ports import AlreadyRecorded, Blocked, Breaker, Pace, Pause, Permission, Sending, Waiting
 from ecrm.application.ports import AlreadyAnswered, Claim, Contended, Outcome, Request, Standing
+from ecrm.domain.assignment import Arm
 from ecrm.domain.consent import Channel, Consent, ConsentFact, Method, State, Subject
-from ecrm.domain.contact_policy import Cap
+from ecrm.domain.contact_policy import Cap, Window
 from ecrm.domain.customers import Customer, Identifier, Kind
 from ecrm.domain.events import Event
 from ecrm.domain.messages import (
     Budget,
     Policy,
-    Run,
-    RunState,
     Send,
     Status,
     claim,
@@ -33,11 +33,13 @@ from ecrm.domain.messages import (
     told,
 )
 from ecrm.domain.preferences import Frequency, Preferences
+from ecrm.domain.runs import CampaignMessage, Costs, Otherwise, Pilot, PilotMetric, RunState, Treatment, Tried, Verdict
 from ecrm.domain.suppressions import Address, Ground, Reason, Suppression, with_soft_bounce
 from ecrm.store import keys
-from ecrm.store.messages import close, run_item, send_item, send_of
+from ecrm.store.messages import close, send_item, send_of
+from ecrm.store.runs import run_item
 from ecrm.store.table import Put
-from tests.builders import NOON, a_planned_send, its_request
+from tests.builders import NOON, a_planned_send, a_run, its_request
 from tests.cloud import Cloud, one_call_at_a_time
 
 TO = "sara@example.com"
@@ -108,6 +110,12 @@ def test_an_entry_comes_back_as_it_was_written() -> None:
         version=7,
         template_version=3,
         expires_at=LATER,
+        arm=Arm.TREATED,
+        message="spring",
+        treatment="a",
+        is_pilot=True,
+        ineligible="no_address",
+        links={"1a2b3c4d": LATER},
         **dict.fromkeys(
             (
                 *(
@@ -120,7 +128,7 @@ def test_an_entry_comes_back_as_it_was_written() -> None:
                     "delayed_at",
                     "bounced_at",
                 ),
-                *("complained_at", "rejected_at", "opened_at", "clicked_at", "closed_at"),
+                *("complained_at", "rejected_at", "opened_at", "clicked_at", "closed_at", "unsubscribed_at"),
             ),
             LATER,
         ),
@@ -351,15 +359,47 @@ def test_what_all_who_send_agree_on_comes_back_as_it_was_written() -> None:
     assert Permission(Sending(), Breaker(), None) == control.permission("r1", "r1")
     sending = Sending("table", {Policy.MARKETING: Pause(NOON, "key:1", "too many complaints")}, 1)
     breaker = Breaker((NOON, LATER), LATER, 1)
-    run = Run(
-        run_id="r1",
-        policy=Policy.MARKETING,
-        site="de",
-        template="news",
-        topic="news",
-        state=RunState.PAUSED,
+    run = a_run(
+        campaign_version=2,
+        messages=(
+            CampaignMessage(
+                name="loyal",
+                segment="loyal",
+                treatments=(
+                    Treatment(name="a", template="news", template_version=0),
+                    Treatment(name="b", template="news", weight=3, data={"percent": Decimal("12.5")}, template_version=4),
+                ),
+            ),
+        ),
+        scheduled_at=NOON,
+        started_at=LATER,
         expires_at=LATER,
-        cap=Cap(2, timedelta(days=7)),
+        expires_after=timedelta(hours=6),
+        pages=17,
+        wall=datetime(2026, 11, 20, 9),  # noqa: DTZ001 (a clock on the wall is in no zone)
+        state=RunState.PAUSED,
+        reason="late",
+        salt="spring",
+        control_percent=Decimal("7.5"),
+        pilot=Pilot(percent=Decimal(20), wait=timedelta(hours=4), metric=PilotMetric.ORDERS, minimum=7, otherwise=Otherwise.STOP),
+        decide_at=LATER,
+        verdicts={
+            "loyal": Verdict("b", "more orders", (Tried("a", 100, 3), Tried("b", 99, 50))),
+            "new": Verdict(None, "too few"),
+        },
+        priority=9,
+        rate_per_minute=600,
+        window=Window(time(9), time(17, 30)),
+        attribution_days=7,
+        costs=Costs("EUR", 5_000, Decimal("0.09")),
+        retry_of="r0",
+        retried_by="r2",
+        planned_at=NOON,
+        woken_at=LATER,
+        settled_at=LATER,
+        audience=2,
+        books={"accepted": 1, "held_out": 1},
+        due_at=LATER,
         version=3,
     )
     bootstrap.table().put(Put(run_item(run), None, "planned"))

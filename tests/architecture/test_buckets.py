@@ -42,7 +42,7 @@ def test_everything_in_a_bucket_expires_and_what_is_deleted_is_gone(stack: Stack
             assert 1 <= rule["ExpirationInDays"] < LONGEST_DAYS or rule["Prefix"] == REPORTS
             assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
         prefixes = [rule.get("Prefix", "") for rule in bucket["LifecycleConfiguration"]["Rules"]]
-        assert prefixes == (["nights/", REPORTS] if name == "NightsBucket" else [""])
+        assert prefixes == (["nights/", "runs/", REPORTS] if name == "NightsBucket" else [""])
         assert "VersioningConfiguration" not in bucket
 
 
@@ -57,7 +57,7 @@ def test_nobody_may_write_into_the_bucket_of_nights_where_nothing_expires(stack:
         for resource in [statement["Resource"]]
         if references(resource) == {"NightsBucket"}
     }
-    assert written == {"nights/*", f"{REPORTS}*"}
+    assert written == {"nights/*", "runs/*", f"{REPORTS}*"}
 
 
 def test_a_bucket_outlives_its_stack_because_a_full_one_could_not_be_deleted(stack: Stack) -> None:

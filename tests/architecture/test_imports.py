@@ -18,17 +18,20 @@ HEAVY = {
 RENDERING = {"public_api", "templates_api", "send_messages", "report_night"}
 """Functions that make pages or mails: no other one carries a renderer."""
 SENDING = {"messages_api", "send_messages", "settle_sends", "publish_events"}
+CAMPAIGNS = {"campaigns_api", "start_campaigns", "plan_audience"}
+"""A campaign is made of rules, templates and messages."""
 NIGHT = {
     *("plan_night", "snapshot_customers", "summarise_night", "score_customers", "publish_night", "tell_night", "report_night")
 }
 JUDGING = {*NIGHT, "segments_api"}
 """Rules are about orders and consents, and nobody waits for a step of the night."""
 SHAPES = {
-    "ecrm.application.mail_ports": {*SENDING, "record_delivery"},
-    "ecrm.domain.messages": {*SENDING, "record_delivery"},
-    "ecrm.domain.templates": {*SENDING, "templates_api"},
+    "ecrm.application.mail_ports": {*SENDING, *CAMPAIGNS, "record_delivery"},
+    "ecrm.domain.messages": {*SENDING, *CAMPAIGNS, "record_delivery"},
+    "ecrm.domain.templates": {*SENDING, *CAMPAIGNS, "templates_api"},
     "ecrm.domain.consent": {
         *SENDING,
+        *CAMPAIGNS,
         *JUDGING,
         "record_delivery",
         "reports_api",
@@ -37,9 +40,18 @@ SHAPES = {
         "imports_api",
         "project_events",
     },
-    "ecrm.domain.suppressions": {*SENDING, "record_delivery", "consent_api", "customers_api", "imports_api", "segments_api"},
+    "ecrm.domain.suppressions": {
+        *SENDING,
+        "plan_audience",
+        "start_campaigns",
+        "record_delivery",
+        "consent_api",
+        "customers_api",
+        "imports_api",
+        "segments_api",
+    },
     "ecrm.domain.orders": {
-        *(*SENDING, *JUDGING, "orders_api", "customers_api", "public_api", "templates_api", "project_events"),
+        *(*SENDING, *CAMPAIGNS, *JUDGING, "orders_api", "customers_api", "public_api", "templates_api", "project_events"),
         "reports_api",
     },
 }

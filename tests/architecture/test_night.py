@@ -35,8 +35,12 @@ PLANNED = PlannedBody.of(Planned(date(2026, 3, 29), None, 7, (Group(0, 127), Gro
 
 
 def states(stack: Stack) -> dict[str, Any]:
-    """Give the machine's states; a function stands there by its folder, a parameter by its default."""
-    (machine,) = stack.of("StepFunctions::StateMachine").values()
+    return states_of(stack, "NightMachine")
+
+
+def states_of(stack: Stack, name: str) -> dict[str, Any]:
+    """Give a machine's states; a function stands there by its folder, a parameter by its default."""
+    machine = stack.of("StepFunctions::StateMachine")[name]
     parameters = stack.body["Parameters"]
 
     def filled(name: str) -> str:
@@ -131,7 +135,7 @@ def test_a_night_that_fails_before_it_is_published_says_so_and_fails(stack: Stac
 
 
 def test_as_many_groups_are_worked_on_at_once_as_the_parameter_says(stack: Stack) -> None:
-    (machine,) = stack.of("StepFunctions::StateMachine").values()
+    machine = stack.of("StepFunctions::StateMachine")["NightMachine"]
     assert machine["DefinitionString"]["Fn::Sub"].count('"MaxConcurrency": ${NightConcurrency}') == len(MAPS)
 
 

@@ -107,7 +107,8 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "*": {"ses:GetAccount"},
     },
     "settle_sends": {
-        "Table": {"dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:PutItem", "dynamodb:Query"},
+        # what has ended without being sent is told, and gives its place in the budget back
+        "Table": {*WRITER, "dynamodb:DescribeTable", "dynamodb:Query"},
         "Table/index/worklist": {"dynamodb:Query"},
         "MessageQueue": {"sqs:SendMessage"},
     },
@@ -120,6 +121,12 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "Table": (WRITER - {"dynamodb:ConditionCheckItem"}) | {"dynamodb:Query"},
         "IdentitySecret": {"secretsmanager:GetSecretValue"},  # whoever a rule asks for consent is looked up
         **READS_NIGHTS,
+    },
+    "campaigns_api": {
+        "Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},
+        "LinkSecret": {"secretsmanager:GetSecretValue"},
+        "identity/*": {"ses:GetEmailIdentity"},
     },
     "reports_api": {"Table": {"dynamodb:GetItem"}, "LinkSecret": {"secretsmanager:GetSecretValue"}, **READS_REPORTS},
     "plan_night": {
@@ -138,9 +145,29 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "publish_night": {"Table": {"dynamodb:GetItem", "dynamodb:PutItem"}, **READS_NIGHTS},
     "tell_night": {"Table": {"dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem"}, **READS_NIGHTS},
     "report_night": {"Table": {"dynamodb:GetItem"}, **READS_NIGHTS, "NightsBucket/reports/*": {"s3:PutObject"}},
+    "start_campaigns": {
+        # a run that is over is active no more
+        "Table": (WRITER - {"dynamodb:ConditionCheckItem"}) | {"dynamodb:DeleteItem", "dynamodb:DescribeTable", "dynamodb:Query"},
+        "Table/index/worklist": {"dynamodb:Query"},
+        "MessageQueue": {"sqs:SendMessage"},
+        "CampaignMachine": {"states:StartExecution"},
+    },
+    "plan_audience": {
+        # whoever their row does not suffice for is read whole
+        "Table": (WRITER - {"dynamodb:ConditionCheckItem"}) | {"dynamodb:Query"},
+        "IdentitySecret": {"secretsmanager:GetSecretValue"},
+        "MessageDeadLetters": {"sqs:SendMessage"},  # a page that can never be planned
+        **READS_NIGHTS,
+        "NightsBucket/runs/*": {"s3:GetObject", "s3:PutObject"},
+    },
 }
 # Roles of no function, and the service that takes each.
-SERVICES = {"DeploymentRole": "codedeploy", "NightMachineRole": "states", "NightScheduleRole": "scheduler"}
+SERVICES = {
+    "CampaignMachineRole": "states",
+    "DeploymentRole": "codedeploy",
+    "NightMachineRole": "states",
+    "NightScheduleRole": "scheduler",
+}
 STARS = {
     "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*",  # CloudWatch asks for it whichever are read
     "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",  # sites say whom they send as, without a deployment
@@ -161,6 +188,9 @@ def test_a_function_may_do_what_is_listed_here_and_no_more(stack: Stack, folder:
 
 FOLDERS = ("${ImportsBucket.Arn}/", "${NightsBucket.Arn}/", "${ExportsBucket.Arn}/customers/")
 
+# Not ours, or not to be referred to: a reference to the machine would be circular.
+BY_NAME = {":identity/*": "identity/*", ":stateMachine:${AWS::StackName}-campaigns": "CampaignMachine"}
+
 
 def named(resource: str | dict[str, Any]) -> str:
     """The one resource that a statement is about; a stream or an index is not its table, a folder not its bucket."""
@@ -171,8 +201,8 @@ def named(resource: str | dict[str, Any]) -> str:
             return "Table.StreamArn"
         case {"Fn::Sub": str(text)} if "/index/" in text:
             return text.replace("${Table.Arn}", "Table")
-        case {"Fn::Sub": str(text)} if text.endswith(":identity/*"):
-            return "identity/*"
+        case {"Fn::Sub": str(text)} if text.endswith(tuple(BY_NAME)):
+            return next(name for end, name in BY_NAME.items() if text.endswith(end))
         case {"Fn::Sub": str(text)} if text.startswith(FOLDERS):
             return text.replace("${", "").replace(".Arn}", "")
     (name,) = {name for name in references(resource) if not name.startswith("AWS::")}
@@ -197,7 +227,7 @@ def test_no_policy_holds_a_star_but_for_the_objects_of_a_bucket_and_those_listed
     held = {text for role in stack.of("IAM::Role").values() for text in strings(role["Policies"]) if "*" in text}
     exports, imports, nights = "${ExportsBucket.Arn}/", "${ImportsBucket.Arn}/", "${NightsBucket.Arn}/"
     folders_of_imports = {f"{imports}imports/*", f"{imports}chunks/*"}
-    folders_of_nights = {f"{nights}nights/*", f"{nights}reports/*"}
+    folders_of_nights = {f"{nights}nights/*", f"{nights}reports/*", f"{nights}runs/*"}
     assert held == STARS | {f"{exports}*", f"{exports}customers/*"} | folders_of_imports | folders_of_nights
 
 

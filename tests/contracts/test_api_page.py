@@ -31,7 +31,7 @@ TEXT = PAGE.read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NOT_OVER_HTTP = {
     *("key_not_found", "scope_not_allowed", "link_not_found", "sign_up_not_found", "from_elsewhere", "wrong_content_type"),
-    *("address_unfit", "header_unfit", "request_gone", "run_not_found", "template_purpose"),
+    *("address_unfit", "header_unfit", "request_gone", "template_purpose"),
     *("bad_sequencer", "file_refused"),
     *("night_file_not_found", "night_overtaken", "night_unpublished"),
     *("error", "conflict", "not_found", "already_exists", "limit_reached", "forbidden"),

@@ -275,6 +275,7 @@ def test_the_page_has_every_resource_operation_field_and_status() -> None:
         "messages",
         "sites",
         "segments",
+        "campaigns",
         "reports",
         "imports",
         "jobs",
@@ -286,6 +287,10 @@ def test_the_page_has_every_resource_operation_field_and_status() -> None:
     for schema in BODIES.values():
         for field in schema["properties"]:
             assert re.search(rf"<code>(?:[\w\[\].*]*\.)?{field}</code>", PAGE), field
+
+
+CAMPAIGN = ("campaign", "run_id")
+"""What stands in a path and is another one for each command: what is launched once is not launched again."""
 
 
 def test_the_commands_of_the_page_work_as_they_stand(cloud: Cloud) -> None:
@@ -311,6 +316,7 @@ def test_the_commands_of_the_page_work_as_they_stand(cloud: Cloud) -> None:
         path = str(re.search(r'"\$API([^"?]*)', command)[1])  # type: ignore[index]  # each has one
         operation = next(o for o in OPERATIONS if o.method == method and re.fullmatch(re.sub(r"{\w+}", "[^/]+", o.path), path))
         known["IMPORT"] = imports.get(path.rpartition("/")[2], shop.import_id)
+        known |= {name.removesuffix("_id").upper(): there for name, there in shop.names(operation).items() if name in CAMPAIGN}
         with ses():
             answer = run(command, **known | {"KEY": shop.key_for(operation)})
         assert answer.status in (200, 201, 202), (command, answer.text)

@@ -2,21 +2,25 @@
 
 import json
 import re
+import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from campaigns_api.handler import handler as campaigns
 from catalog_api.handler import handler as catalog
 from consent_api.handler import handler as consent
 from customers_api.handler import handler as customers
 from ecrm import bootstrap
 from ecrm.application.segment_ports import Night
 from ecrm.domain.api_keys import ALLOWED, KeyKind, Scope
+from ecrm.domain.campaigns import Head, LifeState
 from ecrm.domain.instants import to_answer
 from ecrm.domain.nights import NightState
+from ecrm.domain.runs import Run, RunState
 from ecrm.entry.http import FORM
 from imports_api.handler import handler as imports
 from ingest_api.handler import handler as ingest
@@ -29,7 +33,7 @@ from segments_api.handler import handler as segments
 from sites_api.handler import handler as sites
 from templates_api.handler import handler as templates
 from tests.adapters.people import here
-from tests.builders import a_report, a_request, a_topic, an_order
+from tests.builders import NOON, a_report, a_request, a_run, a_topic, an_order
 from tests.cloud import Answer, Cloud
 
 ROOT = Path(__file__).parents[2]
@@ -48,12 +52,22 @@ HANDLERS: dict[str, Any] = {
     "sites": sites,
     "segments": segments,
     "nights": segments,
+    "campaigns": campaigns,
     "reports": reports,
     **dict.fromkeys(("identify", "track", "page", "screen", "group", "alias", "batch", "projects", *"itpsgab"), ingest),
 }
 NOBODY = "0" * 32
 OTHER = "019a1f3c5d2e7b8a9c0d1e2f3a4b5c6d"
 """A customer of whom nothing is known; the examples make them one with the description's customer."""
+
+OF_CAMPAIGNS = {
+    "put_campaign": "written",
+    "launch_campaign": "launched",
+    "pause_campaign": "paused",
+    "resume_campaign": "paused",
+    "cancel_campaign": "ended",
+}
+"""Operations that change what becomes of a campaign, and what theirs is there for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +149,7 @@ class Shop:
 
     cloud: Cloud
     customer_id: str
+    campaigns: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -177,17 +192,26 @@ class Shop:
             return self.there | {"customer_id": self.expendable}
         if operation.name == "put_segment":
             return self.there | {"segment": "champions"}
+        if operation.name in OF_CAMPAIGNS:
+            return self.there | {"campaign": self.campaign_for(OF_CAMPAIGNS[operation.name])}
         if operation.name == "undo_import":
             return self.there | {"import_id": self.ended_import_id}
         asked: dict[str, Callable[[], str]] = {
             "job_id": lambda: self.job_id,
             "import_id": lambda: self.import_id,
             "message_id": lambda: self.message_id,
-            "version": lambda: self.segment_version if "{segment}" in operation.path else self.version,
+            "version": lambda: self._version_at(operation.path),
+            "campaign": lambda: self.campaign,
+            "run_id": lambda: self.run_id,
             "segment": lambda: self.segment,
             "night": lambda: self.night,
         }
         return self.there | {name: make() for name, make in asked.items() if f"{{{name}}}" in operation.path}
+
+    def _version_at(self, path: str) -> str:
+        if "{campaign}" in path:
+            return "1"
+        return self.segment_version if "{segment}" in path else self.version
 
     @cached_property
     def expendable(self) -> str:
@@ -228,6 +252,64 @@ class Shop:
         put = self.call("PUT", operation.at(segment="champions"), operation.example, key=self.key_for(operation))
         found: dict[str, Any] = put.json
         return found
+
+    @cached_property
+    def _may_send_campaigns(self) -> bool:
+        """The site has what marketing needs, the provider knows its sender, and there is a buyer."""
+        site = next(operation for operation in OPERATIONS if operation.name == "put_site")
+        assert self.call("PUT", "/v1/sites/de", site.example, key=self.key_for(site)).status in (200, 201)
+        self.cloud.verify("example.com")
+        self.somebody()
+        self.cloud.project()
+        return True
+
+    def campaign_for(self, use: str) -> str:
+        """A campaign of its own for each use: one is launched, one is paused, one is ended."""
+        if use not in self.campaigns:
+            self.campaigns[use] = self.a_draft() if use in ("written", "launched") else self.a_launched_campaign()
+        return self.campaigns[use]
+
+    def a_draft(self) -> str:
+        """A campaign that can be launched, and was not yet."""
+        assert self._may_send_campaigns
+        put = next(operation for operation in OPERATIONS if operation.name == "put_campaign")
+        name = str(a_new_order()["order_id"]).lower()
+        answer = self.call("PUT", put.at(campaign=name), put.example, key=self.key_for(put))
+        assert (201, "validated") == (answer.status, answer.json["state"])
+        return name
+
+    def a_launched_campaign(self) -> str:
+        name = self.a_draft()
+        launch = next(operation for operation in OPERATIONS if operation.name == "launch_campaign")
+        assert 200 == self.call("POST", launch.at(campaign=name), key=self.key_for(launch)).status
+        return name
+
+    @cached_property
+    def campaign(self) -> str:
+        """A campaign that was launched, and has a run whose books are closed."""
+        return self.a_run().campaign
+
+    @cached_property
+    def run_id(self) -> str:
+        return str(bootstrap.campaigns().find(self.campaign).life.last_run)  # type: ignore[union-attr]
+
+    def a_run(self, failed: int = 1) -> Run:
+        """The only run of a campaign of its own, which failed some."""
+        name = self.a_launched_campaign()
+        head = bootstrap.campaigns().find(name)
+        assert head is not None
+        run = a_run(
+            secrets.token_hex(16),
+            campaign=name,
+            messages=head.campaign.messages,
+            state=RunState.SETTLED,
+            settled_at=NOON,
+            audience=failed,
+            books={"failed": failed},
+        )
+        life = replace(head.life, state=LifeState.ENDED, next_at=None, last_run=run.run_id, revision=head.life.revision + 1)
+        assert bootstrap.runs().begin(run, Head(head.campaign, life))
+        return run
 
     @cached_property
     def night(self) -> str:

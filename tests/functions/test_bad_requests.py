@@ -103,8 +103,12 @@ def test_a_body_that_is_no_object_has_the_wrong_shape(shop: Shop, operation: Ope
 
 OF_TEMPLATES = {Scope.TEMPLATES_READ, Scope.TEMPLATES_WRITE}
 NOTHING_REQUIRED = {
-    **dict.fromkeys(("make_link", "make_report_link", "put_product", "update_customer", "put_sending"), 200),
-    **dict.fromkeys(("export_orders", "export_customers", "export_segment", "export_customer", "erase_customer"), 202),
+    **dict.fromkeys(
+        ("make_link", "make_report_link", "make_campaign_report_link", "put_product", "update_customer", "put_sending"), 200
+    ),
+    **dict.fromkeys(
+        ("export_orders", "export_customers", "export_segment", "export_recipients", "export_customer", "erase_customer"), 202
+    ),
 }
 
 

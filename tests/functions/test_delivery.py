@@ -1,8 +1,9 @@
 """Notices of SES at the door: B1, P5, and every sample that AWS shows of them."""
 
 import json
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import reduce
 from random import Random
 from typing import Any
 
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 from ecrm import bootstrap
 from ecrm.application.delivery import Outcome
 from ecrm.application.ports import Standing
-from ecrm.domain.delivery import Notice, shown_link
+from ecrm.domain.delivery import MOST_LINKS, Notice, link_of, shown_link, with_notice
 from ecrm.domain.errors import Unavailable
-from ecrm.domain.messages import claim, send_id
+from ecrm.domain.messages import Policy, claim, send_id
 from ecrm.entry.delivery import consume
+from ecrm.store.rosters import DynamoRosters
 from record_delivery.handler import handler
 from tests.adapters.people import here
 from tests.builders import NOON, a_planned_send, its_request
@@ -313,3 +315,48 @@ def test_an_event_of_a_notice_says_which_message_and_no_more(cloud: Cloud) -> No
     } == event.data
     assert ("ses", NOON + timedelta(seconds=60)) == (event.source, event.occurred_at)
     del cloud
+
+
+# ── campaigns ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_entry_of_a_campaign_keeps_which_links_were_followed_and_the_run_what_they_are(cloud: Cloud) -> None:
+    """What follows the question mark may be somebody's own."""
+    del cloud
+    here(CUSTOMER)
+    planned = a_planned_send(RUN, CUSTOMER, policy=Policy.MARKETING, topic="news", requested_at=None)
+    DynamoRosters(bootstrap.table()).add([planned])
+    assert bootstrap.sends().write(claim(planned, NOON)) is None
+    clicks = [("https://shop.example.com/a?x=1", 90), ("https://shop.example.com/a?x=2", 60), ("https://shop.example.com/b", 70)]
+    notices = [a_notice("Click", seconds, link=link) for link, seconds in clicks]
+    notices.append(a_notice("Click", 61, link="https://shop.example.com/scanned", userAgent="curl/8"))
+    for _ in range(2):
+        assert {"batchItemFailures": []} == handler(batch(*map(json.dumps, notices)), None)
+    send = bootstrap.sends().find(RUN, 0, CUSTOMER)
+    assert send is not None
+    shown = bootstrap.sends().links(RUN)
+    assert {shown[link]: at for link, at in send.links.items()} == {
+        "https://shop.example.com/a": NOON + timedelta(seconds=60),
+        "https://shop.example.com/b": NOON + timedelta(seconds=70),
+    }
+    assert set(shown) == set(send.links)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(5, 90)), max_size=60), st.randoms(use_true_random=False))
+def test_of_many_links_the_first_are_kept_in_whatever_order_they_come(clicks: list[tuple[int, int]], chance: Random) -> None:
+    entry = claim(a_planned_send(RUN, CUSTOMER, policy=Policy.MARKETING, topic="news", requested_at=None), NOON)
+    notices = [told("Click", seconds, link=f"https://shop.example.com/{link}") for link, seconds in clicks]
+    ends: list[Mapping[str, datetime]] = []
+    for _ in range(3):
+        chance.shuffle(notices)
+        ends.append(reduce(with_notice, notices, entry).links)
+    firsts: dict[str, datetime] = {}
+    for notice in notices:
+        firsts[link_of(notice)] = min(firsts.get(link_of(notice), notice.at), notice.at)
+    kept = sorted(firsts.items(), key=lambda one: (one[1], one[0]))[:MOST_LINKS]
+    assert ends == [dict(kept)] * 3
+
+
+def test_a_message_of_its_own_keeps_no_links() -> None:
+    entry = claim(a_planned_send(RUN, CUSTOMER), NOON)
+    assert with_notice(entry, told("Click")).links == {}

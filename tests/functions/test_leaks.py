@@ -14,7 +14,7 @@ from tests.cloud import Answer, Cloud
 from tests.faults import refused_with, tapped
 from tests.functions.api import KEYED, OPERATIONS, Shop, a_new_order
 from tests.functions.conftest import Logs
-from tests.functions.test_statuses import PROMISES, PROVOKED
+from tests.functions.test_statuses import OF_THEIR_OWN, PROMISES, PROVOKED
 
 SHAPE = {"type", "title", "status", "detail", "code", "errors", "correlation_id"}
 INSIDE = re.compile(
@@ -29,7 +29,8 @@ def refusals(shop: Shop) -> Iterator[tuple[str, Answer, set[str]]]:
     for operation, status in PROMISES:
         if status >= 400:
             shape = SHAPE | ({"message"} if operation.tracks else set())
-            yield f"{operation.name} {status}", PROVOKED[status](shop, operation), shape
+            provoke = OF_THEIR_OWN.get(status, {}).get(operation.name, PROVOKED[status])
+            yield f"{operation.name} {status}", provoke(shop, operation), shape
 
 
 def test_every_error_has_one_shape_and_tells_nothing_of_the_inside(shop: Shop) -> None:

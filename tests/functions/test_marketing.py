@@ -2,17 +2,26 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from ecrm import bootstrap
 from ecrm.domain.api_keys import KeyKind
-from tests.builders import a_site
+from ecrm.domain.assignment import Arm
+from ecrm.domain.campaigns import Head, Life, LifeState
+from ecrm.domain.instants import to_answer
+from ecrm.domain.messages import Policy, Status
+from ecrm.domain.runs import page_of
+from ecrm.store import keys
+from tests.builders import a_planned_send, a_run, a_site
 from tests.functions.api import Shop, code_of, in_hours, open_shop
 from tests.functions.conftest import Logs
 from tests.functions.mail import send
+from tests.simulation.planning import a_campaign
 
 HTML = (
     '<p>News</p><p>{{ site.postal_address }}</p><a href="{{ links.unsubscribe }}">No more</a> <a href="https://example.com">x</a>'
@@ -75,7 +84,7 @@ def test_marketing_to_who_consented_goes_out_with_its_way_out(shop: Shop) -> Non
     assert '<a href="https://example.com">' in html
     assert "marketing" == mail["ConfigurationSetName"]
     assert "accepted" == shop.call("GET", f"/v1/messages/{message_id}").json["status"]
-    assert {"data": [], "held": [], "next_cursor": None} == decisions(shop)
+    assert {"data": [], "held": [], "campaigns": [], "next_cursor": None} == decisions(shop)
 
 
 def test_a_ready_made_mail_is_about_the_topic_that_its_caller_names(shop: Shop) -> None:
@@ -112,12 +121,18 @@ def test_a_site_that_has_lost_its_postal_address_sends_no_marketing_and_it_is_to
     assert 1 == len(send(shop))
 
 
-def test_a_site_s_cap_is_kept_to_and_told(shop: Shop) -> None:
-    policy(shop, frequency_cap={"most": 1, "days": 1})
+@pytest.mark.parametrize(("days", "expected"), [(1, "postponed"), (4, "capped")])
+def test_a_site_s_cap_is_waited_for_as_long_as_the_message_is_news(shop: Shop, days: int, expected: str) -> None:
+    policy(shop, frequency_cap={"most": 1, "days": days})
     ask_for(shop)
     assert 1 == len(send(shop))
     second = ask_for(shop)
-    assert ([], [(second, "capped", "cap")]) == (send(shop), decided(shop))
+    assert ([], [(second, expected, "cap")]) == (send(shop), decided(shop))
+    until = decisions(shop)["data"][0]["until"]
+    assert (until is None) is (expected == "capped")
+    if until is not None:
+        waits = datetime.fromisoformat(until) - datetime.now(UTC)
+        assert timedelta(hours=23) < waits <= timedelta(days=1)
 
 
 def test_marketing_waits_while_its_receiver_sleeps_where_they_are(shop: Shop) -> None:
@@ -155,7 +170,7 @@ def sleeping(shop: Shop) -> None:
 
 
 def too_many(shop: Shop) -> None:
-    policy(shop, frequency_cap={"most": 1, "days": 1})
+    policy(shop, frequency_cap={"most": 1, "days": 4})
     ask_for(shop)
     assert 1 == len(send(shop))
 
@@ -186,3 +201,40 @@ def test_what_is_not_sent_is_counted_by_what_held_it_back(
     assert [] == send(shop)
     lines = [json.loads(line) for line in logs.take().splitlines() if '"_aws"' in line]
     assert [{metric: [1.0]}] == [{name: line[name] for name in line if name.startswith("Messages")} for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("status", "changes", "is_shown"),
+    [
+        ("held_out", {"arm": Arm.CONTROL}, True),
+        ("no_consent", {"ineligible": "no_address", "reason": "no_address"}, True),
+        ("suppressed", {"ineligible": "suppressed"}, True),
+        ("cancelled", {"arm": Arm.TREATED}, True),
+        ("planned", {"arm": Arm.TREATED}, False),
+        ("expired", {"arm": Arm.TREATED}, False),  # that is told, and on the timeline
+    ],
+)
+def test_what_was_decided_when_a_run_was_planned_is_told_too(
+    shop: Shop,
+    status: str,
+    changes: dict[str, Any],
+    is_shown: bool,  # noqa: FBT001 (of the table above)
+) -> None:
+    run = a_run("9aac5eebfb474961977c51c60e3849e4", pages=7)
+    page = page_of(keys.shard_of(shop.customer_id), run.pages)
+    life = Life(state=LifeState.SCHEDULED, revision=1)
+    assert bootstrap.campaigns().define(Head(a_campaign(), life)) is None
+    assert bootstrap.runs().begin(run, Head(a_campaign(), replace(life, last_run=run.run_id, revision=2)))
+    entry = a_planned_send(run.run_id, shop.customer_id, policy=Policy.MARKETING, status=Status(status), topic="news", **changes)
+    bootstrap.run_rosters().add([replace(entry, shard=page, requested_at=None)])
+    expected = {
+        "campaign": run.campaign,
+        "message_id": run.run_id,
+        "decided_at": to_answer(entry.planned_at),
+        "status": status,
+        "reason": entry.reason,
+        "template": entry.template,
+        "site": entry.site,
+    }
+    assert ([expected] if is_shown else []) == decisions(shop)["campaigns"]
+    assert [] == decisions(shop)["data"]

@@ -16,7 +16,7 @@ from ecrm.contracts.night_steps import MOST_SHARDS
 from ecrm.domain.errors import Conflict, EcrmError, NotFound, Unavailable
 from ecrm.domain.nights import NightState
 from ecrm.entry import nights
-from ecrm.entry.nights import StepFailed
+from ecrm.entry.steps import StepFailed
 from ecrm.store.keys import SHARDS
 from tests.functions.conftest import Logs
 

@@ -16,6 +16,7 @@ from ecrm.application.ports import Standing
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.consent import Channel
 from ecrm.domain.links import (
+    CampaignReportLink,
     Language,
     Link,
     PersonLink,
@@ -24,12 +25,15 @@ from ecrm.domain.links import (
     mark_of,
     person_url,
     seal,
+    seal_campaign_report,
     seal_report,
 )
 from ecrm.domain.messages import Policy, Send
 from ecrm.messaging.reports import ReportPages
+from ecrm.store.runs import run_item
+from ecrm.store.table import Put
 from public_api.handler import handler as public
-from tests.builders import NOON, a_planned_send, a_report, a_request, a_site, its_request
+from tests.builders import NOON, a_planned_send, a_report, a_request, a_run, a_site, its_request
 from tests.functions.api import Shop, a_new_order
 from tests.functions.test_consents import a_customer
 from tests.functions.test_opt_ins import asked
@@ -82,15 +86,18 @@ def own(shop: Shop, customer_id: str, email: str) -> dict[Purpose, str]:
 
 @pytest.fixture(scope="module")
 def every_path(sending: Shop, paths: dict[Purpose, str]) -> dict[Purpose, str]:
-    """Those of an order and of a report, too."""
+    """Those of an order and of both reports, too."""
     order = a_new_order()
     assert 201 == sending.call("POST", "/v1/orders", order).status
     report, pages = a_report(NOON), ReportPages()
     bootstrap.reports().write(report, {language: pages.report(report, language) for language in Language})
+    run = a_run("f" * 32)
+    bootstrap.table().put(Put(run_item(run), None, "it is there"))
     ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
     return paths | {
         Purpose.ORDER_STATUS: f"/public/orders/{seal(Link(Purpose.ORDER_STATUS, 'de', order['order_id']), RING)}",
         Purpose.REPORT: f"/public/reports/{seal_report(ReportLink(NOON.date(), ends), RING)}",
+        Purpose.CAMPAIGN_REPORT: f"/public/campaign-reports/{seal_campaign_report(CampaignReportLink(run.run_id, ends), RING)}",
     }
 
 

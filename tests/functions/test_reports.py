@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ecrm import bootstrap
-from ecrm.application.reports import LINK_LIVES
+from ecrm.application.report_links import LINK_LIVES
 from ecrm.contracts.reports import DEFINITIONS, ReportBody
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.links import Keyring, Language, Link, Purpose, ReportLink, seal, seal_report

@@ -20,22 +20,25 @@ from ecrm.contracts.orders import PlaceOrderBody
 from ecrm.contracts.sites import PutSiteBody
 from ecrm.contracts.topics import PutTopicBody
 from ecrm.domain.api_keys import ALLOWED, ApiKey, KeyKind
+from ecrm.domain.campaigns import Head, Life, LifeState
 from ecrm.domain.imports import Drop, Import, ImportState, Kind, queued, upload_name
 from ecrm.domain.instants import to_text
 from ecrm.domain.jobs import Job, JobKind, JobState
 from ecrm.domain.messages import Send, claim
 from ecrm.domain.nights import NightState
 from ecrm.domain.products import Product, Stated
+from ecrm.domain.runs import RunState, run_id
 from ecrm.entry.http import digest_of
 from ecrm.entry.json_body import read_json
-from ecrm.entry.nights import StepFailed
+from ecrm.entry.steps import StepFailed
 from tests.architecture.pages import code, table
-from tests.builders import a_planned_send, a_site, a_topic, its_request
+from tests.builders import a_planned_send, a_run, a_site, a_topic, its_request
 from tests.cloud import Cloud, Time
 from tests.functions.api import EXAMPLE_ORDER, ROOT
 from tests.functions.conftest import Logs
 from tests.functions.mail import ses
 from tests.notices import RUN
+from tests.simulation.planning import a_campaign
 
 EVENTS = ROOT / "events"
 CUSTOMER = "019aa2c6f0b07d3e8c1f5a9b2d4e6f80"
@@ -190,6 +193,33 @@ def test_a_moment_of_the_schedule_settles_what_is_due(cloud: Cloud, logs: Logs) 
     cloud.arm()
     run("settle_sends/five_minutes")
     assert '"message":"settled"' in logs.take()
+
+
+def a_launched_campaign(life: Life) -> None:
+    assert bootstrap.campaigns().define(Head(a_campaign(), life)) is None
+
+
+def test_a_moment_of_the_schedule_begins_what_is_due(cloud: Cloud) -> None:
+    assert ["begun"] == [outcome for name, outcome in TABLE.items() if name.startswith("start_campaigns/")]
+    cloud.arm()
+    a_launched_campaign(Life(state=LifeState.SCHEDULED, next_at=WHEN, revision=1))
+    run("start_campaigns/minute")
+    head = bootstrap.campaigns().find("spring")
+    assert head is not None
+    assert (LifeState.ENDED, run_id("spring", WHEN)) == (head.life.state, head.life.last_run)
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("plan_audience/")])
+def test_a_page_of_a_roster_has_the_outcome_that_the_table_says(cloud: Cloud, name: str) -> None:
+    planned = a_run("9aac5eebfb474961977c51c60e3849e4", campaign="spring", state=RunState.CANCELLED, planned_at=None, pages=4)
+    a_launched_campaign(Life(state=LifeState.CANCELLED, revision=1))
+    head = Head(a_campaign(), Life(state=LifeState.CANCELLED, revision=2))
+    assert bootstrap.runs().begin(planned, head)
+    is_planned = TABLE[name] == "planned"
+    with nullcontext() if is_planned else pytest.raises(StepFailed):
+        assert run(name) is None
+    assert ({3: 0} if is_planned else {}) == dict(bootstrap.run_rosters().planned(planned.run_id))
+    assert (0 if is_planned else 1) == len(list(cloud.parked()))
 
 
 @pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("run_jobs/")])

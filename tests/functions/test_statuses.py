@@ -18,7 +18,7 @@ from ecrm.entry.problems import STATUSES, TITLES, problem_of
 from tests.builders import a_consent, a_proof, an_event
 from tests.cloud import Answer
 from tests.faults import Deliver, Sent, refused_with, tapped
-from tests.functions.api import DESCRIPTION, NOBODY, OPERATIONS, Operation, Shop, a_new_order, ask
+from tests.functions.api import DESCRIPTION, NOBODY, OF_CAMPAIGNS, OPERATIONS, Operation, Shop, a_new_order, ask
 from tests.functions.mail import ses
 
 PROMISES = [(operation, status) for operation in OPERATIONS for status in sorted(operation.statuses)]
@@ -145,10 +145,36 @@ def tried(shop: Shop, operation: Operation, *, is_armed: bool = True) -> Answer:
         return shop.send(operation)
 
 
+def a_draft_launched(shop: Shop, operation: Operation) -> Answer:
+    return shop.call("POST", operation.at(campaign=shop.a_draft()), key=shop.key_for(operation))
+
+
+def sent_to_the_failed(shop: Shop, operation: Operation) -> Answer:
+    run = shop.a_run()
+    return shop.call("POST", operation.at(campaign=run.campaign, run_id=run.run_id), key=shop.key_for(operation))
+
+
+def nobody_failed(shop: Shop, operation: Operation) -> Answer:
+    run = shop.a_run(failed=0)
+    return shop.call("POST", operation.at(campaign=run.campaign, run_id=run.run_id), key=shop.key_for(operation))
+
+
+def about_the_ended(shop: Shop, operation: Operation) -> Answer:
+    ended = shop.a_run().campaign
+    return shop.call(operation.method, operation.at(campaign=ended), operation.example, key=shop.key_for(operation))
+
+
 OF_THEIR_OWN: dict[int, dict[str, Callable[[Shop, Operation], Answer]]] = {
-    200: {"send_test": tried},
-    201: {"put_customer": somebody_new, "merge_customers": a_visitor, "unmerge_customers": a_visitor_again},
+    200: {"send_test": tried, "launch_campaign": a_draft_launched},
+    201: {
+        "put_customer": somebody_new,
+        "merge_customers": a_visitor,
+        "unmerge_customers": a_visitor_again,
+        **dict.fromkeys(("retry_failed", "retry_failed_of_run"), sent_to_the_failed),
+    },
     409: {
+        **dict.fromkeys(("retry_failed", "retry_failed_of_run"), nobody_failed),
+        **dict.fromkeys(OF_CAMPAIGNS, about_the_ended),
         "put_customer": too_much_of_a_customer,
         "update_customer": another_user_id,
         "merge_customers": two_people,
@@ -252,6 +278,9 @@ def again(shop: Shop, operation: Operation) -> Answer:
         "unmerge_customers",
         "put_template",
         "put_segment",
+        "put_campaign",
+        "retry_failed",
+        "retry_failed_of_run",
         "put_named_product",
         "record_contact",
         "change_consents",
@@ -303,11 +332,17 @@ def a_contact(shop: Shop, operation: Operation) -> Answer:
     return shop.send(operation, operation.example | {"contact_id": a_new_order()["order_id"]})
 
 
+def a_campaign(shop: Shop, operation: Operation) -> Answer:
+    name = a_new_order()["order_id"].lower()
+    return shop.call("PUT", operation.at(campaign=name), operation.example, key=shop.key_for(operation))
+
+
 ANEW: dict[str, Callable[[Shop, Operation], Answer]] = {
     "put_site": a_site,
     "put_topic": a_topic,
     "put_template": a_template,
     "put_segment": a_segment,
+    "put_campaign": a_campaign,
     "change_consents": a_consent_more,
     "suppress_address": an_address,
     "lift_suppression": a_lifting,

@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import botocore.session
@@ -11,9 +12,11 @@ import pytest
 from ecrm import bootstrap
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.links import Keyring, Language, PersonLink, Purpose, seal_person
+from ecrm.domain.messages import Policy, Status
 from ecrm.store.links import rotated
+from ecrm.store.rosters import DynamoRosters
 from public_api.handler import handler as public
-from tests.builders import a_consent, a_proof, a_request, a_topic
+from tests.builders import a_consent, a_planned_send, a_proof, a_request, a_topic
 from tests.cloud import Answer
 from tests.functions.api import Shop, a_new_order
 from tests.functions.test_consents import a_customer, history, say
@@ -195,3 +198,21 @@ def test_it_is_in_force_while_nothing_is_sent(shop: Shop) -> None:
     assert 200 == shop.call("PUT", "/v1/sending", paused, key=shop.cloud.key(KeyKind.STAFF)).status
     assert 200 == send(at(a_token(customer_id)), ONE_CLICK).status
     assert "denied" == held(shop, customer_id)["news"]
+
+
+def test_the_entry_of_the_mail_says_that_it_made_its_person_leave_and_once(shop: Shop) -> None:
+    customer_id = a_subscriber(shop)
+    entry = a_planned_send("run-1", customer_id, policy=Policy.MARKETING, topic="news", shard=7, status=Status.ACCEPTED)
+    DynamoRosters(bootstrap.table()).add([entry])
+    path = at(a_token(customer_id, reference="run-1", about=("news", "7")))
+    assert [200, 200] == [send(path, ONE_CLICK).status for _ in range(2)]
+    found = bootstrap.sends().find("run-1", 7, customer_id)
+    assert found is not None
+    assert found.unsubscribed_at is not None
+    assert found == replace(entry, unsubscribed_at=found.unsubscribed_at, version=2)
+
+
+def test_a_mail_that_is_not_there_keeps_nobody_from_leaving(shop: Shop) -> None:
+    customer_id = a_subscriber(shop)
+    assert 200 == send(at(a_token(customer_id, reference="run-1", about=("news", "7"))), ONE_CLICK).status
+    assert {"news": "denied", "offers": "granted"} == held(shop, customer_id)

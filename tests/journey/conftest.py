@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -139,14 +140,21 @@ def outputs(stack: Stack) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
 
 
-@pytest.fixture
-def impatient_queue(stack: Stack) -> Iterator[Callable[[str], None]]:
-    """The queue of pages, which gives a message of a dead worker to the next one after two seconds, not after six minutes."""
+@contextmanager
+def redelivering(stack: Stack, *, after_seconds: int) -> Iterator[Callable[[str], None]]:
+    """The queue of pages, which gives a message of a dead worker to the next one so soon, not after six minutes."""
     sqs = boto3.client("sqs", **stack.client_settings())
     (url,) = sqs.list_queues(QueueNamePrefix=f"{STACK_NAME}-MessageQueue")["QueueUrls"]
     names = ["VisibilityTimeout", "RedrivePolicy"]
     before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
     redrive = json.dumps(json.loads(before["RedrivePolicy"]) | {"maxReceiveCount": 1000})
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "2", "RedrivePolicy": redrive})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(after_seconds), "RedrivePolicy": redrive})
     yield lambda body: sqs.send_message(QueueUrl=url, MessageBody=body)
     sqs.set_queue_attributes(QueueUrl=url, Attributes=before)
+
+
+@pytest.fixture
+def impatient_queue(stack: Stack) -> Iterator[Callable[[str], None]]:
+    """The queue of pages of which each is worked on for less than two seconds."""
+    with redelivering(stack, after_seconds=2) as queue:
+        yield queue

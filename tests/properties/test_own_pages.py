@@ -381,9 +381,10 @@ class OwnPages(RuleBasedStateMachine):
             "requests": company.requests,
             "clock": Stopped(self.now),
         }
-        leaving = UnsubscribeRoom(**room, public_url="https://shop.example.com")
+        leaving = UnsubscribeRoom(**room, sends=lambda: company.sends, public_url="https://shop.example.com")
         choosing = PreferenceRoom(
             **room,
+            sends=lambda: company.sends,
             public_url="https://shop.example.com",
             books=DynamoPreferences(company.table),
             profiles=company.profiles,

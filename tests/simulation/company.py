@@ -375,6 +375,7 @@ class Company:
             "consents": self.consents,
             "customers": self.customers,
             "requests": self.requests,
+            "sends": lambda: self.sends,
             "clock": Stopped(now),
             "public_url": "https://shop.example.com",
         }

@@ -1,13 +1,14 @@
 """The mail provider and the queue, as awkward as they are allowed to be, and workers as they ship."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 
 from ecrm.application.delivery import record_notice
 from ecrm.application.mail_ports import Composed, Mail
 from ecrm.application.sending import Compose, Sender, settle_due
+from ecrm.domain.assignment import Arm
 from ecrm.domain.customers import Customer
 from ecrm.domain.delivery import Notice, What
 from ecrm.domain.errors import Invalid, Unavailable
@@ -262,8 +263,8 @@ class PostOffice:
 
 
 def planned(run_id: str, customer_id: str, policy: Policy, at: datetime, topic: str | None = None) -> Send:
-    """An entry of a roster, as whoever plans a run writes it."""
-    return Send(
+    """An entry of a roster, as whoever plans a run writes it; with a topic, of `a_run`."""
+    send = Send(
         run_id=run_id,
         shard=0,
         customer_id=customer_id,
@@ -273,3 +274,4 @@ def planned(run_id: str, customer_id: str, policy: Policy, at: datetime, topic: 
         topic=topic,
         planned_at=at,
     )
+    return replace(send, arm=Arm.TREATED, message="spring", treatment="a") if topic else send

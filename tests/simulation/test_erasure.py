@@ -38,18 +38,19 @@ from ecrm.domain.errors import EcrmError
 from ecrm.domain.events import Event
 from ecrm.domain.imports import RowOutcome, RowResult, fact_at
 from ecrm.domain.jobs import Job, JobKind
-from ecrm.domain.messages import Policy, Run, place_of
+from ecrm.domain.messages import Policy, place_of
 from ecrm.domain.preferences import Frequency
 from ecrm.files.nights import S3NightFiles
 from ecrm.store.erasure import DynamoErasure
 from ecrm.store.keys import ATTRIBUTES, customer_partition, shard_of
 from ecrm.store.memberships import DynamoMemberships
-from ecrm.store.messages import run_item, send_item
+from ecrm.store.messages import send_item
 from ecrm.store.nights import DynamoMoveEvents, DynamoNights
+from ecrm.store.runs import run_item
 from ecrm.store.segments import DynamoSegments
 from ecrm.store.statistics import DynamoStatisticsRows
 from ecrm.store.table import Action, Check, Item, Put
-from tests.builders import NOON
+from tests.builders import NOON, a_run
 from tests.simulation.company import CLAIM, NEWS, SITE, SOURCE, VOUCHER, Company, Counted, Stopped, person
 from tests.simulation.night import Offered, a_segment
 from tests.simulation.provider import Moving, PostOffice, Taken, planned
@@ -286,7 +287,7 @@ def before() -> MemoryTable:
     night(company, LAST_NIGHT)
     arm(control=company.control)
     ask_for_a_message("m1")(company)
-    run = Run(run_id="r1", policy=Policy.MARKETING, site="de", template="news", topic=NEWS)
+    run = a_run("r1")
     table.put(Put(run_item(run), None, "planned"))
     for customer_id in (ROOT, ABSORBED):
         table.put(Put(send_item(planned("r1", customer_id, Policy.MARKETING, EARLIER, NEWS)), None, "planned"))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -12,10 +13,11 @@ from ecrm.application.mail_ports import Mail
 from ecrm.application.sending import Sender, arm, settle_due
 from ecrm.domain.consent import State
 from ecrm.domain.errors import Unavailable
-from ecrm.domain.messages import Accepted, Ambiguous, NotSent, Policy, Reply, Run, Send, Status
-from ecrm.store.messages import run_item, send_item, send_of
+from ecrm.domain.messages import Accepted, Ambiguous, NotSent, Policy, Reply, Send, Status
+from ecrm.store.messages import send_item, send_of
+from ecrm.store.runs import run_item
 from ecrm.store.table import Put
-from tests.builders import NOON
+from tests.builders import NOON, a_run
 from tests.simulation.company import NEWS, Company, person
 from tests.simulation.provider import Quota, compose, planned
 from tests.simulation.table import MemoryTable, Moment
@@ -91,8 +93,8 @@ class House:
         if moment is not Moment.AFTER:
             self.clock.wait(self.random.uniform(0.001, 0.006))
 
-    def campaign(self, run_id: str, shards: int) -> None:
-        run = Run(run_id=run_id, policy=Policy.MARKETING, site="de", template="news", topic=NEWS)
+    def campaign(self, run_id: str, shards: int, **changes: Any) -> None:
+        run = a_run(run_id, pages=shards, **changes)
         self.table.put(Put(run_item(run), None, "planned"))
         for shard in range(shards):
             for number in range(1, CUSTOMERS + 1):
@@ -189,6 +191,28 @@ def test_the_account_s_rate_is_used_by_one_worker_as_by_five(workers: int, least
     assert most_within(asked, 1) <= RATE + 1
     rate = len(asked) / (max(asked) - min(asked)).total_seconds()
     assert rate >= least
+
+
+def test_a_run_with_a_rate_of_its_own_keeps_to_it_and_is_in_nobody_s_way() -> None:
+    """S15, for a run: ten minutes of throttling, then as many a minute as it may have, while all workers are free for others."""
+    until, rate = NOON + timedelta(minutes=10), 120
+    house = House(lambda now: NotSent("throttled") if now < until else Accepted("id"), quickly)
+    house.campaign("r1", shards=20, rate_per_minute=rate)
+    for number in range(100):
+        house.message(f"m{number}", after_seconds=600 + 2 * number)
+    house.run(hours=0.5)
+    assert {Status.ACCEPTED: 20 * CUSTOMERS + 100} == Counter(send.status for send in house.entries())
+    assert most_within(house.provider.asked, 1) <= RATE + 1
+    claimed = [send.claimed_at for send in house.entries() if send.claimed_at and send.topic]
+    minutes = Counter(at.replace(second=0, microsecond=0) for at in claimed)
+    assert max(minutes.values()) <= rate, minutes
+    assert max(claimed) <= until + timedelta(minutes=20 * CUSTOMERS / rate + 3), minutes
+    waited = [
+        (send.claimed_at - (until + timedelta(seconds=2 * int(send.run_id[1:])))).total_seconds()
+        for send in house.entries()
+        if send.claimed_at and not send.topic
+    ]
+    assert max(waited) <= 15, waited
 
 
 @pytest.mark.parametrize("seconds", [10.0, 0.01])

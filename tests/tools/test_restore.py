@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from customers_api.handler import handler as customers
 from ecrm import bootstrap
 from ecrm.application.segment_ports import Night, Pointer
 from ecrm.domain.api_keys import KeyKind
+from ecrm.domain.campaigns import Head, Life, LifeState
 from ecrm.domain.instants import to_answer
 from ecrm.domain.nights import Generations, Membership, NightState
+from ecrm.domain.runs import RunState
 from ecrm.store import keys
 from ecrm.store.keys import SHAPES
 from ecrm.store.memberships import DynamoMemberships
@@ -24,10 +27,11 @@ from messages_api.handler import handler as messages
 from orders_api.handler import handler as orders
 from segments_api.handler import handler as segments
 from sites_api.handler import handler as sites
-from tests.builders import a_consent, a_proof, a_site, a_topic, an_event, an_order
+from tests.builders import NOON, a_consent, a_planned_send, a_proof, a_run, a_site, a_topic, an_event, an_order
 from tests.cloud import Cloud
 from tests.faults import Deliver, Kill, Sent, at, kill_before, on, refused_with, tapped
 from tests.functions.test_erasure import found_in, planted, send
+from tests.simulation.planning import RUN_ID, a_campaign
 from tools import restore
 from tools.ecrm import main as ecrm
 
@@ -626,3 +630,43 @@ def planned(cloud: Cloud) -> str:
     assert 202 == asked.status
     bootstrap.sends().come_back(asked.json["message_id"], 0, bootstrap.clock.now())
     return str(asked.json["message_id"])
+
+
+def test_a_campaign_comes_back_paused_and_a_run_that_was_under_way_as_one_that_ended(cloud: Cloud, command: Run) -> None:
+    """The next occurrence may have begun since the backup, and the run may have gone out: either would be sent twice."""
+    cloud.arm()
+    campaign = a_campaign()
+    life = Life(state=LifeState.SCHEDULED, next_at=NOON, launched_at=NOON, launched_by="key:1", revision=1)
+    assert bootstrap.campaigns().define(Head(campaign, life)) is None
+    run = a_run(RUN_ID, campaign="spring", state=RunState.PLANNING, planned_at=None, due_at=NOON)
+    assert bootstrap.runs().begin(run, Head(campaign, replace(life, last_run=RUN_ID, revision=2)))
+    over = a_run("0" * 32, campaign="spring", state=RunState.SETTLED, settled_at=NOON, retry_of=RUN_ID)
+    assert bootstrap.runs().begin(over, replace(run, retried_by=over.run_id, version=2))
+    bootstrap.run_rosters().add([a_planned_send(RUN_ID, "c1")])
+    bootstrap.run_rosters().plan(RUN_ID, 0, 1)
+    set_aside(cloud)
+    lose(cloud)
+
+    code, counts, _ = command()
+
+    assert (0, 2, 2, 1) == (code, counts["run written"], counts["run_listing written"], counts["campaign written"])
+    assert {"active_run left out": 1, "sending left out": 1} == {
+        name: times for name, times in counts.items() if name.endswith("left out")
+    }
+    paused, ended = life_of("spring"), bootstrap.runs().find(RUN_ID)
+    assert ended is not None
+    assert (LifeState.PAUSED, NOON, 3) == (paused.state, paused.next_at, paused.revision)
+    assert (RunState.CANCELLED, "restored", None, True) == (ended.state, ended.reason, ended.due_at, ended.is_over)
+    assert over == bootstrap.runs().find(over.run_id)
+    cloud.arm()
+    assert [] == bootstrap.start_campaigns(lambda: False).begun
+    assert LifeState.ENDED == life_of("spring").state, "its occurrence has its run"
+    assert {"status": {"S": "unknown_final"}} == {"status": stand(cloud, "send")[0]["status"]}
+    again = command()
+    assert (0, 2, 1) == (again[0], again[1]["run newer there"] + again[1]["run there already"], again[1]["campaign newer there"])
+
+
+def life_of(campaign: str) -> Life:
+    head = bootstrap.campaigns().find(campaign)
+    assert head is not None
+    return head.life

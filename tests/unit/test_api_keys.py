@@ -90,5 +90,7 @@ def test_each_kind_of_key_may_do_its_own() -> None:
             Scope.SENDING_WRITE,
             Scope.SEGMENTS_WRITE,
             Scope.REPORTS_READ,
+            Scope.CAMPAIGNS_READ,
+            Scope.CAMPAIGNS_WRITE,
         },
     } == ALLOWED

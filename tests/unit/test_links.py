@@ -9,6 +9,7 @@ import pytest
 
 from ecrm.domain.errors import NotFound
 from ecrm.domain.links import (
+    CampaignReportLink,
     Keyring,
     Language,
     Link,
@@ -18,9 +19,11 @@ from ecrm.domain.links import (
     key_id_of,
     person_url,
     seal,
+    seal_campaign_report,
     seal_person,
     seal_report,
     unseal,
+    unseal_campaign_report,
     unseal_person,
     unseal_report,
 )
@@ -106,6 +109,26 @@ def test_a_link_to_a_report_ends_and_opens_no_order_nor_an_orders_link_a_report(
     token = seal_report(ReportLink(NOW.date(), NOW), RING)
     assert (True, None) == (opens_report(token, NOW - timedelta(seconds=1)) is not None, opens_report(token))
     assert (None, None) == (opens(token), opens_report(seal(LINK, RING)))
+
+
+def opens_campaign_report(token: str, now: datetime = NOW) -> CampaignReportLink | None:
+    try:
+        return unseal_campaign_report(token, RING, now)
+    except NotFound as refused:
+        REFUSALS.add((refused.code, refused.detail))
+        return None
+
+
+def test_a_link_to_a_campaigns_report_ends_and_opens_that_of_its_run_alone() -> None:
+    link = CampaignReportLink("f" * 32, NOW + timedelta(seconds=1), Language.PERSIAN)
+    token = seal_campaign_report(link, RING)
+    assert (link, None) == (opens_campaign_report(token), opens_campaign_report(token, link.expires_at))
+    nights = seal_report(ReportLink(NOW.date(), link.expires_at), RING)
+    assert (None, None, None) == (opens_report(token), opens(token), opens_campaign_report(nights))
+    chance = random.Random(20261122)
+    changed = {mutated(token, chance) for _ in range(2_000)} - {token}
+    assert {None} == set(map(opens_campaign_report, changed))
+    assert {("link_not_found", "there is nothing behind this link")} == REFUSALS
 
 
 def test_a_token_is_written_in_one_way_only() -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from ecrm.application.mail_ports import SendingControl
-from ecrm.application.pace import LANES, RATED_FOR, WINDOW, Lease
+from ecrm.application.pace import LANES, LEASES, MINUTE, RATED_FOR, WINDOW, Lease, Ration
 from ecrm.domain.errors import Unavailable
 from ecrm.store.sending import DynamoSendingControl
 from tests.builders import NOON
@@ -92,3 +92,31 @@ def test_the_rate_is_asked_for_once_an_hour_and_stays_where_nobody_tells_it(cont
 def test_who_never_heard_a_rate_sends_nothing(control: SendingControl) -> None:
     with pytest.raises(Unavailable):
         Lease(control, Account(None)).take(NOON)
+
+
+@pytest.mark.parametrize("rate", [12, 100, 601])
+def test_workers_lease_what_a_run_s_minute_has_and_no_more(control: SendingControl, rate: int) -> None:
+    workers = [Ration(control, "r1", rate) for _ in range(LANES)]
+    for minute in range(3):
+        now, used = NOON + minute * MINUTE, 0
+        while any(worker.spent_until(now) is None for worker in workers):
+            for worker in workers:
+                if worker.spent_until(now) is None:
+                    worker.use()
+                    used += 1
+        assert rate == used
+        assert {now + MINUTE} == {worker.spent_until(now) for worker in workers}
+    leased = control.leased("r1")
+    assert leased is not None
+    assert leased.version <= 3 * LEASES
+
+
+def test_what_is_left_of_a_minute_is_not_used_in_the_next(control: SendingControl) -> None:
+    one, other = Ration(control, "r1", 12), Ration(control, "r1", 12)
+    assert (None, None) == (one.spent_until(NOON), other.spent_until(NOON + MINUTE))
+    used = 0
+    while one.spent_until(NOON + MINUTE) is None:
+        one.use()
+        used += 1
+    assert 10 == used  # the other has two
+    assert NOON + MINUTE == one.spent_until(NOON + timedelta(seconds=59))  # by whose clock it is a minute later

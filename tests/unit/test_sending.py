@@ -28,8 +28,6 @@ from ecrm.domain.messages import (
     Policy,
     Refused,
     Reply,
-    Run,
-    RunState,
     Send,
     Status,
     claim,
@@ -39,10 +37,12 @@ from ecrm.domain.messages import (
     told,
 )
 from ecrm.domain.preferences import PAUSE, Frequency, Preferences
-from ecrm.store.messages import run_item, send_item
+from ecrm.domain.runs import RunState
+from ecrm.store.messages import send_item
 from ecrm.store.preferences import DynamoPreferences
+from ecrm.store.runs import run_item
 from ecrm.store.table import Put
-from tests.builders import NOON
+from tests.builders import NOON, a_run
 from tests.simulation.company import NEWS, SITE, TABLE_ID, Company, person
 from tests.simulation.provider import KIND, Moving, PostOffice, Quota, compose, planned
 from tests.simulation.table import MemoryTable
@@ -89,8 +89,8 @@ class House(PostOffice):
         return send
 
     def campaign(self, run_id: str = "r1", **changes: Any) -> None:
-        run = Run(run_id=run_id, policy=Policy.MARKETING, site="de", template="news", topic=NEWS)
-        self.company.table.put(Put(run_item(replace(run, **changes)), None, "planned"))
+        run = replace(a_run(run_id, expires_at=self.clock.at + timedelta(days=14)), **changes)
+        self.company.table.put(Put(run_item(run), None, "planned"))
         for customer_id in PEOPLE:
             send = planned(run_id, customer_id, Policy.MARKETING, EARLIER, NEWS)
             self.company.table.put(Put(send_item(send), None, "planned"))
@@ -425,36 +425,66 @@ def chooses(house: House, customer_id: str, preferences: Preferences) -> None:
     DynamoPreferences(house.company.table).write(customer_id, preferences, event)
 
 
-@pytest.mark.parametrize(
-    ("cap", "preferences", "reason"),
+CAPS = pytest.mark.parametrize(
+    ("cap", "preferences", "reason", "after"),
     [
-        (Cap(1, timedelta(days=7)), Preferences(), "cap"),
-        (None, Preferences(frequency=Frequency.WEEKLY, frequency_at=NOON), "frequency"),
-        (None, Preferences(frequency=Frequency.MONTHLY, frequency_at=NOON), "frequency"),
-        (Cap(1, timedelta(days=7)), Preferences(paused_until=NOON + PAUSE, pause_at=NOON), "paused"),
+        (Cap(1, timedelta(days=7)), Preferences(), "cap", timedelta(days=7)),
+        (None, Preferences(frequency=Frequency.WEEKLY, frequency_at=NOON), "frequency", timedelta(days=7)),
+        (None, Preferences(frequency=Frequency.MONTHLY, frequency_at=NOON), "frequency", timedelta(days=30)),
+        (Cap(1, timedelta(days=7)), Preferences(paused_until=NOON + PAUSE, pause_at=NOON), "paused", PAUSE),
     ],
     ids=["cap", "weekly", "monthly", "paused"],
 )
-def test_nobody_gets_more_than_the_site_and_they_themselves_allow(cap: Cap | None, preferences: Preferences, reason: str) -> None:
+
+
+def a_second_campaign(cap: Cap | None, preferences: Preferences, expires_after: timedelta) -> tuple[House, Compose]:
+    """Six days after a first one, which everybody got; the first person has their own wishes."""
     house = House()
 
     def capped(send: Send, customer: Customer, *, is_fresh: bool) -> Composed:
         return replace(compose(send, customer, is_fresh=is_fresh), policy=ContactPolicy(cap=cap))
 
-    house.sender._compose = capped
     house.campaign("r1")
-    house.works("r1")
+    assert {Status.ACCEPTED: 10} == house.worked_as("r1", capped)
     chooses(house, "c1", preferences)
-    house.clock.wait(timedelta(days=6).total_seconds())
-    house.campaign("r2")
+    house.clock.at = NOON + timedelta(days=6)
+    house.campaign("r2", expires_at=house.clock.at + expires_after)
+    return house, capped
+
+
+@CAPS
+def test_who_gets_enough_as_it_is_waits_until_there_is_room(
+    cap: Cap | None, preferences: Preferences, reason: str, after: timedelta
+) -> None:
+    house, capped = a_second_campaign(cap, preferences, timedelta(days=40))
+    waiting = 10 if cap else 1
     worked = house.worked_as("r2", capped)
+    assert {Status.PLANNED: waiting} | ({Status.ACCEPTED: 10 - waiting} if waiting < 10 else {}) == worked
+    theirs = house.company.sends.find("r2", 0, "c1")
+    assert theirs is not None
+    assert theirs.postponed_until is not None
+    assert (reason, after) == (theirs.reason, timedelta(seconds=round((theirs.postponed_until - NOON).total_seconds())))
+    assert {} == house.worked_as("r2", capped)
+    house.clock.at = theirs.postponed_until - timedelta(seconds=1)
+    house.worked_as("r2", capped)
+    assert house.company.sends.find("r2", 0, "c1") == theirs
+    house.clock.at = theirs.postponed_until
+    house.worked_as("r2", capped)
+    assert [Status.ACCEPTED] * 10 == house.statuses("r2")
+    assert waiting == len([kind for kind, _ in house.told() if kind == "message.postponed"])
+
+
+@CAPS
+def test_who_has_no_room_before_the_end_gets_nothing(
+    cap: Cap | None, preferences: Preferences, reason: str, after: timedelta
+) -> None:
+    house, capped = a_second_campaign(cap, preferences, after - timedelta(days=6))
     refused = 10 if cap else 1
-    assert {Status.CAPPED: refused} | ({Status.ACCEPTED: 10 - refused} if refused < 10 else {}) == worked
+    worked = house.worked_as("r2", capped)
+    in_time = {Status.PLANNED: 9} if reason == "paused" else {Status.ACCEPTED: 10 - refused} if refused < 10 else {}
+    assert {Status.CAPPED: refused - worked[Status.PLANNED]} | in_time == worked
     dropped = [said for kind, said in house.told() if kind == "message.dropped"]
     assert {"status": "capped", "reason": reason} in dropped
-    house.clock.wait(timedelta(days=26).total_seconds())
-    house.campaign("r3")
-    assert {Status.ACCEPTED: 10} == house.worked_as("r3", capped)
 
 
 def test_who_wants_one_mail_a_month_is_remembered_for_a_month() -> None:
@@ -462,7 +492,7 @@ def test_who_wants_one_mail_a_month_is_remembered_for_a_month() -> None:
     chooses(house, "c1", Preferences(frequency=Frequency.MONTHLY, frequency_at=NOON))
     for run_id, days, expected in (("r1", 0, Status.ACCEPTED), ("r2", 20, Status.CAPPED), ("r3", 9, Status.CAPPED)):
         house.clock.wait(timedelta(days=days).total_seconds())
-        house.campaign(run_id)
+        house.campaign(run_id, expires_at=house.clock.at + timedelta(hours=12))
         house.works(run_id)
         assert expected is house.company.sends.find(run_id, 0, "c1").status  # type: ignore[union-attr]
     house.clock.wait(timedelta(days=1).total_seconds())

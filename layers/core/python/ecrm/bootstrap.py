@@ -3,6 +3,7 @@
 import os
 import secrets
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, partial
 from itertools import batched
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
 
+    from ecrm.analytics.campaign_reports import CampaignReport
     from ecrm.analytics.reports import Report
     from ecrm.application.behaviour import Result, Said
+    from ecrm.application.campaign_reports import CampaignReportRoom
     from ecrm.application.consent import ChangeConsents, Changed, ConsentsView
     from ecrm.application.contacts import ContactRecorded, RecordContact
     from ecrm.application.data_requests import DataRoom
@@ -42,32 +45,39 @@ if TYPE_CHECKING:
     from ecrm.application.messages import Confirmed, FindOrder, MessageRequested, OrderEvent, RequestMessage
     from ecrm.application.night_ports import Group, NightSettings, Place
     from ecrm.application.nights import Planned, Worked
+    from ecrm.application.occurrences import Round
     from ecrm.application.opt_ins import OptInRoom
     from ecrm.application.orders import PlaceOrder, Recorded, RecordOrderEvent
     from ecrm.application.particulars import Particulars
+    from ecrm.application.planning import PagePlanned
     from ecrm.application.ports import Request, Unreadable
     from ecrm.application.preferences import PreferenceRoom
     from ecrm.application.profiles import ApplyTraits, Joining, Kept, Profile, PutCustomer, UpdateCustomer
-    from ecrm.application.reports import MadeLink
+    from ecrm.application.report_links import MadeLink
+    from ecrm.application.runs import RunRoom
     from ecrm.application.segment_ports import Night
     from ecrm.application.segments import Explained, LastNight, Members, Preview
     from ecrm.application.sending import Sender, Settled
+    from ecrm.application.simulations import Simulation
     from ecrm.application.statistics import TimeZones, Touched
     from ecrm.application.subscriptions import Confirmations
     from ecrm.application.suppressions import LiftSuppression, SuppressAddress, Suppressed
     from ecrm.application.templates import Preview as TemplatePreview
-    from ecrm.application.templates import TestSent, TryOut
+    from ecrm.application.templates import Rendered, TestSent, TryOut
     from ecrm.application.traits import CopiedTraits
     from ecrm.application.unsubscribes import UnsubscribeRoom
-    from ecrm.domain.customers import Identifier
+    from ecrm.domain.campaigns import Campaign
+    from ecrm.domain.customers import Customer, Identifier
     from ecrm.domain.delivery import Notice
     from ecrm.domain.imports import Drop, Import, RowOutcome, Tally
     from ecrm.domain.jobs import FileFormat, Job, JobKind
     from ecrm.domain.links import Language
     from ecrm.domain.messages import Send
+    from ecrm.domain.runs import Run
     from ecrm.domain.segments import Rule, Segment
     from ecrm.domain.statistics import CustomerStatistics
     from ecrm.domain.templates import Template
+    from ecrm.entry.campaigns import CampaignRoom
     from ecrm.entry.http import HttpApi
     from ecrm.entry.public import Posted, PublicPages, Shown, Visit
     from ecrm.entry.templates import Workshop
@@ -75,9 +85,11 @@ if TYPE_CHECKING:
     from ecrm.files.imports import S3ImportFiles
     from ecrm.files.nights import S3NightFiles
     from ecrm.files.reports import S3Reports
+    from ecrm.messaging.campaign_reports import CampaignReportPages
     from ecrm.messaging.failures import SqsFailureQueue
     from ecrm.messaging.imports import SqsChunkQueue, SqsImportQueue
     from ecrm.messaging.jobs import SqsJobQueue
+    from ecrm.messaging.machines import Executions, StepFunctionsCampaignMachine
     from ecrm.messaging.mails import Mails
     from ecrm.messaging.messages import SqsMessageQueue
     from ecrm.messaging.person_pages import PersonPages
@@ -85,6 +97,7 @@ if TYPE_CHECKING:
     from ecrm.messaging.ses import SesMailer
     from ecrm.store.api_keys import DynamoKeys
     from ecrm.store.behaviour import DynamoBehaviour
+    from ecrm.store.campaigns import DynamoCampaigns, DynamoRuns
     from ecrm.store.consent import DynamoConsents
     from ecrm.store.contact_rows import DynamoContactRows
     from ecrm.store.contacts import DynamoContacts
@@ -103,6 +116,7 @@ if TYPE_CHECKING:
     from ecrm.store.products import DynamoProducts
     from ecrm.store.profiles import DynamoProfiles
     from ecrm.store.replays import DynamoRequests
+    from ecrm.store.rosters import DynamoRosters
     from ecrm.store.segments import DynamoSegments
     from ecrm.store.sending import DynamoSendingControl
     from ecrm.store.sites import DynamoSites
@@ -114,6 +128,9 @@ if TYPE_CHECKING:
 
 _PATIENCE = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=5, tcp_keepalive=True)
 """Three tries within the 29 s that API Gateway waits; every write survives being sent twice."""
+
+_COUNTED_SECONDS = 5
+"""For how long a run is counted for a page that somebody waits for; what was counted before is shown of the rest."""
 
 
 class SystemClock:
@@ -395,6 +412,7 @@ def composer() -> "Composer":
         consents=consents(),
         particulars=particulars(),
         link_keys=link_keys(),
+        find_run=lambda run_id: sending_control().run(run_id),
         clock=clock,
         public_url=public_url(),
     )
@@ -737,6 +755,18 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]", name: "Callable[[Iter
             job, is_late, rows_of=customer_rows, name=name, shape=rows.shapes, exports=members, files=export_files()
         )
 
+    def export_recipients(job: "Job", is_late: "Callable[[], bool]") -> "Iterator[Job]":
+        from ecrm.application.campaigns import roster  # noqa: PLC0415 (only for that kind)
+
+        return exports.export_recipients(
+            job,
+            is_late,
+            roster=partial(roster, runs=runs(), sends=sends()),
+            row_of=rows.recipient_row,
+            shape=rows.shapes,
+            files=export_files(),
+        )
+
     order_rows = partial(exports.read_orders, row_of=rows.order_row, customers=customers(), orders=orders())
     undo_contacts = partial(
         undo.undo_contacts, store=contact_rows(), customers=customers(), profiles=profiles(), consents=consents(), clock=clock
@@ -750,6 +780,7 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]", name: "Callable[[Iter
         JobKind.EXPORT_CUSTOMERS: partial(bulk, rows_of=customer_rows),
         JobKind.EXPORT_ORDERS: partial(bulk, rows_of=order_rows),
         JobKind.EXPORT_SEGMENT: export_segment,
+        JobKind.EXPORT_RECIPIENTS: export_recipients,
         JobKind.EXPORT_CUSTOMER: partial(exports.export_person, customers=customers(), shapes=rows.PERSON, **walk),
         JobKind.ERASE_CUSTOMER: partial(
             erasure.erase,
@@ -844,6 +875,237 @@ def segments() -> "DynamoSegments":
     from ecrm.store.segments import DynamoSegments  # noqa: PLC0415 (each function imports its own)
 
     return DynamoSegments(table())
+
+
+@cache
+def campaigns() -> "DynamoCampaigns":
+    from ecrm.store.campaigns import DynamoCampaigns  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoCampaigns(table())
+
+
+@cache
+def runs() -> "DynamoRuns":
+    from ecrm.store.campaigns import DynamoRuns  # noqa: PLC0415 (the same)
+
+    return DynamoRuns(table())
+
+
+@cache
+def campaign_room() -> "CampaignRoom":
+    from ecrm.application import campaigns as use  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.entry.campaigns import CampaignRoom  # noqa: PLC0415
+    from ecrm.messaging.identities import SesIdentities  # noqa: PLC0415
+
+    return CampaignRoom(
+        campaigns=campaigns(),
+        runs=runs(),
+        named=lambda: use.read_named(
+            sites=sites(), topics=topics(), templates=templates(), ready_made=ready_made, segments=segments()
+        ),
+        is_empty=is_audience_empty,
+        identities=SesIdentities(_ses(_PATIENCE)),
+        retry=partial(use.retry_failed, runs=runs(), templates=templates(), ready_made=ready_made, clock=clock),
+        export=request_recipients,
+        clock=clock,
+    )
+
+
+def simulate_campaign(campaign: "Campaign", is_late: "Callable[[], bool]") -> "Simulation":
+    from ecrm.application import campaigns as of_campaigns  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.application.simulations import SimulationRoom, simulate  # noqa: PLC0415
+    from ecrm.store.keys import SHARDS  # noqa: PLC0415
+    from ecrm.store.tallies import DynamoLastOrders  # noqa: PLC0415
+
+    room = SimulationRoom(
+        customers=customers(),
+        consents=consents(),
+        suppressions=suppressions(),
+        clock=clock,
+        named=campaign_room().named,
+        frozen=partial(of_campaigns.frozen, templates=templates(), ready_made=ready_made),
+        segments=segments(),
+        nights=nights(),
+        rows=statistics_rows(),
+        facts_of=facts_of(),
+        last_orders=DynamoLastOrders(table(), customers()),
+        render=_rendered_without_links,
+        zone=company_zone(),
+        shards=SHARDS,
+    )
+    return simulate(campaign, room=room, is_late=is_late)
+
+
+def _rendered_without_links(run: "Run", send: "Send", customer: "Customer") -> "Rendered":
+    """Make the mail of a run that is not there; its links open nothing."""
+    from ecrm.messaging.samples import NobodysLinkKeys  # noqa: PLC0415 (each function imports its own)
+
+    sample = replace(composer(), link_keys=NobodysLinkKeys(), find_run=lambda _: run, _runs={}, public_url="https://example.com")
+    return sample.again(send, customer)
+
+
+@cache
+def campaign_report_room() -> "CampaignReportRoom":
+    from ecrm.application.campaign_reports import CampaignReportRoom  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.store.tallies import DynamoTallies  # noqa: PLC0415
+
+    return CampaignReportRoom(
+        runs=runs(),
+        campaigns=campaigns(),
+        sites=sites(),
+        rosters=run_rosters(),
+        sends=sends(),
+        tallies=DynamoTallies(table()),
+        clock=clock,
+    )
+
+
+def report_run(run: "Run", is_late: "Callable[[], bool]") -> "CampaignReport":
+    from ecrm.application import campaign_reports as use  # noqa: PLC0415 (the same)
+
+    return use.report_run(run, is_late, room=campaign_report_room())
+
+
+def make_campaign_report_link(run: "Run", language: "Language | None") -> "tuple[MadeLink, str]":
+    from ecrm.application import campaign_reports as use  # noqa: PLC0415 (the same)
+
+    made = use.make_campaign_report_link(run, language, keys=link_keys(), clock=clock)
+    return made, f"{public_url()}/public/campaign-reports/{made.token}"
+
+
+def show_campaign_report(visit: "Visit") -> "Shown":
+    from ecrm.application.campaign_reports import read_public_campaign_report  # noqa: PLC0415 (an order's page does without)
+    from ecrm.entry.public import Shown  # noqa: PLC0415
+    from ecrm.messaging.rendering import style_of  # noqa: PLC0415
+
+    until = time.monotonic() + _COUNTED_SECONDS
+    report, language = read_public_campaign_report(
+        visit.token, lambda: time.monotonic() > until, keys=link_keys(), room=campaign_report_room()
+    )
+    page = campaign_report_pages().report(report, visit.chosen(language))
+    return Shown(page, style_of(page))
+
+
+@cache
+def campaign_report_pages() -> "CampaignReportPages":
+    from ecrm.messaging.campaign_reports import CampaignReportPages  # noqa: PLC0415 (only who is shown one)
+
+    return CampaignReportPages()
+
+
+def is_audience_empty(campaign: "Campaign", is_late: "Callable[[], bool]") -> bool:
+    from ecrm.application.segments import is_anybody_in  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.store.keys import SHARDS  # noqa: PLC0415
+
+    return not is_anybody_in(
+        campaign.rule,
+        segments=segments(),
+        nights=nights(),
+        rows=statistics_rows(),
+        facts_of=facts_of(),
+        zone=company_zone(),
+        clock=clock,
+        is_late=is_late,
+        shards=SHARDS,
+    )
+
+
+def request_recipients(run: "Run", file_format: "FileFormat", request: "Request | None", source: str) -> "Requested":
+    from ecrm.application import campaigns as use  # noqa: PLC0415 (each function imports its own use cases)
+
+    return use.request_recipients(run, file_format, request, source=source, jobs=jobs(), clock=clock, ids=ids)
+
+
+def start_campaigns(is_late: "Callable[[], bool]") -> "Round":
+    from ecrm.application import campaigns as definitions  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.application import occurrences as use  # noqa: PLC0415
+    from ecrm.application import runs as looking  # noqa: PLC0415
+    from ecrm.store.keys import SHARDS  # noqa: PLC0415
+
+    room = use.OccurrenceRoom(
+        campaigns=campaigns(),
+        runs=runs(),
+        rosters=run_rosters(),
+        sends=sends(),
+        machine=campaign_machine(),
+        queue=message_queue(),
+        control=sending_control(),
+        sites=sites(),
+        templates=templates(),
+        ready_made=ready_made,
+        named=lambda: definitions.read_named(
+            sites=sites(), topics=topics(), templates=templates(), ready_made=ready_made, segments=segments()
+        ),
+        nights=nights(),
+        rows=statistics_rows(),
+        look_after=partial(looking.look_after, room=run_room()),
+        clock=clock,
+        shards=SHARDS,
+    )
+    return use.start_due(room=room, is_late=is_late)
+
+
+def is_behind() -> bool:
+    """Say whether nobody comes back to campaigns."""
+    from ecrm.application import occurrences as use  # noqa: PLC0415 (the same)
+
+    return use.is_behind(runs=runs(), control=sending_control(), clock=clock)
+
+
+def plan_audience(run_id: str, page: int, is_late: "Callable[[], bool]") -> "PagePlanned":
+    from ecrm.application import planning as use  # noqa: PLC0415 (the same)
+    from ecrm.files.audiences import S3AudienceFiles  # noqa: PLC0415
+    from ecrm.store.keys import SHARDS  # noqa: PLC0415
+
+    room = use.PlanningRoom(
+        campaigns=campaigns(),
+        runs=runs(),
+        files=S3AudienceFiles(_s3(), os.environ["NIGHTS_BUCKET"]),
+        rosters=run_rosters(),
+        sends=sends(),
+        segments=segments(),
+        nights=nights(),
+        night_files=night_files(),
+        rows=statistics_rows(),
+        facts_of=facts_of(),
+        customers=customers(),
+        consents=consents(),
+        suppressions=suppressions(),
+        clock=clock,
+        zone=company_zone(),
+        shards=SHARDS,
+    )
+    return use.plan_audience(run_id, page, room=room, is_late=is_late)
+
+
+@cache
+def run_rosters() -> "DynamoRosters":
+    from ecrm.store.rosters import DynamoRosters  # noqa: PLC0415 (each function imports its own)
+
+    return DynamoRosters(table())
+
+
+@cache
+def run_room() -> "RunRoom":
+    from ecrm.application.runs import RunRoom  # noqa: PLC0415 (each function imports its own)
+    from ecrm.store.tallies import DynamoLastOrders, DynamoTallies  # noqa: PLC0415
+
+    return RunRoom(
+        runs=runs(),
+        rosters=run_rosters(),
+        sends=sends(),
+        tallies=DynamoTallies(table()),
+        last_orders=DynamoLastOrders(table(), customers()),
+        clock=clock,
+    )
+
+
+@cache
+def campaign_machine() -> "StepFunctionsCampaignMachine":
+    from ecrm.messaging.machines import StepFunctionsCampaignMachine  # noqa: PLC0415 (only start_campaigns starts any)
+
+    client = cast("Executions", _session().create_client("stepfunctions", config=_PATIENCE))
+    return StepFunctionsCampaignMachine(client, os.environ["CAMPAIGN_MACHINE_ARN"])
 
 
 @cache
@@ -1114,7 +1376,7 @@ def read_consents(customer_id: str) -> "ConsentsView":
 
 
 def read_decisions(customer_id: str, after: str | None, limit: int) -> "Decisions":
-    from ecrm.application import decisions  # noqa: PLC0415 (the same)
+    from ecrm.application import decisions, rosters  # noqa: PLC0415 (the same)
 
     return decisions.read_decisions(
         customer_id,
@@ -1123,6 +1385,7 @@ def read_decisions(customer_id: str, after: str | None, limit: int) -> "Decision
         customers=customers(),
         timeline=timeline(),
         control=sending_control(),
+        planned_without=partial(rosters.planned_without, campaigns=campaigns(), runs=runs(), rosters=run_rosters()),
         now=clock.now(),
     )
 
@@ -1229,6 +1492,7 @@ def unsubscribe_room() -> "UnsubscribeRoom":
         consents=consents(),
         customers=customers(),
         requests=requests(),
+        sends=sends,
         clock=clock,
         public_url=public_url(),
     )
@@ -1268,6 +1532,7 @@ def preference_room() -> "PreferenceRoom":
         consents=consents(),
         customers=customers(),
         requests=requests(),
+        sends=sends,
         clock=clock,
         public_url=public_url(),
         books=preference_books(),

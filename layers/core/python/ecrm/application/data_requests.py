@@ -18,7 +18,8 @@ from ecrm.domain.sites import Site
 
 from .identity import root
 from .jobs import Requested, read_job, request_customers_export, request_erasure
-from .links import open_person_link, ring_for
+from .link_keys import ring_for
+from .links import open_person_link
 from .mail_ports import Limits, MessageIds, Sends
 from .messages import RequestMessage, new_message
 from .ports import (

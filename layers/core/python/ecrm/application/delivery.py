@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import batched
 
 from ecrm.domain.consent import Channel, Method, State
-from ecrm.domain.delivery import Bounce, Notice, What, events_of, with_notice
+from ecrm.domain.delivery import Bounce, Notice, What, events_of, link_of, with_notice
 from ecrm.domain.errors import NotFound
 from ecrm.domain.instants import to_text
 from ecrm.domain.messages import Send
@@ -115,6 +115,8 @@ def _tell(send: Send, notice: Notice, digest: str, sends: Sends, now: datetime) 
     """Write what a notice says; False where that is nothing. Raises Contended where the entry is not as it was seen."""
     after = with_notice(send, notice)
     events = events_of(send, after, notice, digest, now)
+    if after.links.keys() - send.links.keys():
+        sends.name_link(send.run_id, link_of(notice), str(notice.said["link"]))
     if after is not send and sends.write(after, events) is not None:
         raise Contended("the entry changed meanwhile")
     if after is send:

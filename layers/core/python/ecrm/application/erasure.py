@@ -21,7 +21,7 @@ EXPORTS_KEPT = timedelta(days=9)
 IMPORTS_KEPT = timedelta(days=31)
 """Contact files expire after 29, likewise."""
 NIGHTS_KEPT = timedelta(days=31)
-"""So do the copies of statistics that nights go by."""
+"""So do the copies of statistics that nights go by, and the audiences of runs."""
 BACKUPS_KEPT = timedelta(days=35)
 NOTICES_KEPT = timedelta(days=14)
 """What the mail provider told and nobody could take down waits in a queue of dead letters, with the address, at most so long."""

@@ -5,11 +5,12 @@ The books of an export: every customer met is `counted`, and is either `written`
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecrm.domain.customers import Customer
 from ecrm.domain.errors import Erased, NotFound, Unavailable
 from ecrm.domain.jobs import ENDED, ExportFile, FileFormat, Job, progressed
+from ecrm.domain.messages import Send
 from ecrm.domain.statistics import NOTHING, CustomerStatistics
 
 from .consent import ConsentsView
@@ -55,19 +56,53 @@ def export_all(
     `rows_of` gives a customer's rows, and what could not be read; it raises Erased or NotFound for who is no more. What could
     not be read is counted, and given to `name`.
     """
-    shapes = shape(job.format or FileFormat.NDJSON)
+
+    def met() -> Iterator[_Met]:
+        for position, customer_id in exports.customers(job.position):
+            try:
+                rows, unreadable = rows_of(customer_id)
+            except (Erased, NotFound):
+                yield _Met(position, None)
+            else:
+                name(unreadable)
+                yield _Met(position, rows, len(unreadable))
+
+    return _exported(job, is_late, met(), shape(job.format or FileFormat.NDJSON), files)
+
+
+def export_recipients(
+    job: Job,
+    is_late: Callable[[], bool],
+    *,
+    roster: Callable[[str, str | None], Iterable[tuple[str, Send]]],
+    row_of: Callable[[Send], Row],
+    shape: Callable[[FileFormat], Shapes],
+    files: ExportFiles,
+) -> Iterator[Job]:
+    """Write the entries of a run, each where the `roster` beyond a position has it; those of the erased are left out."""
+    entries = roster(str(job.run_id), job.position)
+    met = (_Met(position, [row_of(send)] if send.closed_at is None else None) for position, send in entries)
+    return _exported(job, is_late, met, shape(job.format or FileFormat.NDJSON), files)
+
+
+class _Met(NamedTuple):
+    """A customer who was met at a position, with their rows; None where they are no more."""
+
+    position: str
+    rows: list[Row] | None
+    unreadable: int = 0
+
+
+def _exported(job: Job, is_late: Callable[[], bool], met: Iterable[_Met], shapes: Shapes, files: ExportFiles) -> Iterator[Job]:
     part = _Part(job)
-    for position, customer_id in exports.customers(job.position):
+    for position, rows, unreadable in met:
         part.counted("customers_counted")
-        try:
-            rows, unreadable = rows_of(customer_id)
-        except (Erased, NotFound):
+        if rows is None:
             part.counted("customers_left_out")
         else:
             part.counted("customers_written")
-            part.counted("unreadable", len(unreadable))
+            part.counted("unreadable", unreadable)
             part.add(*rows)
-            name(unreadable)
         part.position = position
         if part.is_full or is_late():
             yield (job := part.written(files, shapes))

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from ecrm.domain.errors import NotFound
-from ecrm.domain.links import Keyring, Language, Link, PersonLink, Purpose, key_id_of, seal, unseal, unseal_person
+from ecrm.domain.links import Language, Link, PersonLink, Purpose, seal, unseal, unseal_person
 from ecrm.domain.sites import Site
 
+from .link_keys import ring_for
 from .orders import OrderView, find_order, read_order
 from .ports import Clock, LinkKeys, Orders, Sites
 
@@ -33,12 +34,6 @@ def open_link(token: str, purpose: Purpose, *, keys: LinkKeys) -> Link:
 def open_person_link(token: str, purpose: Purpose, *, keys: LinkKeys, clock: Clock) -> PersonLink:
     """Read a token of a customer's own page. Raises NotFound."""
     return unseal_person(token, purpose, ring_for(token, keys), clock.now())
-
-
-def ring_for(token: str, keys: LinkKeys) -> Keyring:
-    """Give the keys; one that is not known yet may have been made since they were last read."""
-    ring = keys.ring()
-    return ring if key_id_of(token) in ring.secrets else keys.ring(fresh=True)
 
 
 def read_public_order(token: str, *, keys: LinkKeys, orders: Orders, sites: Sites) -> PublicOrder:

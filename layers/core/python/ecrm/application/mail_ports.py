@@ -8,7 +8,8 @@ from typing import Literal, Protocol
 from ecrm.domain.contact_policy import ContactPolicy
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
-from ecrm.domain.messages import Budget, Policy, Reply, Run, Send, Status
+from ecrm.domain.messages import Budget, Policy, Reply, Send, Status
+from ecrm.domain.runs import Run
 
 from .ports import Request, Standing
 
@@ -51,12 +52,15 @@ class Sends(Protocol):
 
     def find(self, run_id: str, shard: int, customer_id: str, *, consistent: bool = True) -> Send | None: ...
 
-    def page(self, run_id: str, shard: int) -> Iterable[Send]:
-        """Give the entries of a page, strongly consistent, read as they are asked for."""
+    def page(self, run_id: str, shard: int, *, after: str | None = None) -> Iterable[Send]:
+        """Give the entries of a page, those beyond a customer's, strongly consistent, read as they are asked for."""
         ...
 
-    def budget(self, customer: Customer) -> Budget:
-        """Give the marketing mails to a person of late, and what they said of them, strongly consistent."""
+    def budget(self, customer: Customer, rivals: Iterable[Run] = ()) -> Budget:
+        """Give the marketing mails to a person of late, what they said of them, and what other runs still wait to send them.
+
+        Strongly consistent, in one request.
+        """
         ...
 
     def claim(self, claimed: Send, customer: Customer, to: str, budget: Budget | None, now: datetime) -> None:
@@ -78,6 +82,14 @@ class Sends(Protocol):
 
     def tell(self, send: Send, event: Event) -> None:
         """Write what happened and does not change the entry, unless it is closed; 4 write units. Raises AlreadyRecorded."""
+        ...
+
+    def name_link(self, run_id: str, link: str, shown: str) -> None:
+        """Write what may be shown of a link that entries of a run name by `link`; 1 write unit."""
+        ...
+
+    def links(self, run_id: str) -> Mapping[str, str]:
+        """Give what may be shown of the links of a run, by their names in entries."""
         ...
 
     def come_back(self, run_id: str, shard: int, due: datetime) -> None:
@@ -140,6 +152,15 @@ class Pace:
     version: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """How many mails of a run with a rate of its own workers have leased of the minute of the clock that begins at `minute`."""
+
+    minute: datetime
+    mails: int
+    version: int = 0
+
+
 class SendingControl(Protocol):
     """What all who send must agree on."""
 
@@ -167,6 +188,18 @@ class SendingControl(Protocol):
 
     def lease(self, pace: Pace) -> Pace | None:
         """Write the pace if the stored version is the one before; else give the stored one."""
+        ...
+
+    def leased(self, run_id: str) -> Leased | None: ...
+
+    def lease_of(self, run_id: str, leased: Leased) -> Leased | None:
+        """Write what is leased of a run if the stored version is the one before; else give the stored one."""
+        ...
+
+    def run(self, run_id: str) -> Run | None: ...
+
+    def active_runs(self) -> Sequence[Run]:
+        """Give the runs that are not over, maybe as they were a moment ago; half a unit for each and for their list."""
         ...
 
 

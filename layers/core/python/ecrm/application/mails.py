@@ -13,6 +13,7 @@ from ecrm.domain.errors import Invalid, NotFound
 from ecrm.domain.instants import is_time_zone, time_zone
 from ecrm.domain.links import Language, Link, Purpose, seal
 from ecrm.domain.messages import Policy, Send, mailbox_of
+from ecrm.domain.runs import Run
 from ecrm.domain.sites import Site
 from ecrm.domain.templates import Template, choose
 
@@ -57,10 +58,13 @@ class Composer:
     consents: Consents
     particulars: Particulars
     link_keys: LinkKeys
+    find_run: Callable[[str], Run | None]
     clock: Clock
     public_url: str
     _sites: dict[str, tuple[datetime, Site]] = field(default_factory=dict)
     _templates: dict[str, tuple[datetime, Template]] = field(default_factory=dict)
+    _versions: dict[tuple[str, int], Template] = field(default_factory=dict)
+    _runs: dict[str, Run] = field(default_factory=dict)
 
     def compose(self, send: Send, customer: Customer, *, is_fresh: bool) -> Composed:
         """Write a mail. Raises Invalid, NotFound: what no time heals, with the code that the books keep.
@@ -73,7 +77,8 @@ class Composer:
             raise Invalid("the site has no sender", code="no_sender")
         if mailbox is None:
             raise Invalid("the customer has no address", code="no_address")
-        template = self._template(send.template, is_fresh=is_fresh)
+        frozen = self._template_version(send) if send.message is not None else None
+        template = frozen or self._template(send.template, is_fresh=is_fresh)
         if template.purpose.value != send.policy.value:
             raise Invalid("the template serves another purpose", code="template_purpose")
         if send.policy is Policy.MARKETING and not site.has_postal_address:
@@ -96,9 +101,7 @@ class Composer:
     def again(self, send: Send, customer: Customer) -> Rendered:
         """Make the mail that was sent once more, of the template as it was and of what is known now. Raises Invalid, NotFound."""
         site = self._site(send.site, is_fresh=False)
-        template = read_template_version(
-            send.template, send.template_version or 0, templates=self.templates, ready_made=self.ready_made
-        )
+        template = self._template_version(send)
         return self._made(send, customer, site, template, mailbox_of(customer) or "", is_fresh=False).rendered
 
     def _made(self, send: Send, customer: Customer, site: Site, template: Template, mailbox: str, *, is_fresh: bool) -> _Made:
@@ -138,6 +141,8 @@ class Composer:
         )
 
     def _said(self, send: Send) -> Mapping[str, Any]:
+        if send.message is not None:
+            return {"data": self._run(send.run_id).treatment(send.message, send.treatment or "").data}
         if send.requested_at is None:
             return {}
         said = self.timeline.said(send.customer_id, send.requested_at, requested_id(send.run_id))
@@ -159,6 +164,23 @@ class Composer:
             return read_template(name, templates=self.templates, ready_made=self.ready_made)
 
         return self._kept(self._templates, name, timedelta(0) if is_fresh else TEMPLATE_KEPT, read)
+
+    def _template_version(self, send: Send) -> Template:
+        """Give the template of a send as it was: versions never change."""
+        name, version = send.template, send.template_version or 0
+        if (name, version) not in self._versions:
+            found = read_template_version(name, version, templates=self.templates, ready_made=self.ready_made)
+            self._versions[name, version] = found
+        return self._versions[name, version]
+
+    def _run(self, run_id: str) -> Run:
+        """Give a run, of which only that is asked that never changes."""
+        if run_id not in self._runs:
+            found = self.find_run(run_id)
+            if found is None:
+                raise NotFound("no such run", code="run_not_found")
+            self._runs[run_id] = found
+        return self._runs[run_id]
 
     def _kept[T](self, seen: dict[str, tuple[datetime, T]], name: str, kept: timedelta, read: Callable[[], T]) -> T:
         """Read something by its name, unless it was read within a time."""

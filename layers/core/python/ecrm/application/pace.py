@@ -4,15 +4,19 @@ Time is cut into windows, a window into slots one by one at the account's rate, 
 worker leases a lane for one write of the shared row, and further ones of the same window only while it would have to wait: one
 worker alone gets the whole rate, and five get a fifth each. A slot that is not used in its time is dropped, so that no second
 ever sees more than the rate and one.
+
+A run may have a rate of its own, far below the account's, for which no worker waits: of the mails that it may send in a minute of
+the clock workers lease some at a time, and a page that finds none left is put off to the next minute.
 """
 
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 from ecrm.domain.errors import Unavailable
 
-from .mail_ports import Pace, SendingControl, SendingQuota
+from .mail_ports import Leased, Pace, SendingControl, SendingQuota
 from .ports import Contended
 
 WINDOW = timedelta(seconds=5)
@@ -21,6 +25,9 @@ LANES = 5
 WORTH_A_LANE = timedelta(milliseconds=20)
 """Who would have to wait longer than this leases one more lane."""
 RATED_FOR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+LEASES = 10
+"""In how many parts a run's minute is leased: each costs a write, and what a worker does not use of one is lost."""
 ATTEMPTS = 24
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -93,6 +100,41 @@ class Lease:
             with suppress(Unavailable):  # then it stays what it was
                 rate, rated_at = self._quota.rate(), now
         return Pace(rate, rated_at, max(window, pace.window + WINDOW), 1, version)
+
+
+class Ration:
+    """The mails of a run with a rate of its own that one worker has leased of a minute and not sent yet."""
+
+    def __init__(self, control: SendingControl, run_id: str, rate_per_minute: int) -> None:
+        self._control = control
+        self._run_id = run_id
+        self._most = rate_per_minute
+        self._seen: Leased | None = None
+        self._minute: datetime | None = None
+        self._left = 0
+
+    def spent_until(self, now: datetime) -> datetime | None:
+        """Say when there is more, None where there is some now. Mostly for nothing, else 1 write unit for a part of a minute."""
+        minute = now - (now - _EPOCH) % MINUTE
+        if self._minute == minute and self._left:
+            return None
+        seen = self._seen or self._control.leased(self._run_id)
+        for _ in range(ATTEMPTS):
+            mails = seen.mails if seen is not None and seen.minute >= minute else 0
+            part = min(self._most - mails, ceil(self._most / LEASES))
+            if part <= 0 or (seen is not None and seen.minute > minute):  # whose clock is ahead has begun the next one
+                self._seen = seen
+                return minute + MINUTE
+            leased = Leased(minute, mails + part, (seen.version if seen else 0) + 1)
+            seen = self._control.lease_of(self._run_id, leased)
+            if seen is None:
+                self._seen, self._minute, self._left = leased, minute, part
+                return None
+        raise Contended("many lease mails of a run at once; try again")
+
+    def use(self) -> None:
+        """Take one of those that there are."""
+        self._left -= 1
 
 
 def window_of(now: datetime) -> datetime:

@@ -39,7 +39,7 @@ def _transactional(kind: str | None) -> dict[str, Purpose]:
 def _about(purpose: Purpose, send: Send, kind: str | None) -> tuple[str, ...]:
     match purpose:
         case Purpose.UNSUBSCRIBE:
-            return (send.topic or "",)
+            return (send.topic or "", str(send.shard))
         case Purpose.VIEW:
             return (send.run_id, str(send.shard))
         case Purpose.DATA_REQUEST:

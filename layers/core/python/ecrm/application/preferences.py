@@ -20,7 +20,8 @@ from ecrm.domain.topics import Topic
 
 from .consent import MOST_CHANGES, ChangeConsents, ConsentChange, change_consents
 from .identity import root
-from .links import open_person_link, ring_for
+from .link_keys import ring_for
+from .links import open_person_link
 from .ports import Contended, Ids, Profiles, Suppressions
 from .profiles import UpdateCustomer, update_customer
 from .unsubscribes import UnsubscribeRoom, deny

@@ -1,18 +1,15 @@
 """Reading the reports of nights: by key as data, and as a page by a link that ends."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Protocol
 
 from ecrm.domain.errors import NotFound
 from ecrm.domain.links import Language, ReportLink, seal_report, unseal_report
 
-from .links import ring_for
+from .link_keys import ring_for
 from .ports import Clock, LinkKeys, Page
-
-LINK_LIVES = timedelta(days=30)
-"""A report is passed around in the company; whoever has left has nothing to open a month later."""
+from .report_links import MadeLink, ends_at
 
 
 class Reports(Protocol):
@@ -35,16 +32,10 @@ def read_report(night: date, *, reports: Reports) -> bytes:
     return said
 
 
-@dataclass(frozen=True, slots=True)
-class MadeLink:
-    token: str
-    expires_at: datetime
-
-
 def make_report_link(night: date, language: Language | None, *, keys: LinkKeys, reports: Reports, clock: Clock) -> MadeLink:
-    """Make the token that opens a report's page for `LINK_LIVES`; writes nothing. Raises NotFound where there is no report."""
+    """Make the token that opens a report's page for thirty days; writes nothing. Raises NotFound where there is no report."""
     read_report(night, reports=reports)
-    expires_at = clock.now().replace(microsecond=0) + LINK_LIVES
+    expires_at = ends_at(clock.now())
     return MadeLink(seal_report(ReportLink(night, expires_at, language), keys.ring()), expires_at)
 
 

@@ -7,7 +7,7 @@ from datetime import date, datetime, tzinfo
 from itertools import batched, islice
 
 from ecrm.analytics.scoring import NightThresholds, kept_forecaster, scorer
-from ecrm.domain.errors import Conflict, Invalid, NotFound
+from ecrm.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from ecrm.domain.facts import NO_SCORES, RowFacts, Scores
 from ecrm.domain.jobs import FileFormat, Job, JobKind
 from ecrm.domain.judging import Judge, Verdict, judge_of, judges
@@ -243,11 +243,12 @@ def preview(
     clock: Clock,
     is_late: Callable[[], bool],
     shards: int,
+    sample: int = SAMPLE,
 ) -> Preview:
     """Count who would be in a segment of this rule, from rows of statistics and by last night's thresholds.
 
-    Raises Invalid for what saving it would be refused for. Half a read unit for each customer read, and what the facts of
-    MOST_FACTS are; ends soon once `is_late`.
+    Of those who are in it at most `sample` are named. Raises Invalid for what saving it would be refused for. Half a read unit
+    for each customer read, and what the facts of MOST_FACTS are; ends soon once `is_late`.
     """
     others = {segment.segment: segment.rule for segment in segments.published()}
     refuse_unsound("", {**others, "": rule})
@@ -272,7 +273,7 @@ def preview(
         read=tried.read,
         unreadable=tried.unreadable,
         is_exact=tried.shards == shards and asked == len(tried.unknown),
-        sample=sorted([*tried.members, *found])[:SAMPLE],
+        sample=sorted([*tried.members, *found])[:sample],
         night=pointer.night,
     )
 
@@ -317,6 +318,37 @@ def preview_as_of(
         sample=list(islice(_unerased(sorted(tried.members), customers), SAMPLE)),
         night=night.night,
     )
+
+
+def is_anybody_in(
+    rule: Rule,
+    *,
+    segments: Segments,
+    nights: Nights,
+    rows: StatisticsRows,
+    facts_of: FactsOf,
+    zone: tzinfo,
+    clock: Clock,
+    is_late: Callable[[], bool],
+    shards: int,
+) -> bool:
+    """Say whether anybody would be in a segment of this rule now, without reading on; true once it `is_late`."""
+    others = {segment.segment: segment.rule for segment in segments.published()}
+    moment, pointer = Moment(clock.now(), zone), nights.pointer()
+    judge, score = judge_of(rule, moment, others), score_by(pointer.thresholds, moment.today)
+    for stored in (stored for shard in range(shards) for stored in rows.of_shard(shard)):
+        if is_late():
+            return True
+        try:
+            truth = _truth(judge, rows.read(stored), stored.customer_id, score)
+            facts = facts_of(stored.customer_id, score) if truth is None else None
+            if truth or (facts is not None and judge.decide(facts)):
+                return True
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001, S112 (whatever a corrupt one raises; planning names it)
+            continue
+    return False
 
 
 def _kept[T](found: T | None) -> T:

@@ -2,27 +2,31 @@
 
 The roster is the queue: a message of the queue names a page of it, and whoever comes second finds what is claimed or done. A
 worker may die at any line. What it had claimed is doubted after twice the function's time-out; what it had not is still planned.
+
+Of an entry of a run the run says what it is and when it may go out (`domain/rosters.py`); who it is for may still let it wait.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from math import ceil
 from typing import Protocol
 
-from ecrm.domain.contact_policy import ContactPolicy
+from ecrm.domain.contact_policy import Closed, ContactPolicy
 from ecrm.domain.customers import Customer
 from ecrm.domain.errors import EcrmError, Erased, NotFound, Unavailable
 from ecrm.domain.messages import (
+    LOCAL_TIME,
     NEVER_SENT,
+    PRIORITY,
     Ambiguous,
     Budget,
     NotSent,
     Policy,
     Reply,
-    RunState,
     Send,
     Status,
     claim,
@@ -30,13 +34,15 @@ from ecrm.domain.messages import (
     due_at,
     free,
     lost,
+    no_room,
     postpone,
-    refusal,
     reserve,
     resolve,
     settled,
     told,
 )
+from ecrm.domain.rosters import NO_WINNER, comes_before, end_of, ends_at, instant, pilot_until, treatment
+from ecrm.domain.runs import Run, RunState
 
 from .identity import root
 from .mail_ports import (
@@ -53,7 +59,7 @@ from .mail_ports import (
     Sends,
     Waiting,
 )
-from .pace import Lease
+from .pace import MINUTE, Lease, Ration
 from .ports import Clock, Contended, Customers
 
 ATTEMPTS = 12
@@ -71,14 +77,16 @@ MOST_AHEAD = timedelta(seconds=10)
 """How long a worker waits for a slot: longer only where there are more workers than lanes, and then the others are enough."""
 PAUSED_AGAIN = timedelta(minutes=1)
 """Before a page is looked at again that must not be sent."""
+RUN_PAUSED_AGAIN = timedelta(hours=1)
+"""The same where the run alone is paused: whoever resumes it wakes its pages."""
 PLANNED_AGAIN = timedelta(minutes=15)
 """Before a page is asked for again whose message was handed to the queue."""
 PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Between tries to write what the provider answered."""
 MOST_WAITING = 200
 """Pages that one round takes of each shard of the worklist."""
-QUIET_HOURS = "quiet_hours"
-"""The reason of what waits, or came to its end, because its person sleeps."""
+RIVALS_KEPT = timedelta(seconds=30)
+"""Runs begin and end by the minute, and thousands of mails ask which there are."""
 
 
 class Compose(Protocol):
@@ -97,6 +105,7 @@ class Hold(StrEnum):
     PAUSED = "paused"
     BREAKER = "breaker"
     NOT_NOW = "not_now"
+    RATE = "rate"
     LATE = "late"
 
 
@@ -119,12 +128,13 @@ class Never(Exception):
 
 
 class NotYet(Exception):
-    """A planned send that must not be made before some time."""
+    """A planned send that must not be made before some time, nor after its `end`, where that is its person's own."""
 
-    def __init__(self, until: datetime, reason: str) -> None:
+    def __init__(self, until: datetime, reason: str, end: datetime | None = None) -> None:
         super().__init__(reason)
         self.until = until
         self.reason = reason
+        self.end = end
 
 
 @dataclass(slots=True)
@@ -175,6 +185,9 @@ class Sender:
         self._clock = clock
         self._wait = wait
         self._permissions: dict[str, tuple[datetime, Permission]] = {}
+        self._actives: tuple[datetime, Sequence[Run]] | None = None
+        self._rations: dict[str, Ration] = {}
+        self._spent: dict[str, tuple[datetime, timedelta]] = {}
         self._cools_until: datetime | None = None
 
     def work(self, run_id: str, shard: int, *, is_late: Callable[[], bool]) -> Worked:
@@ -186,15 +199,17 @@ class Sender:
         due: datetime | None = None
         broken: Exception | None = None
         try:
+            self._refuse_spent(run_id, shard)
             for entry in self._sends.page(run_id, shard):
+                if not entry.is_open:
+                    continue
                 try:
-                    send = self._worked(entry, is_late, worked) if entry.is_open else entry
+                    send = self._worked(entry, is_late, worked)
+                    due = _sooner(due, _due(send, self._run(send), self._clock.now()))
                 except (Held, Unavailable):
                     raise
                 except Exception as error:  # noqa: BLE001 (poison, whatever it is, is not in the way of others)
                     broken = broken or error
-                    continue
-                due = _sooner(due, due_at(send, self._clock.now()))
         except Held as held:
             worked.held = held.by
             self._hold(run_id, shard, held)
@@ -214,13 +229,16 @@ class Sender:
         self._queue.send(run_id, shard, max(0, ceil(seconds)))
 
     def _worked(self, send: Send, is_late: Callable[[], bool], worked: Worked) -> Send:
+        now = self._clock.now()
         if send.status is Status.CLAIMED:
-            return changed(send, lost, sends=self._sends, customers=self._customers, now=self._clock.now())
-        if not _may_be_sent(send, self._clock.now()):
+            return changed(send, lost, sends=self._sends, customers=self._customers, now=now)
+        run = self._run(send)
+        end = end_of(send, run, now) if run and send.status is Status.PLANNED else None
+        if end is None and not _may_be_sent(send, run, now):
             return send
         if is_late():
-            raise Held(Hold.LATE, self._clock.now())
-        after = self._sent(send, worked)
+            raise Held(Hold.LATE, now)
+        after = self._dropped(send, Never(end.status, end.reason)) if end else self._sent(send, worked)
         worked.statuses[after.status] += 1
         return after
 
@@ -229,6 +247,7 @@ class Sender:
         is_fresh = False
         for _ in range(ATTEMPTS):
             try:
+                send = _treated(send, self._permitted(send).run)
                 customer, composed = self._composed(send, is_fresh=is_fresh)
                 claimed = self._claimed(send, customer, composed)
             except Never as never:
@@ -245,8 +264,9 @@ class Sender:
 
     def _composed(self, send: Send, *, is_fresh: bool) -> tuple[Customer, Composed]:
         """Make the mail, of older states at first, for half the units: they may hold a send up, but never end it."""
-        permission, now = self._permitted(send), self._clock.now()
-        _refuse_ended(send, permission, now)
+        run, now = self._permitted(send).run, self._clock.now()
+        _refuse_ended(send, run, now)
+        self._refuse_rationed(send, run, now)
         try:
             customer = root(send.customer_id, customers=self._customers, consistent=is_fresh)
             composed = self._compose(send, customer, is_fresh=is_fresh)
@@ -258,31 +278,32 @@ class Sender:
             if not is_fresh:
                 raise Contended("what is known may be out of date") from error
             raise Never(Status.FAILED, error.code) from error
-        _refuse_quiet(send, composed.policy, permission, now)
+        _refuse_early(send, composed.policy, run, now)
         return customer, composed
 
     def _claimed(self, send: Send, customer: Customer, composed: Composed) -> Send:
         """Claim a send in a slot of its own. What allowed it before the wait for that may not any more."""
         self._wait_for_slot()
-        permission, now = self._permitted(send), self._clock.now()
-        _refuse_ended(send, permission, now)
-        _refuse_quiet(send, composed.policy, permission, now)
+        run, now = self._permitted(send).run, self._clock.now()
+        _refuse_ended(send, run, now)
+        _refuse_early(send, composed.policy, run, now)
+        self._refuse_rationed(send, run, now)
         budget = None
         if send.policy is Policy.MARKETING:
-            budget = self._sends.budget(customer)
-            for cap in (composed.policy.cap, permission.run.cap if permission.run else None):
-                if why := refusal(budget, cap, send, now):
-                    raise Never(Status.CAPPED, why)
+            budget = self._sends.budget(customer, self._rivals_of(run, now) if run else ())
+            _refuse_more(send, budget, composed.policy, run, now)
             budget = reserve(budget, send, now)
         claimed = claim(send, now, composed.template_version)
         try:
             self._sends.claim(claimed, customer, composed.mail.to, budget, now)
         except Blocked as blocked:
             raise Never(blocked.by) from blocked
+        if run is not None and run.run_id in self._rations:
+            self._rations[run.run_id].use()
         return claimed
 
-    def _permitted(self, send: Send) -> Permission:
-        """Read what allows a send, unless it was read within the last second. Raises Held, NotFound."""
+    def _permission(self, send: Send) -> Permission:
+        """Read what allows a send, unless it was read within the last second. Raises NotFound."""
         flow = flow_of(send)
         now = self._clock.now()
         read_at, permission = self._permissions.get(flow, (None, None))
@@ -291,12 +312,48 @@ class Sender:
             self._permissions[flow] = (now, permission)
         if run_of(send) and permission.run is None:
             raise NotFound("a roster without its run", code="run_not_found")
+        return permission
+
+    def _run(self, send: Send) -> Run | None:
+        """Give the run of an entry, None for a message. Raises Held where this table may not even end what is over."""
+        if run_of(send) is None:
+            return None
+        permission = self._permission(send)
+        if permission.sending.armed_for != self._control.table_id():
+            raise Held(Hold.NOT_ARMED, self._clock.now() + PAUSED_AGAIN)
+        return permission.run
+
+    def _permitted(self, send: Send) -> Permission:
+        """Give what allows a send, a second old at most. Raises Held, NotFound."""
+        permission, now = self._permission(send), self._clock.now()
         if hold := _hold(send.policy, permission, self._control.table_id()):
             raise Held(hold, now + PAUSED_AGAIN)
         open_until = max(filter(None, (permission.breaker.open_until, self._cools_until)), default=now)
         if open_until > now:
             raise Held(Hold.BREAKER, open_until)
         return permission
+
+    def _rivals_of(self, run: Run, now: datetime) -> list[Run]:
+        """Give the runs that come before one, as they were half a minute ago at most."""
+        if self._actives is None or now - self._actives[0] >= RIVALS_KEPT:
+            self._actives = now, self._control.active_runs()
+        return [other for other in self._actives[1] if comes_before(other, run, now)]
+
+    def _refuse_rationed(self, send: Send, run: Run | None, now: datetime) -> None:
+        """Hold the page of a run that has sent as many as it may in this minute; its pages come back one after the other."""
+        if run is None or run.rate_per_minute is None:
+            return
+        ration = self._rations.setdefault(run.run_id, Ration(self._control, run.run_id, run.rate_per_minute))
+        until = ration.spent_until(now)
+        if until is not None:
+            self._spent[run.run_id] = until, MINUTE / run.pages
+            self._refuse_spent(run.run_id, send.shard)
+
+    def _refuse_spent(self, run_id: str, shard: int) -> None:
+        """Hold a page whose run was found to have sent enough, before anything of it is read."""
+        until, step = self._spent.get(run_id, (None, MINUTE))
+        if until is not None and self._clock.now() < until:
+            raise Held(Hold.RATE, until + step * shard)
 
     def _wait_for_slot(self) -> None:
         now = self._clock.now()
@@ -322,10 +379,13 @@ class Sender:
         return changed(send, drop, sends=self._sends, customers=self._customers, now=self._clock.now())
 
     def _postponed(self, send: Send, not_yet: NotYet) -> Send:
-        """Let a planned send wait, unless somebody has taken it meanwhile."""
+        """Let a planned send wait, unless somebody has taken it meanwhile, or found that it must wait as long."""
 
         def wait(seen: Send, _at: datetime) -> Send:
-            return postpone(seen, not_yet.until, not_yet.reason) if seen.status is Status.PLANNED else seen
+            is_put_off = seen.postponed_until is not None and seen.postponed_until >= not_yet.until
+            if seen.status is not Status.PLANNED or is_put_off:
+                return seen
+            return postpone(seen, not_yet.until, not_yet.reason, not_yet.end)
 
         return changed(send, wait, sends=self._sends, customers=self._customers, now=self._clock.now())
 
@@ -398,37 +458,72 @@ def _freed(after: Send, sends: Sends, customers: Customers) -> Budget | None:
     return None if freed == budget else freed
 
 
-def _may_be_sent(send: Send, now: datetime) -> bool:
-    return send.status is Status.PLANNED and (send.postponed_until is None or send.postponed_until <= now)
+def _may_be_sent(send: Send, run: Run | None, now: datetime) -> bool:
+    is_waiting = send.postponed_until is not None and now < send.postponed_until
+    return send.status is Status.PLANNED and not is_waiting and not (run and pilot_until(send, run, now))
 
 
-def _ends_at(send: Send, permission: Permission) -> datetime | None:
-    return _sooner(send.expires_at, permission.run.expires_at if permission.run else None)
+def _due(send: Send, run: Run | None, now: datetime) -> datetime | None:
+    """Say when somebody has to come back to an entry, None where never: when what it waits for is over, or it itself."""
+    due = due_at(send, now)
+    if due is None or run is None or send.status is not Status.PLANNED:
+        return due
+    return min(max(due, pilot_until(send, run, now) or due), max(now, ends_at(send, run)))
 
 
-def _refuse_ended(send: Send, permission: Permission, now: datetime) -> None:
-    run, end = permission.run, _ends_at(send, permission)
-    if run is not None and run.state is RunState.CANCELLED:
-        raise Never(Status.CANCELLED)
-    if end is not None and end <= now:
+def _treated(send: Send, run: Run | None) -> Send:
+    """Give an entry of a run what it gets."""
+    if run is None:
+        return send
+    chosen = treatment(send, run)
+    if chosen is None:
+        raise Never(Status.CANCELLED, NO_WINNER)
+    return replace(send, treatment=chosen.name, template=chosen.template, template_version=chosen.template_version)
+
+
+def _refuse_ended(send: Send, run: Run | None, now: datetime) -> None:
+    if run is not None and (end := end_of(send, run, now)):
+        raise Never(end.status, end.reason)
+    if send.expires_at is not None and send.expires_at <= now:
         raise Never(Status.EXPIRED)
 
 
-def _refuse_quiet(send: Send, policy: ContactPolicy, permission: Permission, now: datetime) -> None:
-    until = policy.quiet_until(now) if send.policy is Policy.MARKETING else None
-    if until is None:
+def _refuse_early(send: Send, policy: ContactPolicy, run: Run | None, now: datetime) -> None:
+    """Let marketing wait for its time where its person is, and for an hour at which it may reach them."""
+    if send.policy is not Policy.MARKETING:
         return
-    end = _ends_at(send, permission)
-    if end is not None and end <= until:
-        raise Never(Status.EXPIRED, QUIET_HOURS)
-    raise NotYet(until, QUIET_HOURS)
+    theirs = instant(run, policy.zone) if run else None
+    begins_at = max(now, theirs or now)
+    wait = policy.closed(begins_at, run.window if run else None) or Closed(LOCAL_TIME, begins_at)
+    end = ends_at(send, run, policy.zone) if run else send.expires_at
+    if end is not None and end <= max(now, wait.until):
+        raise Never(Status.EXPIRED, wait.reason if now < wait.until else send.reason)
+    if now < wait.until:
+        raise NotYet(wait.until, wait.reason, end if theirs else None)
+
+
+def _refuse_more(send: Send, budget: Budget, policy: ContactPolicy, run: Run | None, now: datetime) -> None:
+    """Let marketing wait until its person has room for it, if that is before its end."""
+    wait = no_room(budget, policy.cap, send, now)
+    if wait is None:
+        return
+    end = ends_at(send, run, policy.zone) if run else send.expires_at
+    if wait.reason == PRIORITY:
+        raise NotYet(_sooner(wait.until, end) or wait.until, wait.reason)
+    if end is not None and end <= wait.until:
+        raise Never(Status.CAPPED, wait.reason)
+    raise NotYet(wait.until, wait.reason)
 
 
 def _hold(policy: Policy, permission: Permission, table_id: str) -> Hold | None:
     if permission.sending.armed_for != table_id:
         return Hold.NOT_ARMED
-    is_paused = permission.run is not None and permission.run.state is RunState.PAUSED
-    return Hold.PAUSED if is_paused or policy in permission.sending.paused else None
+    return Hold.PAUSED if _is_paused(permission.run) or policy in permission.sending.paused else None
+
+
+def _is_paused(run: Run | None) -> bool:
+    """Say whether a run is held, by a hand or because it is not planned yet."""
+    return run is not None and run.state not in (RunState.SENDING, RunState.CANCELLED)
 
 
 def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
@@ -442,7 +537,7 @@ def flow_of(send: Send) -> str:
 
 def run_of(send: Send) -> str | None:
     """Name the run of many to which a send belongs; None for a message, which was asked for by itself."""
-    return send.run_id if send.policy is Policy.MARKETING and send.requested_at is None else None
+    return send.run_id if send.is_of_many else None
 
 
 def tags_of(send: Send) -> Mapping[str, str]:
@@ -473,7 +568,7 @@ def settle_due(
             break
         done.pages += 1
         try:
-            settle(waiting, done, sends=sends, control=control, queue=queue, customers=customers, clock=clock)
+            settle(waiting, done, sends=sends, control=control, queue=queue, customers=customers, clock=clock, is_late=is_late)
         except Unavailable:
             done.failed += 1
         except Exception as error:  # noqa: BLE001 (poison, whatever it is, is not in the way of others)
@@ -493,30 +588,53 @@ def settle(
     queue: MessageQueue,
     customers: Customers,
     clock: Clock,
+    is_late: Callable[[], bool],
 ) -> None:
-    """End the doubts of a page whose time is over, and ask for it again where something is planned."""
+    """End the doubts of a page whose time is over, and what its run has ended; ask for it again where something is planned.
+
+    Where time is short the page stays due.
+    """
     now = clock.now()
     due: datetime | None = None
     planned: Send | None = None
+    permission: Permission | None = None
     for entry in sends.page(waiting.run_id, waiting.shard):
         if not entry.is_open:
             continue
+        if is_late():
+            return
         send = changed(entry, _settled, sends=sends, customers=customers, now=now)
+        if send.status is Status.PLANNED and permission is None:
+            permission = control.permission(flow_of(send), run_of(send))
+        run = permission.run if permission else None
+        if permission is not None and run is not None and permission.sending.armed_for == control.table_id():
+            send = changed(send, partial(_ended, run=run), sends=sends, customers=customers, now=now)
         if send.status is not entry.status:
             done.statuses[send.status] += 1
-        if _may_be_sent(send, now):
+        if _may_be_sent(send, run, now):
             planned = send
         else:
-            due = _sooner(due, due_at(send, now))
-    if planned is not None:
-        permission = control.permission(flow_of(planned), run_of(planned))
+            due = _sooner(due, _due(send, run, now))
+    if planned is not None and permission is not None:
         hold = _hold(planned.policy, permission, control.table_id())
         if hold is None:
             queue.send(waiting.run_id, waiting.shard)
         else:
             done.held[hold] += 1
-        due = _sooner(due, now + (PLANNED_AGAIN if hold is None else PAUSED_AGAIN))
+        due = _sooner(due, now + _again_after(hold, permission))
     sends.put_off(waiting, due)
+
+
+def _again_after(hold: Hold | None, permission: Permission) -> timedelta:
+    if hold is None:
+        return PLANNED_AGAIN
+    is_run_s = permission.run is not None and permission.run.state is RunState.PAUSED and not permission.sending.paused
+    return RUN_PAUSED_AGAIN if hold is Hold.PAUSED and is_run_s else PAUSED_AGAIN
+
+
+def _ended(send: Send, now: datetime, *, run: Run) -> Send:
+    end = end_of(send, run, now) if send.status is Status.PLANNED else None
+    return dropped(send, end.status, end.reason, now) if end else send
 
 
 def _settled(send: Send, now: datetime) -> Send:

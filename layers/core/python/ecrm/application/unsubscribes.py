@@ -1,22 +1,29 @@
 """Unsubscribing: in force before it is answered, for links however old, and never refused for what became of the rest."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ecrm.domain.consent import Channel, Method, State, Subject
-from ecrm.domain.errors import NotFound
+from ecrm.domain.errors import NotFound, Unavailable
 from ecrm.domain.links import Language, PersonLink, Purpose, key_id_of, person_url
 from ecrm.domain.sites import Site
 from ecrm.domain.topics import Topic
 
 from .consent import MOST_CHANGES, ChangeConsents, ConsentChange, change_consents
 from .identity import root
-from .links import open_person_link, ring_for
+from .link_keys import ring_for
+from .links import open_person_link
 from .ports import Clock, Consents, Customers, LinkKeys, NamedTopics, Requests, Sites
 
+if TYPE_CHECKING:  # only the type is needed: showing a page loads nothing of mail
+    from .mail_ports import Sends
+
 SOURCE = "public:unsubscribe"
+_WITH_SHARD = 2
+"""What a link is about that stood in a mail: the topic, and the shard of the mail's run."""
 
 
 class AllTopics(NamedTopics, Protocol):
@@ -42,7 +49,7 @@ class Unsubscribing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnsubscribeRoom:
-    """The collaborators of both use cases."""
+    """The collaborators of both use cases; the `sends` are loaded when somebody unsubscribes, for the page does without."""
 
     keys: LinkKeys
     sites: Sites
@@ -50,6 +57,7 @@ class UnsubscribeRoom:
     consents: Consents
     customers: Customers
     requests: Requests
+    sends: Callable[[], "Sends"]
     clock: Clock
     public_url: str
 
@@ -73,13 +81,15 @@ def unsubscribe(token: str, *, is_everything: bool, room: UnsubscribeRoom) -> Un
     except NotFound:
         return None
     book = room.consents.of(customer.customer_id).consents
-    named = set(link.about)
+    named = set(link.about[:1])
     if is_everything:
         named |= {topic.topic for topic in room.topics.all() if Channel.EMAIL in topic.channels}
         named |= {subject.topic for subject in book if subject.channel is Channel.EMAIL}
     consents = {topic: book.get(Subject(Channel.EMAIL, topic)) for topic in sorted(named)}
     open_ = [topic for topic, consent in consents.items() if consent is None or consent.state is not State.DENIED]
     deny(open_, link, method=Method.UNSUBSCRIBE, source=SOURCE, room=room)
+    if open_:
+        _mark(link, room)
     try:
         return _page(token, link, room, is_done=True, is_everything=is_everything)
     except NotFound:
@@ -100,6 +110,20 @@ def deny(topics: Iterable[str], link: PersonLink, *, method: Method, source: str
             requests=room.requests,
             clock=room.clock,
         )
+
+
+def _mark(link: PersonLink, room: UnsubscribeRoom) -> None:
+    """Say in the entry of the mail which the link stood in that it made its person leave.
+
+    The "no" is in force already: what keeps this from being said is no reason not to answer so.
+    """
+    if len(link.about) < _WITH_SHARD:
+        return
+    with suppress(Unavailable):
+        sends = room.sends()
+        send = sends.find(link.reference, int(link.about[1]), link.customer_id)
+        while send is not None and send.unsubscribed_at is None:
+            send = sends.write(replace(send, unsubscribed_at=room.clock.now(), version=send.version + 1))
 
 
 def _denied(topic: str, method: Method, link: PersonLink, now: datetime) -> ConsentChange:
@@ -127,7 +151,7 @@ def _page(
     )
     return Unsubscribing(
         site=site,
-        topic=next(iter(room.topics.named(link.about).values()), None),
+        topic=next(iter(room.topics.named(link.about[:1]).values()), None),
         language=link.language,
         preferences_url=None if key_id_of(token) in ring.retired else person_url(room.public_url, preferences, ring),
         is_done=is_done,

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from ecrm.application.decisions import Held
+from ecrm.application.decisions import Held, PlannedWithout
 from ecrm.domain import instants
 from ecrm.domain.events import Event
 
@@ -38,6 +38,30 @@ class DecisionBody(Answer):
         )
 
 
+class CampaignDecisionBody(Answer):
+    """What was decided of a person when a run of a campaign was planned: `held_out` to measure it, or why they cannot get it."""
+
+    decided_at: str
+    status: str
+    reason: str | None
+    campaign: str
+    message_id: str
+    template: str
+    site: str
+
+    @classmethod
+    def of(cls, decided: PlannedWithout) -> Self:
+        return cls(
+            decided_at=instants.to_answer(decided.decided_at),
+            status=decided.status,
+            reason=decided.reason,
+            campaign=decided.campaign,
+            message_id=decided.run_id,
+            template=decided.template,
+            site=decided.site,
+        )
+
+
 class HeldBody(Answer):
     """That nothing of a kind is sent to anybody for now: what is due to this customer waits."""
 
@@ -51,6 +75,9 @@ class HeldBody(Answer):
 
 
 class DecisionsPage(Answer):
+    """`campaigns` are of the newest hundred runs, and stand on the first page alone."""
+
     data: list[DecisionBody]
     held: list[HeldBody]
+    campaigns: list[CampaignDecisionBody]
     next_cursor: str | None

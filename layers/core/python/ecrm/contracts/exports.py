@@ -5,7 +5,9 @@ from typing import Any
 
 from ecrm.application.exports import CustomerRecord, Row, Shapes
 from ecrm.application.orders import OrderView
+from ecrm.domain.instants import to_answer
 from ecrm.domain.jobs import FileFormat
+from ecrm.domain.messages import Send, Status
 
 from .consent import ConsentsBody
 from .orders import OrderBody
@@ -26,6 +28,31 @@ def customer_row(record: CustomerRecord) -> Row:
 
 def order_row(view: OrderView) -> Row:
     return OrderBody.of(view).model_dump(mode="json")
+
+
+_MOMENTS = (
+    *("planned_at", "claimed_at", "settled_at", "delivered_at", "bounced_at", "complained_at"),
+    *("opened_at", "clicked_at", "unsubscribed_at"),
+)
+
+
+def recipient_row(send: Send) -> Row:
+    """One of a run's audience: `accepted_at` is when the provider had the mail, `ineligible` why they could not get any."""
+    moments = {name: to_answer(at) if (at := getattr(send, name)) else None for name in _MOMENTS}
+    settled_at = moments.pop("settled_at")
+    return {
+        "customer_id": send.customer_id,
+        "message": send.message,
+        "arm": send.arm.value if send.arm else None,
+        "treatment": send.treatment,
+        "pilot": send.is_pilot,
+        "ineligible": send.ineligible,
+        "status": send.status.value,
+        "reason": send.reason,
+        "template_version": send.template_version,
+        "accepted_at": settled_at if send.status is Status.ACCEPTED else None,
+        **moments,
+    }
 
 
 def shapes(file_format: FileFormat) -> Shapes:

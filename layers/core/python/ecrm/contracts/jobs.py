@@ -55,6 +55,7 @@ class JobBody(Answer):
     customer_id: str | None
     import_id: str | None
     segment: str | None
+    run_id: str | None
     format: FileFormat | None
     counts: dict[str, int]
     files: list[JobFileBody]
@@ -75,6 +76,7 @@ class JobBody(Answer):
             customer_id=job.customer_id,
             import_id=job.import_id,
             segment=job.segment,
+            run_id=job.run_id,
             format=job.format,
             counts=dict(job.counts),
             files=[

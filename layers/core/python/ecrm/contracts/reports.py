@@ -2,21 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Self
-
-from pydantic import Field
+from typing import Self
 
 from ecrm.analytics.distribution import Distribution
 from ecrm.analytics.forecasts import Horizon
 from ecrm.analytics.reporting import MILLION, WINDOWS, GroupCounts, OutlookCounts
 from ecrm.analytics.reports import Cohort, CurrencyReport, Quarter, Report
 from ecrm.analytics.rfm import GroupTable
-from ecrm.application.reports import MadeLink
 from ecrm.domain import instants, money
 from ecrm.domain.lifecycle import Stage
-from ecrm.domain.links import Language
 
-from .fields import Answer, Body
+from .fields import Answer
 from .predictions import ModelBody
 
 _TENTHS = 10
@@ -311,20 +307,3 @@ DEFINITIONS: Mapping[str, str] = {
     "outlook": "Sums over customers of what the model expects of each.",
     "model": "What the expectations were made by, and what a model of 90 days ago or more expected until now, beside what came.",
 }
-
-
-class MakeReportLinkBody(Body):
-    """A link for colleagues; without a language, the page is in that of the reader's browser."""
-
-    language: Annotated[Language | None, Field(strict=False)] = None
-
-
-class ReportLinkBody(Answer):
-    """Whoever has it can read the report until then."""
-
-    url: str
-    expires_at: str
-
-    @classmethod
-    def of(cls, made: MadeLink, url: str) -> Self:
-        return cls(url=url, expires_at=instants.to_answer(made.expires_at))

@@ -35,6 +35,8 @@ class Scope(StrEnum):
     SEGMENTS_READ = "segments:read"
     SEGMENTS_WRITE = "segments:write"
     REPORTS_READ = "reports:read"
+    CAMPAIGNS_READ = "campaigns:read"
+    CAMPAIGNS_WRITE = "campaigns:write"
 
 
 class KeyKind(StrEnum):
@@ -77,6 +79,8 @@ ALLOWED: dict[KeyKind, frozenset[Scope]] = {
         Scope.SENDING_WRITE,
         Scope.SEGMENTS_WRITE,
         Scope.REPORTS_READ,
+        Scope.CAMPAIGNS_READ,
+        Scope.CAMPAIGNS_WRITE,
     },
 }
 """The most that a key of each kind may be given. A write key may be public in a browser, so it reads nothing."""
@@ -103,6 +107,9 @@ class ApiKey:
 
     def site_for(self, asked: str | None) -> str:
         """Resolve the site that a request means. Raises Forbidden where the key does not reach it."""
-        if asked is None or asked == self.site or ANY_SITE in self.sites or asked in self.sites:
+        if asked is None or self.reaches(asked):
             return asked or self.site
         raise Forbidden("this key does not reach that site", code="site_forbidden")
+
+    def reaches(self, site: str) -> bool:
+        return site == self.site or ANY_SITE in self.sites or site in self.sites

@@ -26,10 +26,26 @@ class QuietHours:
         return wall >= self.start or wall < self.end
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of each day in which a campaign is sent, by the clock on the wall, through midnight as quiet hours are."""
+
+    start: time
+    end: time
+
+    @property
+    def outside(self) -> QuietHours:
+        return QuietHours(self.end, self.start)
+
+
 QUIET_HOURS = QuietHours(time(21), time(8))
 FREQUENCY_CAP = Cap(4, timedelta(days=7))
 """What holds for a site that says nothing else."""
 
+QUIET, WINDOW = "quiet_hours", "window"
+"""The reasons of what waits, or came to its end, for its person's sleep or for the hours of its campaign."""
+_TURNS = 8
+"""How often the end of the one may lie in the other: more means that there is no hour that both leave."""
 _DAYS = 3
 """The end of quiet hours is on one of these: the day by which the clock is, which may be past its end, and those after it."""
 
@@ -54,6 +70,14 @@ def _wall(instant: datetime, zone: tzinfo) -> time:
     return instant.astimezone(zone).time()
 
 
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """That marketing waits for an hour of the day, and until when."""
+
+    reason: str
+    until: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactPolicy:
     """What holds for a person in the name of a site: its quiet hours by their zone, its cap, and the person's own wishes."""
@@ -62,5 +86,15 @@ class ContactPolicy:
     quiet_hours: QuietHours | None = None
     cap: Cap | None = None
 
-    def quiet_until(self, now: datetime) -> datetime | None:
-        return quiet_until(self.quiet_hours, self.zone, now) if self.quiet_hours else None
+    def closed(self, now: datetime, window: Window | None = None) -> Closed | None:
+        """Say what of the day's hours holds marketing back, and when neither quiet hours nor a campaign's window do any more."""
+        hours = [(WINDOW, window.outside)] if window else []
+        hours += [(QUIET, self.quiet_hours)] if self.quiet_hours else []
+        reasons, until = list[str](), now
+        for _ in range(_TURNS):
+            found = [(ends, why) for why, each in hours if (ends := quiet_until(each, self.zone, until))]
+            if not found:
+                break
+            until, reason = max(found)
+            reasons.append(reason)
+        return Closed(reasons[0], until) if reasons else None

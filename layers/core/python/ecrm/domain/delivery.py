@@ -46,6 +46,9 @@ _LISTED = frozenset({"Suppressed", "OnAccountSuppressionList"})
 """The address stands on a list of SES's, the world's or the account's: SES did not even try."""
 _OF_THE_MAIL = frozenset({"MessageTooLarge", "ContentRejected", "AttachmentRejected"})
 
+MOST_LINKS = 20
+"""Links that an entry keeps: it is read with all others of its page."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
@@ -102,13 +105,27 @@ def with_notice(send: Send, notice: Notice) -> Send:
         case What.OPENED if not notice.is_machine:
             after = replace(after, opened_at=_first(send.opened_at, notice.at))
         case What.CLICKED if not notice.is_machine:
-            after = replace(after, clicked_at=_first(send.clicked_at, notice.at))
+            after = replace(after, clicked_at=_first(send.clicked_at, notice.at), links=_followed(send, notice))
     after = replace(after, version=send.version)
     return send if after == send else replace(after, version=send.version + 1)
 
 
 def _first(known: datetime | None, at: datetime) -> datetime:
     return at if known is None else min(known, at)
+
+
+def link_of(notice: Notice) -> str:
+    """Name a link in an entry by a short hash of what is kept of it."""
+    return hashlib.sha256(str(notice.said.get("link", "")).encode()).hexdigest()[:8]
+
+
+def _followed(send: Send, notice: Notice) -> Mapping[str, datetime]:
+    """Give the links that somebody followed in a mail of a campaign, those that they followed first where there are many."""
+    if not send.is_of_many:
+        return send.links
+    link = link_of(notice)
+    times = {**send.links, link: _first(send.links.get(link), notice.at)}
+    return dict(sorted(times.items(), key=lambda one: (one[1], one[0]))[:MOST_LINKS])
 
 
 def events_of(before: Send, after: Send, notice: Notice, address_digest: str, now: datetime) -> tuple[Event, ...]:

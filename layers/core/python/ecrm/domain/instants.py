@@ -45,3 +45,8 @@ def is_time_zone(name: str) -> bool:
     except (KeyError, ValueError, OSError):
         return False
     return True
+
+
+def instant_of(wall: datetime, zone: tzinfo) -> datetime:
+    """Give when a clock in a zone shows a time: the first time of two, and where it is jumped over, when it would have come."""
+    return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)

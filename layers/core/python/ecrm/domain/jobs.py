@@ -11,6 +11,7 @@ class JobKind(StrEnum):
     EXPORT_ORDERS = "export_orders"
     EXPORT_CUSTOMER = "export_customer"
     EXPORT_SEGMENT = "export_segment"
+    EXPORT_RECIPIENTS = "export_recipients"
     ERASE_CUSTOMER = "erase_customer"
     UNDO_IMPORT = "undo_import"
     REMOVE_UNCONFIRMED = "remove_unconfirmed"
@@ -48,7 +49,8 @@ class Job:
 
     An erasure carries what it needs and what the customer can no longer tell: `partitions`, and in `addressed` the keys of items
     that belong to the person's identifiers. A removal carries in `partitions` whom it is about to look at. `generation` is that
-    of the night whose members of a segment are meant. `receipt` holds the dates by which copies that no job reaches are gone.
+    of the night whose members of a segment are meant, `run_id` the run whose roster is. `receipt` holds the dates by which copies
+    that no job reaches are gone.
     """
 
     job_id: str
@@ -60,6 +62,7 @@ class Job:
     import_id: str | None = None
     segment: str | None = None
     generation: int | None = None
+    run_id: str | None = None
     partitions: tuple[str, ...] = ()
     addressed: tuple[str, ...] = ()
     state: JobState = JobState.QUEUED

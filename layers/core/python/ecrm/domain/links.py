@@ -1,8 +1,9 @@
 """Links for people: a token says which page it opens, and is worth nothing once a bit of it is changed.
 
 A token is base64url without padding of a truncated HMAC-SHA-256 and the fields that it covers: version, key id, purpose, what it
-opens, and language. An order's are site and order; a report's are its night and when the link ends, in seconds since
-1970; a person's are those of `PersonLink`, in its order. It is written in one way only, and holds nothing personal.
+opens, and language. An order's are site and order; a report's are its night, or the run of a campaign, and when the link ends,
+in seconds since 1970; a person's are those of `PersonLink`, in its order. It is written in one way only, and holds nothing
+personal.
 """
 
 import hashlib
@@ -26,6 +27,7 @@ class Purpose(StrEnum):
 
     ORDER_STATUS = "order"
     REPORT = "report"
+    CAMPAIGN_REPORT = "campaign-report"
     UNSUBSCRIBE = "unsubscribe"
     PREFERENCES = "preferences"
     CONFIRM = "confirm"
@@ -84,13 +86,22 @@ class ReportLink:
     language: Language | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CampaignReportLink:
+    """A link to the report of a run; the rest as above."""
+
+    run_id: str
+    expires_at: datetime
+    language: Language | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonLink:
     """A link to a customer's own page.
 
-    `about` is what of theirs it is about: the topic to be unsubscribed from, run and shard of the mail to be viewed, the kind of
-    data request, or the job whose files are shown. `sent_to` is the `mark_of` the address that it was sent to, where that
-    matters; `reference` is the run of the mail that it stood in. `expires_at` is a whole second.
+    `about` is what of theirs it is about: the topic to be unsubscribed from, and the shard of the mail's run; run and shard of a
+    mail to be viewed; the kind of data request; or the job whose files are shown. `sent_to` is the `mark_of` the address that it
+    was sent to, where that matters; `reference` is the run of the mail that it stood in. `expires_at` is a whole second.
     """
 
     purpose: Purpose
@@ -128,22 +139,29 @@ def unseal(token: str, purpose: str, ring: Keyring) -> Link:
 
 def seal_report(link: ReportLink, ring: Keyring) -> str:
     """Make the token of a link to a report."""
-    ends = str(int(link.expires_at.timestamp()))
-    return _sealed(ring, Purpose.REPORT, (link.night.isoformat(), ends), link.language)
+    return _sealed(ring, Purpose.REPORT, (link.night.isoformat(), _seconds(link.expires_at)), link.language)
 
 
 def unseal_report(token: str, ring: Keyring, now: datetime) -> ReportLink:
     """Read a token of a report. Raises NotFound as `unseal` does, also for a link that has ended."""
     (night, ends), language = _unsealed(token, Purpose.REPORT, ring)
-    link = ReportLink(date.fromisoformat(night), datetime.fromtimestamp(int(ends), UTC), language)
-    if now >= link.expires_at:
-        raise _nothing()
-    return link
+    return ReportLink(date.fromisoformat(night), _unended(ends, now), language)
+
+
+def seal_campaign_report(link: CampaignReportLink, ring: Keyring) -> str:
+    """Make the token of a link to the report of a run."""
+    return _sealed(ring, Purpose.CAMPAIGN_REPORT, (link.run_id, _seconds(link.expires_at)), link.language)
+
+
+def unseal_campaign_report(token: str, ring: Keyring, now: datetime) -> CampaignReportLink:
+    """Read a token of the report of a run. Raises NotFound as `unseal` does, also for a link that has ended."""
+    (run_id, ends), language = _unsealed(token, Purpose.CAMPAIGN_REPORT, ring)
+    return CampaignReportLink(run_id, _unended(ends, now), language)
 
 
 def seal_person(link: PersonLink, ring: Keyring) -> str:
     """Make the token of a link to a customer's own page."""
-    ends = "" if link.expires_at is None else str(int(link.expires_at.timestamp()))
+    ends = "" if link.expires_at is None else _seconds(link.expires_at)
     fields = (link.site, link.customer_id, ",".join(link.about), link.sent_to, link.reference, ends)
     return _sealed(ring, link.purpose, fields, link.language)
 
@@ -151,9 +169,7 @@ def seal_person(link: PersonLink, ring: Keyring) -> str:
 def unseal_person(token: str, purpose: Purpose, ring: Keyring, now: datetime) -> PersonLink:
     """Read a token of a customer's own page. Raises NotFound as `unseal` does, also for a link that has ended."""
     (site, customer_id, about, sent_to, reference, ends), language = _unsealed(token, purpose, ring)
-    expires_at = datetime.fromtimestamp(int(ends), UTC) if ends else None
-    if expires_at is not None and now >= expires_at:
-        raise _nothing()
+    expires_at = _unended(ends, now) if ends else None
     return PersonLink(
         purpose=purpose,
         site=site,
@@ -185,6 +201,18 @@ def mark_of(digest: str) -> str:
 def key_id_of(token: str) -> str:
     """Name the key that a token says it was made with; nothing vouches for that yet."""
     return _key_id(_raw(token)[SEAL_BYTES:])
+
+
+def _seconds(at: datetime) -> str:
+    return str(int(at.timestamp()))
+
+
+def _unended(ends: str, now: datetime) -> datetime:
+    """Read when a link ends. Raises NotFound for one that has."""
+    at = datetime.fromtimestamp(int(ends), UTC)
+    if now >= at:
+        raise _nothing()
+    return at
 
 
 def _sealed(ring: Keyring, purpose: str, fields: Sequence[str], language: Language | None) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from .assignment import Arm
 from .consent import Channel
 from .contact_policy import Cap
 from .customers import Customer, Kind
@@ -54,6 +55,13 @@ DOUBTED_FOR = timedelta(minutes=15)
 """How long the provider's events are waited for before a doubt is settled without them."""
 BUDGET_KEPT = timedelta(days=8)
 """How long a person's budget remembers a send at least: longer only where a cap of their own looks back further."""
+PRIORITY_AGAIN = timedelta(hours=1)
+"""Before a send is looked at again that leaves its place to a campaign of higher priority."""
+PAUSED, CAP, FREQUENCY, PRIORITY = "paused", "cap", "frequency", "priority"
+WAITS_FOR_ROOM = frozenset({PAUSED, CAP, FREQUENCY, PRIORITY})
+"""Reasons of what waits, or came to its end, because its person gets enough as it is."""
+LOCAL_TIME = "local_time"
+"""The reason of what waits for the campaign's time where its person is."""
 MESSAGE_SHARD = 0
 """The shard of a message that is a run of its own."""
 
@@ -89,27 +97,6 @@ class Ambiguous:
 type Reply = Accepted | Refused | NotSent | Ambiguous
 
 
-class RunState(StrEnum):
-    SENDING = "sending"
-    PAUSED = "paused"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """What all entries of a run of many have in common, as far as whoever sends must know it."""
-
-    run_id: str
-    policy: Policy
-    site: str
-    template: str
-    topic: str | None = None
-    state: RunState = RunState.SENDING
-    expires_at: datetime | None = None
-    cap: Cap | None = None
-    version: int = 1
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
     """One entry of a roster: who gets what, how far it is, and what the provider has said of it; ids and times only.
@@ -118,6 +105,10 @@ class Send:
     transactional mail was planned anew because nobody could tell what became of the first. `requested_at` is the time of the
     event that asked for it, None in a run of many. Until `postponed_until` it waits, though it is planned. The mail of the last
     claim was made of `template_version`. After `closed_at` its person is erased: nothing is told of them any more.
+
+    Of a run of many: `ineligible` is why they could not get it when it was planned, and stays; everybody else has an `arm`. They
+    get `message`, as `treatment`, None where they are held out, or wait for what the pilot comes to; `template` is then what they
+    would get. `links` are those that they followed, by a short hash, with when they first did.
     """
 
     run_id: str
@@ -149,6 +140,13 @@ class Send:
     opened_at: datetime | None = None
     clicked_at: datetime | None = None
     closed_at: datetime | None = None
+    arm: Arm | None = None
+    message: str | None = None
+    treatment: str | None = None
+    is_pilot: bool = False
+    ineligible: str | None = None
+    links: Mapping[str, datetime] = field(default_factory=dict)
+    unsubscribed_at: datetime | None = None
     version: int = 1
 
     @property
@@ -158,6 +156,11 @@ class Send:
     @property
     def is_open(self) -> bool:
         return self.status in OPEN
+
+    @property
+    def is_of_many(self) -> bool:
+        """Whether it belongs to a run of many, not to a message that was asked for by itself."""
+        return self.policy is Policy.MARKETING and self.requested_at is None
 
     @property
     def is_named(self) -> bool:
@@ -207,9 +210,10 @@ def claim(send: Send, now: datetime, template_version: int | None = None) -> Sen
     )
 
 
-def postpone(send: Send, until: datetime, reason: str) -> Send:
-    """Let a planned send wait."""
-    return replace(send, postponed_until=until, reason=reason, version=send.version + 1)
+def postpone(send: Send, until: datetime, reason: str, expires_at: datetime | None = None) -> Send:
+    """Let a planned send wait, and give it an end of its own where it had none."""
+    ends_at = expires_at or send.expires_at
+    return replace(send, postponed_until=until, reason=reason, expires_at=ends_at, version=send.version + 1)
 
 
 def resolve(send: Send, attempt: int, reply: Reply, now: datetime) -> Send:
@@ -265,7 +269,8 @@ def dropped(send: Send, status: Status, reason: str | None, now: datetime) -> Se
 def told(before: Send, after: Send, now: datetime) -> tuple[Event, ...]:
     """What the customer's timeline learns from a change of a send: what it came to, and each decision not to send, or not yet.
 
-    That a run was cancelled is nothing that was decided of them, and is told only to who was told of the mail before.
+    That a run was cancelled is nothing that was decided of them, and is told only to who was told of the mail before. That a
+    campaign comes at a time where they are is no decision either, and that another one comes first is told once.
     """
     if after.closed_at is not None:
         return ()
@@ -274,6 +279,8 @@ def told(before: Send, after: Send, now: datetime) -> tuple[Event, ...]:
         return tuple(_event(after, attempt, "accepted", now, {"message_id": after.accepted[attempt]}) for attempt in sorted(news))
     until = after.postponed_until
     if after.status is Status.PLANNED and until is not None and until != before.postponed_until:
+        if after.reason == LOCAL_TIME or (after.reason == PRIORITY == before.reason):
+            return ()
         return (
             _event(after, after.attempt, f"postponed:{to_text(until)}", now, {"reason": after.reason, "until": to_text(until)}),
         )
@@ -353,7 +360,8 @@ class Reserved:
 class Budget:
     """The marketing mails to a person of late, by send id, at a version (0: none yet); `inherited` are of those they absorbed.
 
-    `wishes` are what the person said of such mails.
+    `wishes` are what the person said of such mails. `ahead` are the mails to them that campaigns of higher priority still wait
+    to send.
     """
 
     customer_id: str
@@ -361,21 +369,56 @@ class Budget:
     sends: Mapping[str, Reserved] = field(default_factory=dict)
     inherited: Mapping[str, Reserved] = field(default_factory=dict)
     wishes: Preferences = field(default_factory=Preferences)
+    ahead: tuple[Send, ...] = ()
 
 
-def refusal(budget: Budget, cap: Cap | None, send: Send, now: datetime) -> str | None:
-    """Say why a person gets no more for now, None where they may: a pause of theirs, the company's cap, or their own."""
-    if budget.wishes.is_paused(now):
-        return "paused"
-    if not has_room(budget, cap, send, now):
-        return "cap"
-    return None if has_room(budget, budget.wishes.cap, send, now) else "frequency"
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """Why a person gets no more for now, and until when."""
+
+    reason: str
+    until: datetime
 
 
-def has_room(budget: Budget, cap: Cap | None, send: Send, now: datetime) -> bool:
+def no_room(budget: Budget, cap: Cap | None, send: Send, now: datetime) -> NoRoom | None:
+    """Say what holds a marketing mail back, None where nothing does: a pause of the person's, the company's cap, their own.
+
+    Of several it is the one that holds it longest. Where there is room, but not for what is ahead too, that comes first.
+    """
+    pause = (budget.wishes.paused_until if budget.wishes.is_paused(now) else None) or now
+    caps = {CAP: cap, FREQUENCY: budget.wishes.cap}
+    waits = {PAUSED: pause} | {reason: room_at(budget, each, send, now) for reason, each in caps.items()}
+    reason, until = max(waits.items(), key=lambda wait: wait[1])
+    if until > now:
+        return NoRoom(reason, until)
+    is_behind = not all(has_room(budget, each, send, now, len(_ahead(budget, each, now))) for each in caps.values())
+    return NoRoom(PRIORITY, now + PRIORITY_AGAIN) if is_behind else None
+
+
+def has_room(budget: Budget, cap: Cap | None, send: Send, now: datetime, ahead: int = 0) -> bool:
+    """Say whether a cap leaves a place, beside those of so many mails that are ahead."""
+    return cap is None or sum(at > now - cap.within for at in _times(budget, send)) + ahead < cap.most
+
+
+def room_at(budget: Budget, cap: Cap | None, send: Send, now: datetime) -> datetime:
+    """Say when a cap leaves a place: now, or as soon as enough of the mails that there were are long enough ago."""
+    times = _times(budget, send)
+    if cap is None or len(times) < cap.most:
+        return now
+    return max(now, times[-cap.most] + cap.within)
+
+
+def _times(budget: Budget, send: Send) -> list[datetime]:
+    """When a person was sent something, but for this send, in order."""
     others = {**budget.inherited, **budget.sends}
     others.pop(send.send_id, None)
-    return cap is None or sum(reserved.at > now - cap.within for reserved in others.values()) < cap.most
+    return sorted(reserved.at for reserved in others.values())
+
+
+def _ahead(budget: Budget, cap: Cap | None, now: datetime) -> list[Send]:
+    """What is ahead and would meet with a mail of now within the time of a cap."""
+    until = now + cap.within if cap else now
+    return [send for send in budget.ahead if (send.postponed_until or now) < until]
 
 
 def reserve(budget: Budget, send: Send, now: datetime) -> Budget:

@@ -289,6 +289,11 @@ def refuse_too_large(rule: Rule, pointer: str = "/rule") -> None:
     _refuse(_size(rule, {}), pointer)
 
 
+def conditions_in(rule: Rule) -> int:
+    """Count the conditions of a rule, the filters in them among them."""
+    return _size(rule, {}).conditions
+
+
 def refuse_unsound(segment: str, rules: Mapping[str, Rule], pointer: str = "/rule") -> None:
     """Refuse a segment's rule for what it is together with the others; `rules` hold its own, too. Raises Invalid.
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ecrm.application.customers import event_position, is_event_position
 from ecrm.application.decisions import Decisions
-from ecrm.contracts.decisions import DecisionBody, DecisionsPage, HeldBody
+from ecrm.contracts.decisions import CampaignDecisionBody, DecisionBody, DecisionsPage, HeldBody
 from ecrm.contracts.fields import PageQuery
 from ecrm.domain.api_keys import Scope
 
@@ -29,6 +29,7 @@ def with_reading(api: HttpApi, read: Callable[[str, str | None, int], Decisions]
         bodies = ((event_position(event), DecisionBody.of(event)) for event in found.page.items)
         data, last = fit(bodies, found.page.last)
         held = [HeldBody.of(policy, one) for policy, one in found.held.items()]
-        return Reply(200, DecisionsPage(data=data, held=held, next_cursor=seal(last, *bound)))
+        campaigns = list(map(CampaignDecisionBody.of, found.campaigns))
+        return Reply(200, DecisionsPage(data=data, held=held, campaigns=campaigns, next_cursor=seal(last, *bound)))
 
     return api

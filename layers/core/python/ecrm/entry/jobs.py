@@ -31,7 +31,7 @@ def with_orders_job(api: HttpApi, export: RequestExport) -> HttpApi:
     )
     def export_orders(call: Call) -> Reply:
         """Export all orders, with their lines, state and refunds. A job, whose files are there for seven days."""
-        return _requested(export(JobKind.EXPORT_ORDERS, call.body.to_format(), call.request, call.source))
+        return requested(export(JobKind.EXPORT_ORDERS, call.body.to_format(), call.request, call.source))
 
     return api
 
@@ -49,19 +49,19 @@ def with_customers_jobs(api: HttpApi, export: RequestExport, export_one: Request
     )
     def export_customers(call: Call) -> Reply:
         """Export all customers: profile, consents and statistics. A job, whose files are there for seven days."""
-        return _requested(export(JobKind.EXPORT_CUSTOMERS, call.body.to_format(), call.request, call.source))
+        return requested(export(JobKind.EXPORT_CUSTOMERS, call.body.to_format(), call.request, call.source))
 
     about = "/v1/customers/{customer_id}"
 
     @api.route("POST", f"{about}/export-jobs", scope=Scope.PRIVACY_WRITE, answer=JobBody, creates="JobsRequested")
     def export_customer(call: Call) -> Reply:
         """Export everything that is stored of a customer, as JSON and as CSV. A job, whose files are there for seven days."""
-        return _requested(export_one(call.path["customer_id"], call.request, call.source))
+        return requested(export_one(call.path["customer_id"], call.request, call.source))
 
     @api.route("POST", f"{about}/erasure-jobs", scope=Scope.PRIVACY_WRITE, answer=JobBody, creates="JobsRequested")
     def erase_customer(call: Call) -> Reply:
         """Erase a customer, for good. In force when answered: nobody reads or writes them any more. A job deletes the rest."""
-        return _requested(erase(call.path["customer_id"], call.request, call.source))
+        return requested(erase(call.path["customer_id"], call.request, call.source))
 
     return api
 
@@ -79,15 +79,15 @@ def with_segments_job(api: HttpApi, export: RequestSegmentExport) -> HttpApi:
     )
     def export_segment(call: Call) -> Reply:
         """Export a segment's customers, as the last night found them. A job, whose files are there for seven days."""
-        return _requested(export(call.path["segment"], call.body.to_format(), call.request, call.source))
+        return requested(export(call.path["segment"], call.body.to_format(), call.request, call.source))
 
     return api
 
 
-def _requested(requested: Requested) -> Reply:
-    replayed = {"idempotent-replayed": "true"} if requested.replayed else {}
-    job = requested.job
-    return Reply(202, JobBody.of(job), {"location": f"/v1/jobs/{job.job_id}", **replayed}, counted=int(not requested.replayed))
+def requested(asked: Requested) -> Reply:
+    replayed = {"idempotent-replayed": "true"} if asked.replayed else {}
+    job = asked.job
+    return Reply(202, JobBody.of(job), {"location": f"/v1/jobs/{job.job_id}", **replayed}, counted=int(not asked.replayed))
 
 
 def shown(call: Call, *, jobs: Jobs, files: ExportFiles) -> Reply:

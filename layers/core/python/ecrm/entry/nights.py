@@ -1,7 +1,6 @@
-"""The steps of the night at the door: what the state machine hands over, and which errors it may try again after."""
+"""The steps of the night at the door: what the state machine hands over, and what is told of what they did."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,22 +11,18 @@ from ecrm.application.night_ports import Group, Place
 from ecrm.application.nights import Planned, Worked
 from ecrm.application.segment_ports import Night
 from ecrm.contracts.night_steps import EndStep, GroupStep, NightStep, PlannedBody, PlanStep
-from ecrm.domain.errors import EcrmError, Unavailable
 
 from . import observability
 from .queue import lateness
+from .steps import guarded_step
 
 SHARD_MILLISECONDS = 180_000
 """What a shard may take that has begun: a 256th of ten million customers, most of them new in a segment."""
 
 
-class StepFailed(Exception):
-    """A step cannot be done, however often it is tried. Its words name no more than a code."""
-
-
 def plan(event: Mapping[str, Any], use: Callable[[datetime], Planned]) -> dict[str, Any]:
     """Answer with what the other steps are handed."""
-    with _step("plan", event):
+    with guarded_step("plan", _ids(event)):
         planned = use(_read(PlanStep, event).scheduled_at)
         if planned.skipped:
             observability.note("night skipped", night=planned.night.isoformat(), why=planned.skipped)
@@ -36,21 +31,21 @@ def plan(event: Mapping[str, Any], use: Callable[[datetime], Planned]) -> dict[s
 
 
 def snapshot(event: Mapping[str, Any], context: object, use: Callable[[Place, Group, Callable[[], bool]], None]) -> None:
-    with _step("snapshot", event):
+    with guarded_step("snapshot", _ids(event)):
         step = _read(GroupStep, event)
         use(step.place, step.group, lateness(context, SHARD_MILLISECONDS))
 
 
 def summarise(event: Mapping[str, Any], use: Callable[[Place], Mapping[str, str]]) -> None:
     """Tell of fits that failed, by currency: the night goes on with what it has instead."""
-    with _step("summarise", event):
+    with guarded_step("summarise", _ids(event)):
         for currency, why in use(_read(NightStep, event).place).items():
             observability.note("fit failed", **_ids(event), currency=currency, why=why)
             observability.count("FitsFailed")
 
 
 def score(event: Mapping[str, Any], context: object, use: Callable[[Place, Group, Callable[[], bool]], Worked]) -> None:
-    with _step("score", event):
+    with guarded_step("score", _ids(event)):
         step = _read(GroupStep, event)
         worked = use(step.place, step.group, lateness(context, SHARD_MILLISECONDS))
         observability.name(worked.unreadable)
@@ -58,7 +53,7 @@ def score(event: Mapping[str, Any], context: object, use: Callable[[Place, Group
 
 
 def end(event: Mapping[str, Any], publish: Callable[[Place], Night], fail: Callable[[Place, str], None]) -> None:
-    with _step("publish", event):
+    with guarded_step("publish", _ids(event)):
         step = _read(EndStep, event)
         if step.error is None:
             night = publish(step.place)
@@ -69,13 +64,13 @@ def end(event: Mapping[str, Any], publish: Callable[[Place], Night], fail: Calla
 
 
 def tell(event: Mapping[str, Any], use: Callable[[Place, Group], int]) -> None:
-    with _step("tell", event):
+    with guarded_step("tell", _ids(event)):
         step = _read(GroupStep, event)
         _note("told", event, customers=use(step.place, step.group))
 
 
 def report(event: Mapping[str, Any], use: Callable[[Place], Report]) -> None:
-    with _step("report", event):
+    with guarded_step("report", _ids(event)):
         _note("reported", event, customers=use(_read(NightStep, event).place).customers)
 
 
@@ -90,23 +85,3 @@ def _note(message: str, event: Mapping[str, Any], **counted: int) -> None:
 
 def _ids(event: Mapping[str, Any]) -> dict[str, Any]:
     return {name: event[name] for name in ("night", "generation", "first", "last") if name in event}
-
-
-@contextmanager
-def _step(name: str, event: Mapping[str, Any]) -> Iterator[None]:
-    """Let out what may be tried again as Unavailable, and all else as StepFailed: the state machine knows errors by their class.
-
-    Nothing else of an error comes out: its words may repeat somebody's data, and the machine writes them down.
-    """
-    ids = _ids(event)
-    try:
-        yield
-    except Unavailable as error:
-        observability.warn("unavailable", error, step=name, **ids)
-        raise Unavailable(error.detail) from None
-    except EcrmError as error:
-        observability.warn("a step of the night failed", error, step=name, **ids)
-        raise StepFailed(error.code) from None
-    except Exception as error:  # noqa: BLE001 (whatever it is, its words stay here)
-        observability.alarm("unhandled in the night", error, step=name, **ids)
-        raise StepFailed("internal") from None

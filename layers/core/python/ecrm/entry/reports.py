@@ -4,9 +4,11 @@ from collections.abc import Callable
 from datetime import date
 from typing import Protocol
 
-from ecrm.application.reports import MadeLink, Reports, read_report
+from ecrm.application.report_links import MadeLink
+from ecrm.application.reports import Reports, read_report
 from ecrm.contracts.fields import PageQuery
-from ecrm.contracts.reports import MakeReportLinkBody, ReportBody, ReportHeadBody, ReportLinkBody, ReportsPage
+from ecrm.contracts.report_links import MakeReportLinkBody, ReportLinkBody
+from ecrm.contracts.reports import ReportBody, ReportHeadBody, ReportsPage
 from ecrm.domain.api_keys import Scope
 from ecrm.domain.errors import NotFound
 from ecrm.domain.instants import day_named

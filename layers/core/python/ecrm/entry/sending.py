@@ -43,13 +43,19 @@ def work(message: PageMessage, *, context: object, use: Work) -> None:
         observability.count("SendingBroken")
 
 
-def settle(context: object, use: Callable[[Callable[[], bool]], Settled]) -> None:
-    """Come back to every page that is due."""
+class CampaignsBehind(Exception):
+    """Nobody comes back to campaigns, or a run is stuck: whoever settles sends says so, because its errors ring."""
+
+
+def settle(context: object, use: Callable[[Callable[[], bool]], Settled], is_behind: Callable[[], bool]) -> None:
+    """Come back to every page that is due. Raises CampaignsBehind when that is done."""
     settled = use(lateness(context))
     _count(settled.statuses)
     observability.note("settled", pages=settled.pages, failed=settled.failed)
     if settled.held[Hold.NOT_ARMED]:
         observability.count("SendingNotArmed")
+    if is_behind():
+        raise CampaignsBehind
 
 
 def _count(statuses: Counter[Status]) -> None:

@@ -4,18 +4,12 @@ What is decided is put under the condition that nothing is there (`If-None-Match
 Counters and moves follow from that and are the same whoever writes them.
 """
 
-import gzip
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields
 from datetime import date
-from decimal import Decimal
-from io import BytesIO
 from itertools import batched
 from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from ecrm.analytics import models
 from ecrm.analytics.counters import ValueCounts
@@ -37,23 +31,16 @@ from ecrm.application.night_ports import (
     Tally,
 )
 from ecrm.contracts.segments import RuleBody, written
-from ecrm.domain.errors import Unavailable
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.lifecycle import Stage, Thresholds
 from ecrm.domain.segments import Segment
 
 from .histories import histories_of, histories_said
+from .packed import PackedFiles
 from .reporting import counts_of, counts_said, scores_of, scores_said
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-_NOT_FOUND, _PRECONDITION_FAILED = 404, 412
-_DECIMAL = "\0"
-"""An object with this one name, which nothing else has, stands for a number with a fraction: floats would round it."""
-_MARK = json.dumps(_DECIMAL)
-_FASTEST = 1
-"""zlib's level: half the time of the usual one, for a tenth more bytes that are gone in a month."""
 
 _READ_AHEAD = 8
 """Files that are asked for at once: S3 takes longer to answer than to send a small one."""
@@ -61,8 +48,7 @@ _READ_AHEAD = 8
 
 class S3NightFiles:
     def __init__(self, client: "S3Client", bucket: str) -> None:
-        self._client = client
-        self._bucket = bucket
+        self._files = PackedFiles(client, bucket)
 
     def plan(self, place: Place) -> NightPlan | None:
         found = self._object(place, "plan.json.gz")
@@ -116,75 +102,17 @@ class S3NightFiles:
         self._put(place, f"moves/{shard:03}.ndjson.gz", [_tally(moves.tally), *map(_move, moves.moves)])
 
     def _object(self, place: Place, name: str) -> Any:
-        lines = self._lines(place, name)
-        return next(lines) if lines is not None else None
+        return self._files.object(_key(place, name))
 
     def _lines(self, place: Place, name: str) -> Iterator[Any] | None:
-        """Read a file's lines. The file is held packed: unpacked it is read line by line."""
-        try:
-            packed = self._client.get_object(Bucket=self._bucket, Key=_key(place, name))["Body"].read()
-        except ClientError as error:
-            if _status(error) == _NOT_FOUND:
-                return None
-            raise Unavailable("the bucket of nights does not answer") from error
-        except BotoCoreError as error:
-            raise Unavailable("the bucket of nights does not answer") from error
-        return map(_read, gzip.GzipFile(fileobj=BytesIO(packed)))
+        return self._files.lines(_key(place, name))
 
     def _put(self, place: Place, name: str, lines: Iterable[Any], *, once: bool = False) -> None:
-        condition = {"IfNoneMatch": "*"} if once else {}
-        content = _packed(lines)
-        try:
-            self._client.put_object(
-                Bucket=self._bucket,
-                Key=_key(place, name),
-                Body=content,
-                ContentType="application/x-ndjson",
-                ContentEncoding="gzip",
-                **condition,  # type: ignore[arg-type]  # the stubs want each by its name
-            )
-        except ClientError as error:
-            if not once or _status(error) != _PRECONDITION_FAILED:
-                raise Unavailable("the bucket of nights takes no file") from error
-        except BotoCoreError as error:
-            raise Unavailable("the bucket of nights takes no file") from error
+        self._files.put(_key(place, name), lines, once=once)
 
 
 def _key(place: Place, name: str) -> str:
     return f"nights/{place.night.isoformat()}/{place.generation}/{name}"
-
-
-def _status(error: ClientError) -> int:
-    return error.response["ResponseMetadata"]["HTTPStatusCode"]
-
-
-def _packed(lines: Iterable[Any]) -> bytes:
-    """Pack lines as they come; the same lines are the same bytes."""
-    packed = BytesIO()
-    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_written_exactly).encode
-    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=_FASTEST, mtime=0) as file:
-        file.writelines(f"{encode(line)}\n".encode() for line in lines)
-    return packed.getvalue()
-
-
-def _read(line: bytes) -> Any:
-    """Read a line, with the hook only where it is needed: it is called for each object, and takes as long as the rest."""
-    text = line.decode()
-    return (_decode_exactly if _MARK in text else _decode)(text)
-
-
-def _written_exactly(value: Any) -> dict[str, str]:
-    if isinstance(value, Decimal):
-        return {_DECIMAL: str(value)}
-    raise TypeError(f"no file of a night holds a {type(value).__name__}")
-
-
-def _exact(read: dict[str, Any]) -> Any:
-    return Decimal(read[_DECIMAL]) if _DECIMAL in read else read
-
-
-_decode = json.JSONDecoder().decode
-_decode_exactly = json.JSONDecoder(object_hook=_exact).decode
 
 
 def _plan(plan: NightPlan) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class SqsFailureQueue:
         self._client = client
         self._url = url
 
-    def park(self, failures: Iterable[Mapping[str, str]]) -> None:
+    def park(self, failures: Iterable[Mapping[str, str | int]]) -> None:
         """Send every failure; what SQS refuses is sent again, at most MOST_ROUNDS times, then Unavailable is raised."""
         for batch in batched(failures, BATCH, strict=False):
             entries = {str(at): json.dumps(failure) for at, failure in enumerate(batch)}

@@ -42,7 +42,7 @@ class ReportPages:
     """Templates and words are read once per container."""
 
     def __init__(self) -> None:
-        files = (PAGES / "layout.html", _HERE / "report.html")
+        files = (PAGES / "layout.html", _HERE / "charts.html", _HERE / "report.html")
         self._style = "".join(path.read_text(encoding="utf-8") for path in (PAGES / "style.css", _HERE / "report.css"))
         self._words = {language: _Words.of(language) for language in Language}
         self._templates = Environment(

@@ -1,10 +1,12 @@
 """A site, an order and products that never were, for trying a template out before the first customer has ordered."""
 
 from datetime import UTC, date, datetime, timedelta
+from secrets import token_bytes
 from typing import Any
 
 from ecrm.application.orders import OrderView
 from ecrm.application.templates import CartItem
+from ecrm.domain.links import Keyring
 from ecrm.domain.orders import Delivered, Line, Order, Paid, Refunded, Shipped, agree, fold, with_fact
 from ecrm.domain.products import Product, Stated
 from ecrm.domain.sites import Site
@@ -28,6 +30,15 @@ LINKS = {
     "unsubscribe": "https://example.com/public/unsubscribe/sample",
     "view": "https://example.com/public/mails/sample",
 }
+
+
+class NobodysLinkKeys:
+    """Keys that nobody has: what they seal opens nothing."""
+
+    def ring(self, *, fresh: bool = False) -> Keyring:
+        """Give another one each time."""
+        del fresh
+        return Keyring("sample", {"sample": token_bytes(32)})
 
 
 def sample_products(site: Site) -> tuple[Product, ...]:

@@ -45,6 +45,14 @@ SHAPES: dict[str, tuple[str, str]] = {
     "template": ("LIST#templates", "<template>"),
     "template_version": ("TEMPLATE#<template>", "VERSION#<version>"),
     "run": ("RUN#<run_id>", "RUN"),
+    "run_pace": ("RUN#<run_id>", "PACE"),
+    "planned_page": ("RUN#<run_id>", "PLANNED#<page>"),
+    "tally": ("RUN#<run_id>", "TALLY#<page>"),
+    "run_link": ("RUN#<run_id>", "LINK#<link>"),
+    "run_listing": ("LIST#runs#<campaign>", "<scheduled_at>#<run_id>"),
+    "active_run": ("LIST#active_runs", "<run_id>"),
+    "campaign": ("LIST#campaigns", "<campaign>"),
+    "campaign_version": ("CAMPAIGN#<campaign>", "VERSION#<version>"),
     "send": ("RUN#<run_id>#<shard>", "<customer_id>"),
     "page": ("RUN#<run_id>#<shard>", "PAGE"),
     "budget": ("CUSTOMER#<customer_id>", "BUDGET"),
@@ -83,6 +91,10 @@ TEMPLATES_PARTITION = "LIST#templates"
 IMPORTS_PARTITION = "LIST#imports"
 SEGMENTS_PARTITION = "LIST#segments"
 NIGHTS_PARTITION = "LIST#nights"
+CAMPAIGNS_PARTITION = "LIST#campaigns"
+ACTIVE_RUNS_PARTITION = "LIST#active_runs"
+CAMPAIGN_WORK = "campaigns"
+"""The shard of the index `worklist` in which campaigns and runs wait: few, and read by one."""
 CONSENTS = "CONSENT"
 UNCONFIRMED = "unconfirmed"
 """Where, in the index `worklist`, customers wait whom a sign-up has made and nobody confirmed."""
@@ -93,6 +105,9 @@ CONTROL = "CONTROL"
 ORDER_PREFIX = "ORDER#"
 EVENT_PREFIX = "EVENT#"
 CHUNK_PREFIX = "CHUNK#"
+PLANNED_PREFIX = "PLANNED#"
+TALLY_PREFIX = "TALLY#"
+LINK_PREFIX = "LINK#"
 
 
 def customer_partition(customer_id: str) -> str:
@@ -218,6 +233,58 @@ def template_version(name: str, version: int) -> Key:
 
 def run(run_id: str) -> Key:
     return Key(f"RUN#{run_id}", "RUN")
+
+
+def run_id_of(pk: str) -> str:
+    return pk.removeprefix("RUN#")
+
+
+def run_pace(run_id: str) -> Key:
+    return Key(f"RUN#{run_id}", "PACE")
+
+
+def planned_page(run_id: str, page: int) -> Key:
+    return Key(f"RUN#{run_id}", f"{PLANNED_PREFIX}{page:03}")
+
+
+def planned_page_of(sk: str) -> int:
+    return int(sk.removeprefix(PLANNED_PREFIX))
+
+
+def tally(run_id: str, page: int) -> Key:
+    return Key(f"RUN#{run_id}", f"{TALLY_PREFIX}{page:03}")
+
+
+def tally_page_of(sk: str) -> int:
+    return int(sk.removeprefix(TALLY_PREFIX))
+
+
+def run_link(run_id: str, link: str) -> Key:
+    return Key(f"RUN#{run_id}", f"{LINK_PREFIX}{link}")
+
+
+def link_of(sk: str) -> str:
+    return sk.removeprefix(LINK_PREFIX)
+
+
+def runs_partition(campaign: str) -> str:
+    return f"LIST#runs#{campaign}"
+
+
+def run_listing(campaign: str, scheduled_at: datetime, run_id: str) -> Key:
+    return Key(runs_partition(campaign), f"{to_text(scheduled_at)}#{run_id}")
+
+
+def active_run(run_id: str) -> Key:
+    return Key(ACTIVE_RUNS_PARTITION, run_id)
+
+
+def campaign(name: str) -> Key:
+    return Key(CAMPAIGNS_PARTITION, name)
+
+
+def campaign_version(name: str, version: int) -> Key:
+    return Key(f"CAMPAIGN#{name}", f"VERSION#{version:06}")
 
 
 def page_partition(run_id: str, shard: int) -> str:

@@ -1,18 +1,20 @@
 """Rosters: an entry for each person of a run, which is the audience, the send ledger and the books at once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import product
 
 from ecrm.application.mail_ports import AlreadyRecorded, Blocked, Waiting
 from ecrm.application.ports import Contended, Request, Standing
+from ecrm.domain.assignment import Arm
 from ecrm.domain.consent import Channel, Subject
-from ecrm.domain.contact_policy import Cap
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
 from ecrm.domain.instants import from_text, to_text
-from ecrm.domain.messages import Budget, Policy, Reserved, Run, RunState, Send, Status
+from ecrm.domain.messages import Budget, Policy, Reserved, Send, Status
 from ecrm.domain.preferences import Preferences, joined
+from ecrm.domain.runs import Run, page_of
 from ecrm.domain.suppressions import Address
 
 from . import keys, replays
@@ -58,22 +60,30 @@ class DynamoSends:
         item = self._table.get(keys.send(run_id, shard, customer_id), consistent=consistent)
         return send_of(item) if item else None
 
-    def page(self, run_id: str, shard: int) -> Iterator[Send]:
-        items = self._table.query(keys.page_partition(run_id, shard), consistent=True)
+    def page(self, run_id: str, shard: int, *, after: str | None = None) -> Iterator[Send]:
+        items = self._table.query(keys.page_partition(run_id, shard), consistent=True, after=after)
         return (send_of(item) for item in items if item["SK"] != keys.PAGE)
 
-    def budget(self, customer: Customer) -> Budget:
+    def budget(self, customer: Customer, rivals: Iterable[Run] = ()) -> Budget:
         wanted = [*map(keys.budget, customer.partitions), *map(keys.preferences, customer.partitions)]
+        wanted += [
+            keys.send(run.run_id, page_of(keys.shard_of(theirs), run.pages), theirs)
+            for run, theirs in product(rivals, customer.partitions)
+        ]
         budget, inherited = Budget(customer.customer_id), dict[str, Reserved]()
         wishes: list[Preferences] = []
+        ahead: list[Send] = []
         for item in self._table.get_many(wanted, consistent=True):
-            if item["SK"] == keys.PREFERENCES:
+            if item["type"] == "send":
+                ahead.append(send_of(item))
+            elif item["SK"] == keys.PREFERENCES:
                 wishes.append(preferences_of(item))
             elif keys.customer_id_of(item["PK"]) == customer.customer_id:
                 budget = budget_of(item)
             else:
                 inherited |= budget_of(item).sends
-        return replace(budget, inherited=inherited, wishes=joined(wishes))
+        planned = tuple(send for send in ahead if send.status is Status.PLANNED)
+        return replace(budget, inherited=inherited, wishes=joined(wishes), ahead=planned)
 
     def claim(self, claimed: Send, customer: Customer, to: str, budget: Budget | None, now: datetime) -> None:
         address = Address(Channel.EMAIL, to)
@@ -137,6 +147,15 @@ class DynamoSends:
             if may_be_told.why not in refused.found:
                 raise AlreadyRecorded(event.id) from None
 
+    def name_link(self, run_id: str, link: str, shown: str) -> None:
+        key = keys.run_link(run_id, link)
+        item: Item = {"PK": key.pk, "SK": key.sk, "type": "run_link", "v": 1, "shown": shown}
+        self._table.put(Put(item, None, "its name says what it is"))
+
+    def links(self, run_id: str) -> Mapping[str, str]:
+        items = self._table.query(keys.run(run_id).pk, prefix=keys.LINK_PREFIX)
+        return {keys.link_of(item["SK"]): item["shown"] for item in items}
+
     def come_back(self, run_id: str, shard: int, due: datetime) -> None:
         self._table.put(Put(_page(run_id, shard, due), None, "whoever asks last decides"))
 
@@ -185,7 +204,7 @@ def _page(run_id: str, shard: int, due: datetime | None, forgotten_at: datetime 
     return item | ({"expires_at": int(forgotten_at.timestamp())} if forgotten_at else {})
 
 
-_TEXTS = ("site", "template", "topic", "reason", "bounce")
+_TEXTS = ("site", "template", "topic", "reason", "bounce", "message", "treatment", "ineligible")
 _TIMES = (
     *(
         "planned_at",
@@ -198,7 +217,7 @@ _TIMES = (
         "delivered_at",
         "delayed_at",
     ),
-    *("bounced_at", "complained_at", "rejected_at", "opened_at", "clicked_at", "closed_at"),
+    *("bounced_at", "complained_at", "rejected_at", "opened_at", "clicked_at", "closed_at", "unsubscribed_at"),
 )
 
 
@@ -223,6 +242,12 @@ def send_item(send: Send) -> Item:
         item["template_version"] = send.template_version
     if send.accepted:
         item["accepted"] = {str(attempt): message_id for attempt, message_id in send.accepted.items()}
+    if send.arm is not None:
+        item["arm"] = send.arm
+    if send.is_pilot:
+        item["pilot"] = True
+    if send.links:
+        item["links"] = {link: to_text(at) for link, at in send.links.items()}
     return item
 
 
@@ -240,6 +265,9 @@ def send_of(item: Item) -> Send:
         template_version=item.get("template_version"),
         expires_at=from_text(item["until"]) if "until" in item else None,
         accepted={int(attempt): message_id for attempt, message_id in item.get("accepted", {}).items()},
+        arm=Arm(item["arm"]) if "arm" in item else None,
+        is_pilot=item.get("pilot", False),
+        links={link: from_text(at) for link, at in item.get("links", {}).items()},
         version=item["version"],
         **said,
     )
@@ -262,40 +290,4 @@ def budget_of(item: Item) -> Budget:
             name: Reserved(from_text(at), run_id, shard, customer_id)
             for name, (at, run_id, shard, customer_id) in item["sends"].items()
         },
-    )
-
-
-def run_item(run: Run) -> Item:
-    key = keys.run(run.run_id)
-    item: Item = {
-        "PK": key.pk,
-        "SK": key.sk,
-        "type": "run",
-        "v": 1,
-        "version": run.version,
-        "policy": run.policy,
-        "site": run.site,
-        "template": run.template,
-        "state": run.state,
-    }
-    if run.topic is not None:
-        item["topic"] = run.topic
-    if run.expires_at is not None:
-        item["until"] = to_text(run.expires_at)
-    if run.cap is not None:
-        item["cap"] = [run.cap.most, int(run.cap.within.total_seconds())]
-    return item
-
-
-def run_of(item: Item) -> Run:
-    return Run(
-        run_id=item["PK"].removeprefix("RUN#"),
-        policy=Policy(item["policy"]),
-        site=item["site"],
-        template=item["template"],
-        topic=item.get("topic"),
-        state=RunState(item["state"]),
-        expires_at=from_text(item["until"]) if "until" in item else None,
-        cap=Cap(item["cap"][0], timedelta(seconds=item["cap"][1])) if "cap" in item else None,
-        version=item["version"],
     )

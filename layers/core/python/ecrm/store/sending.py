@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ecrm.application.mail_ports import Breaker, Pace, Pause, Permission, Sending
+from ecrm.application.mail_ports import Breaker, Leased, Pace, Pause, Permission, Sending
 from ecrm.domain.errors import Unavailable
 from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.messages import Policy
+from ecrm.domain.runs import Run
 
 from . import keys
-from .messages import run_of
+from .runs import run_of
 from .table import Item, Refused, Table, put_as_seen, time_heals
 
 if TYPE_CHECKING:
@@ -58,6 +59,22 @@ class DynamoSendingControl:
     def lease(self, pace: Pace) -> Pace | None:
         there = self._put(_pace(pace), pace.version)
         return _pace_of(there) if there else None
+
+    def leased(self, run_id: str) -> Leased | None:
+        item = self._table.get(keys.run_pace(run_id), consistent=True)
+        return _leased_of(item) if item else None
+
+    def lease_of(self, run_id: str, leased: Leased) -> Leased | None:
+        there = self._put(_leased(run_id, leased), leased.version)
+        return _leased_of(there) if there else None
+
+    def run(self, run_id: str) -> Run | None:
+        item = self._table.get(keys.run(run_id))
+        return run_of(item) if item else None
+
+    def active_runs(self) -> tuple[Run, ...]:
+        run_ids = [item["SK"] for item in self._table.query(keys.ACTIVE_RUNS_PARTITION)]
+        return tuple(map(run_of, self._table.get_many(map(keys.run, run_ids))))
 
     def _put(self, item: Item, version: int) -> Item | None:
         """Write if the stored version is the one before; else give what is there."""
@@ -125,6 +142,24 @@ def _pace(pace: Pace) -> Item:
 
 def _pace_of(item: Item) -> Pace:
     return Pace(float(item["rate"]), from_text(item["rated_at"]), from_text(item["window"]), item["lanes"], item["version"])
+
+
+def _leased(run_id: str, leased: Leased) -> Item:
+    key = keys.run_pace(run_id)
+    minute = to_text(leased.minute)
+    return {
+        "PK": key.pk,
+        "SK": key.sk,
+        "type": "run_pace",
+        "v": 1,
+        "version": leased.version,
+        "minute": minute,
+        "mails": leased.mails,
+    }
+
+
+def _leased_of(item: Item) -> Leased:
+    return Leased(from_text(item["minute"]), item["mails"], item["version"])
 
 
 def table_id(client: "DynamoDBClient", name: str) -> str:

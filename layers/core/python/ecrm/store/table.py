@@ -54,10 +54,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete an item under a condition."""
+    """Delete an item, under a condition if there is one."""
 
     key: Key
-    condition: str
+    condition: str | None
     why: str
     values: Mapping[str, Any] | None = None
 
@@ -207,18 +207,19 @@ class Table:
             }
             raise Held(held) from None
 
-    def write_each(self, held: Check, puts: Iterable[Put]) -> None:
-        """Write what is not refused, each item under a `why` of its own, and nothing more once `held` is refused.
+    def write_each(self, held: Check | None, puts: Iterable[Put]) -> None:
+        """Write what is not refused, each item under a `why` of its own, and nothing more once a `held` is refused.
 
         In transactions: where one raises Contended or Unavailable, those before it were written.
         """
         pending = {put.why: put for put in puts}
+        checks = () if held is None else (held,)
         while pending:
-            now = dict(islice(pending.items(), MOST_ACTIONS - 1))
+            now = dict(islice(pending.items(), MOST_ACTIONS - len(checks)))
             try:
-                self.write([held, *now.values()])
+                self.write([*checks, *now.values()])
             except Refused as refused:
-                if held.why in refused.found:
+                if held is not None and held.why in refused.found:
                     return
                 now = {why: now[why] for why in refused.found}
             pending = {why: put for why, put in pending.items() if why not in now}
