@@ -227,6 +227,34 @@ def test_a_pilot_waits_for_those_who_have_not_got_their_mail_but_not_for_ever(cl
     }
 
 
+def test_the_time_in_which_people_may_click_begins_with_the_last_mail(cloud: Cloud) -> None:
+    """A night's quiet hours lie between the beginning and the mails: they are not taken off the four hours."""
+    del cloud
+    morning = NOON + timedelta(hours=7)
+    pages = [[replace(send, settled_at=morning) for send in entries(100, treatment=name)] for name in "ab"]
+    run = there(a_pilot(), [*pages, entries(3, treatment=None, status=Status.PLANNED)])
+    done, after = looked_after(run, a_room(morning + timedelta(minutes=1)))
+    assert done.decided == ()
+    assert (after.decide_at, after.verdicts) == (morning + PILOT.wait, {})
+    room = a_room(morning + PILOT.wait)
+    for send in pages[1][:20]:
+        room.sends.write(replace(send, shard=1, clicked_at=morning + timedelta(hours=3), version=2))
+    assert looked_after(after, room)[1].verdicts == {"spring": Verdict("b", "better", (Tried("a", 100, 0), Tried("b", 100, 20)))}
+
+
+def test_a_decision_is_put_off_until_half_of_the_time_of_the_others_at_most(cloud: Cloud) -> None:
+    del cloud
+    run = a_pilot()
+    half = LATER + (run.expires_at - LATER) / 2
+    late = [[replace(send, settled_at=half - timedelta(hours=1)) for send in entries(100, treatment=name)] for name in "ab"]
+    run = there(run, [*late, entries(1, treatment=None, status=Status.PLANNED)])
+    _, after = looked_after(run, a_room(half - timedelta(minutes=30)))
+    assert (after.decide_at, after.verdicts) == (half, {})
+    assert looked_after(after, a_room(half))[1].verdicts == {
+        "spring": Verdict(None, "no_difference", (Tried("a", 100, 0), Tried("b", 100, 0)))
+    }
+
+
 def test_orders_are_counted_since_each_got_their_mail_and_of_the_whole_person(room: RunRoom) -> None:
     """Half of b ordered since, one of them as a part of somebody else; all of a before."""
     pilot = replace(PILOT, metric=PilotMetric.ORDERS)

@@ -54,11 +54,12 @@ def look_after(run: Run, is_late: Callable[[], bool], *, room: RunRoom) -> Looke
     Raises Unavailable where time is short, with what was counted until then kept, and Contended where another wrote the run.
     """
     done, now = LookedAfter(), room.clock.now()
-    after = replace(run, due_at=now + LOOK_AGAIN, version=run.version + 1)
-    if verdicts := _verdicts(run, now, room, is_late):
-        done.decided = tuple(verdicts)
+    piloted = _piloted(run, now, room, is_late)
+    after = replace(piloted, due_at=now + LOOK_AGAIN, version=run.version + 1)
+    if piloted.verdicts != run.verdicts:
+        done.decided = tuple(piloted.verdicts)
         # Whoever waited for it is woken with all others.
-        after = replace(after, verdicts=verdicts, woken_at=None, due_at=now)
+        after = replace(after, woken_at=None, due_at=now)
     elif run.woken_at is not None and (total := _closed(run, room, is_late)) is not None:
         if total.entries == run.audience:
             state = run.state if run.state is RunState.CANCELLED else RunState.SETTLED
@@ -116,23 +117,30 @@ def _planned(run: Run, room: RunRoom, is_late: Callable[[], bool]) -> Iterator[i
 # ── the pilot ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _verdicts(run: Run, now: datetime, room: RunRoom, is_late: Callable[[], bool]) -> dict[str, Verdict]:
+def _piloted(run: Run, now: datetime, room: RunRoom, is_late: Callable[[], bool]) -> Run:
     """Decide the pilot of each message that has one, all at once; nothing before it is due, or while the run is paused.
 
-    While somebody in it has not got their mail yet it waits, up to half of the time that the others have after it.
+    Everybody in it is to have the whole `wait` from their mail on: as long as somebody has no mail yet, or has had it for less,
+    the decision is put off, up to half of the time that the others had when it was due at first.
     """
     pilot, decide_at = run.pilot, run.decide_at
     if pilot is None or decide_at is None or run.verdicts or run.state is not RunState.SENDING or now < decide_at:
-        return {}
+        return run
     tried = _Tried()
     for page in _planned(run, room, is_late):
         for some in batched(room.sends.page(run.run_id, page), AT_ONCE, strict=False):
             tried.add([send for send in some if send.is_pilot], pilot.metric, room.last_orders)
-    if tried.open and now < decide_at + (run.expires_at - decide_at) / 2:
-        return {}
-    return {
+    soonest = run.started_at + pilot.wait
+    latest = soonest + (run.expires_at - soonest) / 2
+    if now < latest and tried.open:
+        return run
+    ready_at = min(latest, tried.last_at + pilot.wait) if tried.last_at else now
+    if now < ready_at:
+        return replace(run, decide_at=ready_at)
+    verdicts = {
         message.name: _verdict(tried.parts(message), pilot.minimum) for message in run.messages if len(message.treatments) > 1
     }
+    return replace(run, verdicts=verdicts)
 
 
 def _verdict(parts: Sequence[Part], minimum: int) -> Verdict:
@@ -142,11 +150,12 @@ def _verdict(parts: Sequence[Part], minimum: int) -> Verdict:
 
 @dataclass(slots=True)
 class _Tried:
-    """Of each treatment of a message, who got it and who did what counts; and how many wait for theirs."""
+    """Of each treatment of a message, who got it and who did what counts; how many wait for theirs, and when the last got it."""
 
     recipients: Counter[tuple[str, str]] = field(default_factory=Counter)
     successes: Counter[tuple[str, str]] = field(default_factory=Counter)
     open: int = 0
+    last_at: datetime | None = None
 
     def add(self, sends: Sequence[Send], metric: PilotMetric, last_orders: LastOrders) -> None:
         self.open += sum(send.is_open for send in sends)
@@ -156,6 +165,7 @@ class _Tried:
             place = send.message or "", send.treatment or ""
             self.recipients[place] += 1
             self.successes[place] += has_done(send)
+            self.last_at = max(filter(None, (self.last_at, send.settled_at)), default=None)
 
     def parts(self, message: CampaignMessage) -> list[Part]:
         return [

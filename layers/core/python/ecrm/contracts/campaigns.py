@@ -155,7 +155,7 @@ class SendingWindowBody(Body):
 
 
 class PilotBody(Body):
-    """The treatments are tried on a part of the treated; `wait_minutes` after the run has begun, the winner goes to the others.
+    """The treatments are tried on a part of the treated; `wait_minutes` after the last mail of it, the winner goes to the others.
 
     It is decided by `clicks` or `orders` per recipient, once each treatment has its `minimum` of recipients. Where there is no
     winner, the others get the treatments by their weights, or `otherwise` nothing.

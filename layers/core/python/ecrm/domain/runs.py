@@ -64,7 +64,7 @@ class Otherwise(StrEnum):
 class Pilot:
     """The treatments are tried on a part of the treated, and the others wait for the winner.
 
-    `wait` is counted from when the run has begun; a treatment with fewer than `minimum` recipients decides nothing.
+    `wait` is what everybody in it has from their mail on; a treatment with fewer than `minimum` recipients decides nothing.
     """
 
     percent: Decimal
@@ -106,7 +106,8 @@ class Run:
 
     The roster has `pages`. `scheduled_at` names the occurrence; where `wall` is given, it is when that time of the wall clock
     begins on earth, and each person's instant is when it comes where they are. From their instant an entry has `expires_after`,
-    and none goes out after `expires_at`. `decide_at` is when the pilot is decided, `verdicts` what it came to, by message.
+    and none goes out after `expires_at`. `decide_at` is when the pilot is decided, put off
+    where its mails went out late, `verdicts` what it came to, by message.
 
     `planned_at` is when the last entry was written, `woken_at` when the pages were handed to the senders, None anew after a run
     was resumed or cancelled; `settled_at` when its `books` were closed: the entries of each status, whose sum is the `audience`.
