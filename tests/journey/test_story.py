@@ -138,6 +138,9 @@ def poisoned(
     user = {"user_id": f"u-poisoned-{next(numbers)}"}
     customer_id: str = place(user)["customer_id"]
     assert drain(stack) == {}
+    for state in ("busy", "idle"):
+        for pid in workers(stack, state, "ProjectEvents"):  # they may keep for a minute what segments named before
+            kill(pid)
     poison = {"PK": {"S": f"CUSTOMER#{customer_id}"}, "SK": {"S": "ORDER#demo#poison"}, "type": {"S": "order"}}
     dynamodb.put_item(TableName=facts["table"], Item=poison)
     place(user)
@@ -159,8 +162,6 @@ def test_a_customer_whose_facts_cannot_be_counted_is_parked_and_repaired_and_hol
 ) -> None:
     """The hop from the stream to the statistics fails for one customer."""
     customer_id, mend = poisoned
-    for pid in workers(stack, "idle", "ProjectEvents"):  # they may keep for a minute what segments named before
-        kill(pid)
     healthy = place({"user_id": f"u-healthy-{next(numbers)}"})["customer_id"]
     assert drain(stack) == {}
     assert api.get(f"/v1/customers/{healthy}/stats")["orders"] == 1
