@@ -209,6 +209,25 @@ def test_a_mail_is_sent_as_simple_content_to_one_recipient(provider: Provider) -
     assert [first, second] == provider.requests
 
 
+OURS = "https://crm.example.com/public/preferences/AbC-1_x"
+SPELT = {
+    f'<a href="{OURS}">x</a>': f'<a ses:no-track href="{OURS}">x</a>',
+    f"<a class=x href='{OURS}'>x</a>": f"<a class=x ses:no-track href='{OURS}'>x</a>",
+    f'<A\nHREF = " {OURS} ">x</A>': f'<A\nses:no-track HREF = " {OURS} ">x</A>',
+    f"<a href={OURS}>x</a>": f"<a ses:no-track href={OURS}>x</a>",
+    f'<a href="{OURS}?lang=fa&amp;x=1#top">x</a>': f'<a ses:no-track href="{OURS}?lang=fa&amp;x=1#top">x</a>',
+    f'<a data-href="{OURS}" href="https://example.com/?to={OURS}">{OURS}</a>': None,
+}
+"""How a link of ours may be written, and how it goes out; None as it is."""
+
+
+@pytest.mark.parametrize("html", SPELT)
+def test_a_link_of_ours_is_not_counted_however_an_author_writes_it(provider: Provider, html: str) -> None:
+    mail = replace(MAIL, html=html, untracked=frozenset({OURS, f"{OURS}y", "https://crm.example.com/public/u/z"}))
+    _, request = sent_from(provider, mail)
+    assert (SPELT[html] or html) == request["Content"]["Simple"]["Body"]["Html"]["Data"]
+
+
 # ── header injection ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 EVIL = {

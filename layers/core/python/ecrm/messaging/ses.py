@@ -6,6 +6,7 @@ come, or that speaks of SES's own trouble, says nothing of what happened before 
 https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,8 @@ _NEVER_LEFT = (
 )
 """What botocore raises before the first byte of a request is sent."""
 _CLIENT_ERRORS = range(400, 500)
+_LINK = re.compile(r"(?<![\w:-])href\s*=\s*[\"']?\s*", re.IGNORECASE)
+"""All in front of a link's address, however an author writes it."""
 
 
 class SesMailer:
@@ -117,10 +120,12 @@ def _untracked(html: str, addresses: Iterable[str]) -> str:
 
     https://docs.aws.amazon.com/ses/latest/dg/faqs-metrics.html#sending-metric-faqs-clicks-q4
     """
-    for address in addresses:
-        link = f'href="{escape(address)}"'
-        html = html.replace(link, f"ses:no-track {link}")
-    return html
+    ours = tuple(map(escape, addresses))
+
+    def marked(link: re.Match[str]) -> str:
+        return f"ses:no-track {link[0]}" if html.startswith(ours, link.end()) else link[0]
+
+    return _LINK.sub(marked, html)
 
 
 def _text(data: str) -> dict[str, str]:
