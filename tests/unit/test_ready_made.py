@@ -18,7 +18,7 @@ from ecrm.domain.links import Language
 from ecrm.domain.orders import Refunded, Shipped, Status, fold
 from ecrm.domain.products import Product, Stated
 from ecrm.domain.templates import READY_MADE, Purpose, Template
-from ecrm.messaging.colours import DARK, READABLE, WHITE, colours, contrast
+from ecrm.messaging.colours import DARK, GROUND, INK, READABLE, WHITE, colours, contrast
 from ecrm.messaging.mails import CLIPPED, Mails
 from ecrm.messaging.ready_made import ready_made
 from ecrm.messaging.samples import LINKS, PLACED_AT, sample_cart, sample_order, sample_products
@@ -235,8 +235,15 @@ def test_a_mail_wears_the_colour_of_its_site_and_stays_readable() -> None:
 def test_whatever_the_accent_is_words_can_be_read_on_it_and_links_beside_it(accent: str) -> None:
     chosen = colours(accent)
     assert contrast(chosen["accent"], chosen["on_accent"]) >= READABLE
-    assert contrast(chosen["link_colour"], WHITE) >= READABLE
+    assert min(contrast(chosen["link_colour"], ground) for ground in (WHITE, GROUND)) >= READABLE
     assert contrast(chosen["dark_link_colour"], DARK) >= READABLE
+
+
+def test_an_accent_that_can_be_read_on_the_card_alone_is_no_colour_of_links() -> None:
+    """The link to unsubscribe stands at the foot, on the ground around the card."""
+    mail = made(TEMPLATES["birthday"], "en", site=LOOK)
+    assert f'class="ground" style="margin:0;padding:0;background-color:{GROUND}' in mail.html
+    assert (4.54, INK) == (round(contrast("#767676", WHITE), 2), colours("#767676")["link_colour"])
 
 
 def test_contrast_is_what_wcag_says_it_is() -> None:

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 ACCENT = "#0a5a8a"
 INK, WHITE, BLACK = "#1c2321", "#ffffff", "#000000"
+GROUND = "#f1f5f3"
+"""Around the card on which a mail stands, and darker than it: the links at the foot are on it."""
 DARK = "#1a211e"
-"""Of the card on which a mail stands, where the reader's screen is dark."""
+"""Of the card, where the reader's screen is dark; there what is around it is darker, and links are read more easily."""
 LINEAR_UP_TO = 0.04045
 """The threshold of IEC 61966-2-1 in WCAG's relative luminance."""
 READABLE = 4.5
@@ -19,7 +21,7 @@ def colours(accent: str | None) -> Mapping[str, str]:
     return {
         "accent": chosen,
         "on_accent": on_accent,
-        "link_colour": chosen if contrast(chosen, WHITE) >= READABLE else INK,
+        "link_colour": chosen if contrast(chosen, GROUND) >= READABLE else INK,
         "dark_link_colour": chosen if contrast(chosen, DARK) >= READABLE else "#86c8f0",
     }
 
