@@ -185,6 +185,27 @@ def test_letter_case_and_place_make_no_other_address(shop: Shop) -> None:
     assert ["sara@example.com"] == sorted({address.casefold() for address in mailed(shop)})
 
 
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ("sara+1@example.com", "sara@example.com", "Sara+2@Example.com", "sara+1+2@example.com"),
+        ("sara.m@gmail.com", "saram+1@gmail.com", "S.a.r.a.m@googlemail.com"),
+    ],
+    ids=["subaddresses", "gmail"],
+)
+def test_a_mailbox_is_asked_once_a_day_whichever_of_its_addresses_is_typed(shop: Shop, spellings: tuple[str, ...]) -> None:
+    for at, email in enumerate(spellings):
+        subscribe(shop, asked(email=email), ip=f"192.0.2.{at}")
+    assert list(spellings[:1]) == mailed(shop)
+
+
+def test_addresses_that_may_be_two_mailboxes_are_asked_both(shop: Shop) -> None:
+    addresses = ["+1@example.com", "+2@example.com", "sa.ra@example.com", "sara@example.com", "sara@example.org"]
+    for at, email in enumerate(addresses):
+        subscribe(shop, asked(email=email), ip=f"192.0.2.{at}")
+    assert addresses == sorted(mailed(shop))
+
+
 def test_twenty_sign_ups_an_hour_come_from_one_place(shop: Shop) -> None:
     answers = {subscribe(shop, asked(email=f"victim-{at}@example.com")).text for at in range(22)}
     assert {json.dumps(THE_SAME, separators=(",", ":"))} == answers

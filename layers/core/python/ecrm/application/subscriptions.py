@@ -47,9 +47,10 @@ MAILS_A_SITE = 10_240
 SITE_SHARDS = 32
 """Counters that one site's hour is spread over by chance, so that many who sign up at once are not in each other's way."""
 MAILS_A_DAY, MAILS_IN_ALL = 1, 3
-"""Confirmation mails to one address; in all means until somebody there has proven that they agree."""
+"""Confirmation mails to one mailbox; in all means until somebody there has proven that they agree."""
 ATTEMPTS = 4
 FOR_EVER = 100 * 365 * DAY
+_GMAIL = frozenset({"gmail.com", "googlemail.com"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +161,7 @@ class Confirmations:
         if not (is_allowed and is_in_time):
             self.refused()
         is_meant = is_meant and is_in_time
-        counted = comparable(address) if is_meant else message_id
+        counted = _mailbox(address) if is_meant else message_id
         is_due = self.limits.allow("opt-in-day", counted, MAILS_A_DAY, DAY, now)
         counted = counted if is_due else message_id
         is_left = self.limits.allow(
@@ -264,6 +265,16 @@ def read_sign_up(customer_id: str, message_id: str, *, sends: Sends, timeline: T
 def site_counter(site: str, message_id: str) -> str:
     """Name the counter of a site under which a mail is counted."""
     return f"{site}\0{int(message_id[-2:], 16) % SITE_SHARDS}"
+
+
+def _mailbox(address: Address) -> str:
+    """Name the mailbox that an address most likely leads to: what follows a + makes no other one (RFC 5233), nor do Gmail's dots.
+
+    Where that is wrong, two are asked as often as one would be. Nothing else takes two addresses for one.
+    """
+    local, _, domain = comparable(address).rpartition("@")
+    user = local.partition("+")[0] or local
+    return f"{user.replace('.', '')}@gmail.com" if domain in _GMAIL else f"{user}@{domain}"
 
 
 def _is_open(topic: str, book: ConsentBook, digest: str) -> bool:
