@@ -361,7 +361,7 @@ def _schemas(declared: list[Route]) -> Json:
         words = FIELDS if schema.get("additionalProperties") is False else ANSWERS
         for field, about in schema.get("properties", {}).items():
             found = words.get(f"{name.replace('InBatch', 'Body')}.{field}") or words.get(field)
-            if found:
+            if found and about.get("description") != fields.ONLY_ANSWERED:
                 about["description"] = found
     return dict(sorted(schemas.items()))
 

@@ -36,9 +36,7 @@ TAKEN_FOR_A_PROGRAM_SECONDS = 6
 def let_offer(staff: Api, site: str) -> None:
     """Define the topic, and let the site's mails lead to its shop."""
     staff.put(f"/v1/topics/{TOPIC}", OFFERS, 200, 201)
-    known = staff.get(f"/v1/sites/{site}")
-    about = {name: value for name, value in known.items() if name not in ("site", "updated_at", "version")}
-    staff.put(f"/v1/sites/{site}", about | {"url": SHOP, "quiet_hours": None})
+    staff.put(f"/v1/sites/{site}", staff.get(f"/v1/sites/{site}") | {"url": SHOP, "quiet_hours": None})
 
 
 def at_risk(staff: Api, users: Mapping[str, str]) -> list[str]:

@@ -356,7 +356,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"salt": ""}, "/salt", "too_short"),
     ({"site": "nowhere"}, "/site", "unknown_site"),
     ({"audience": {"include": {"segment": {"id": "x"}, "sample": {"percent": 1, "salt": "s"}}}}, "/audience/include", "one_of"),
-    ({"state": "scheduled"}, "/state", "unknown_field"),
+    ({"states": "scheduled"}, "/states", "unknown_field"),
 ]
 
 
@@ -448,7 +448,7 @@ def test_a_draft_can_only_be_launched_or_cancelled(shop: Shop) -> None:
         assert (409, "campaign_not_launched") == code_of(do(shop, what))
     assert (404, "run_not_found") == code_of(do(shop, "retry-failed"))
     assert ["cancelled", "cancelled"] == [do(shop, "cancel").json["state"] for _ in range(2)]
-    assert (409, "campaign_launched") == code_of(put(shop))
+    assert (409, "campaign_cancelled") == code_of(put(shop))
     for what in ("launch", "pause", "resume"):
         assert (409, "campaign_cancelled") == code_of(do(shop, what))
 

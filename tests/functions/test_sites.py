@@ -199,8 +199,6 @@ BAD_SITES: dict[str, tuple[dict[str, Any], str, str]] = {
         "no_postal_address",
     ),
     "an unknown field": ({"colour": "blue"}, "/colour", "unknown_field"),
-    "its own version": ({"version": 7}, "/version", "unknown_field"),
-    "its own name": ({"site": "other"}, "/site", "unknown_field"),
 }
 
 

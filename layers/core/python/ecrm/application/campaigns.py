@@ -109,8 +109,8 @@ def _problems_of_schedule(campaign: Campaign, site: Site | None, now: datetime) 
 def put_campaign(campaign: Campaign, *, expected_version: int | None, campaigns: Campaigns) -> tuple[Head, bool]:
     """Write a version of a draft; says whether the campaign is new.
 
-    Raises Stale where `expected_version` is given and is not the stored one (0: must not exist); Conflict once it is launched:
-    whoever wants another one copies it under another name.
+    Raises Stale where `expected_version` is given and is not the stored one (0: must not exist); Conflict once it is launched,
+    or cancelled: whoever wants another one copies it under another name.
     """
     stored = campaigns.find(campaign.campaign)
     for _ in range(ATTEMPTS):
@@ -118,6 +118,8 @@ def put_campaign(campaign: Campaign, *, expected_version: int | None, campaigns:
         if expected_version is not None and expected_version != seen:
             raise Stale("it is not at the version named; read it again")
         life = stored.life if stored else Life()
+        if life.state is LifeState.CANCELLED:
+            raise Conflict("it is cancelled, and cannot be changed any more", code="campaign_cancelled")
         if life.state is not LifeState.DRAFT:
             raise Conflict("it is launched, and cannot be changed any more", code="campaign_launched")
         new = Head(replace(campaign, version=seen + 1), replace(life, revision=life.revision + 1))

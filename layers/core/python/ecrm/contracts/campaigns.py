@@ -18,7 +18,7 @@ from ecrm.domain.runs import CampaignMessage, Costs, Otherwise, Pilot, PilotMetr
 from ecrm.domain.segments import MOST_CONDITIONS, Rule, conditions_in, refuse_too_large
 
 from .customers import json_of
-from .fields import Amount, Answer, Body, Currency, Day, Name, SiteId, TemplateName, TopicId, storable
+from .fields import Amount, Answer, Body, Currency, Day, Name, Restated, SiteId, TemplateName, TopicId, storable
 from .segments import RuleBody, SegmentId, written
 from .sites import WallClock
 
@@ -54,8 +54,10 @@ ControlPercent = Annotated[Decimal, _part_of_all(Decimal(0), 50), WithJsonSchema
 PilotPercent = Annotated[Decimal, _part_of_all(Decimal(1), 90), WithJsonSchema({"type": "number", "minimum": 1, "maximum": 90})]
 
 
-class TreatmentBody(Body):
+class TreatmentBody(Restated):
     """A template with data of its own, which it finds under `data`; its part of all is its weight's of the sum of them."""
+
+    READ_ONLY = frozenset({"template_version"})
 
     name: PartName
     template: TemplateName
@@ -191,8 +193,12 @@ class CostsBody(Body):
         return Costs(self.currency, fixed, self.per_message.scaleb(digits))
 
 
-class PutCampaignBody(Body):
+class PutCampaignBody(Restated):
     """Who gets what, when and how often. What it names need not be there before it is launched."""
+
+    READ_ONLY = frozenset(
+        ("campaign", "version", "updated_at", "state", "problems", "next_at", "launched_at", "launched_by", "last_run")
+    )
 
     name: Name
     site: SiteId | None = None

@@ -6,9 +6,9 @@ A validator is built when a body is first met: a cold start pays for the shapes 
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from ecrm.domain import money
@@ -36,6 +36,31 @@ class Body(BaseModel):
     """Strict and closed: an unknown field is an error, and no JSON type is turned into another."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+
+ONLY_ANSWERED = "Only answered. It is ignored here, so that what was read can be sent as it is."
+
+
+def _told_as_ignored(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    for name in sorted(getattr(model, "READ_ONLY", ())):
+        schema["properties"][name] = {"description": ONLY_ANSWERED}
+
+
+class Restated(Body):
+    """A body for what was read before, changed or not: fields that only answers have are ignored, whatever they say.
+
+    Anything else that is unknown is an error, as in every body.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_told_as_ignored)
+
+    READ_ONLY: ClassVar[frozenset[str]] = frozenset()
+    """What answers have and this has not."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_answered(cls, said: Any) -> Any:
+        return {name: value for name, value in said.items() if name not in cls.READ_ONLY} if isinstance(said, dict) else said
 
 
 class Query(BaseModel):

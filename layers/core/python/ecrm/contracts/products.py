@@ -10,7 +10,7 @@ from ecrm.domain import instants, money
 from ecrm.domain.products import TRANSLATION, Product
 
 from .batches import ElementResultBody
-from .fields import Amount, Answer, Body, Currency, Instant, Language, Name, PageQuery, Text, Url
+from .fields import Amount, Answer, Body, Currency, Instant, Language, Name, PageQuery, Restated, Text, Url
 
 MOST_IN_BATCH = 100
 MOST_LANGUAGES = 20
@@ -31,8 +31,10 @@ class TranslationBody(Body):
     url: Url | None = None
 
 
-class UpdateProductBody(Body):
+class UpdateProductBody(Restated):
     """A field that is missing is left alone, one that is null is cleared; each language is a field of its own."""
+
+    READ_ONLY = frozenset({"sku"})
 
     name: Name | None = None
     category: Name | None = None
@@ -62,6 +64,8 @@ _FIELDS = {field: None for field in UpdateProductBody.model_fields if field not 
 
 class PutProductBody(UpdateProductBody):
     """The same with the sku that a path would name: a sku may hold what a path cannot."""
+
+    READ_ONLY = frozenset()
 
     sku: Name
 

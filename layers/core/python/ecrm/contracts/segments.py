@@ -63,7 +63,7 @@ from ecrm.domain.segments import (
 from ecrm.domain.traits import OBJECTS
 
 from .customers import json_of
-from .fields import Answer, Body, Currency, Day, Name, Text, TopicId, amount_of, day_of, not_blank, storable
+from .fields import Answer, Body, Currency, Day, Name, Restated, Text, TopicId, amount_of, day_of, not_blank, storable
 from .topics import ChannelName
 
 SEGMENT_ID = r"^[a-z0-9][a-z0-9_-]{0,39}$"
@@ -633,8 +633,10 @@ class RuleBody(_OneOf):
         return condition
 
 
-class PutSegmentBody(Body):
+class PutSegmentBody(Restated):
     """Who belongs to a segment; the description says it in words. One that is archived has no members, and no rule names it."""
+
+    READ_ONLY = frozenset({"segment", "ready_made", "updated_at", "version", "size", "night", "nights", "used_by"})
 
     name: Name
     description: Text = ""

@@ -11,7 +11,7 @@ from ecrm.domain.contact_policy import FREQUENCY_CAP, QUIET_HOURS, Cap, QuietHou
 from ecrm.domain.errors import Invalid
 from ecrm.domain.sites import Site
 
-from .fields import SITE_ID, Answer, Body, Currency, Email, Language, Name, SiteId, TemplateName, Text, TimeZone
+from .fields import SITE_ID, Answer, Body, Currency, Email, Language, Name, Restated, SiteId, TemplateName, Text, TimeZone
 
 Colour = Annotated[str, StringConstraints(max_length=7, pattern=r"^#[0-9a-fA-F]{6}$")]
 SecureUrl = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^https://[^\s<>\"'`\\]+$")]
@@ -62,8 +62,10 @@ class FrequencyCapBody(Body):
         return Cap(self.most, timedelta(days=self.days))
 
 
-class PutSiteBody(Body):
+class PutSiteBody(Restated):
     """A storefront: how it looks, speaks and counts; the first language is its own."""
+
+    READ_ONLY = frozenset({"site", "updated_at", "version"})
 
     brand: Name
     languages: Annotated[list[Language], Field(min_length=1, max_length=20)]

@@ -12,7 +12,20 @@ from ecrm.domain import instants
 from ecrm.domain.errors import Invalid
 from ecrm.domain.templates import Purpose, Template, TemplateHead, Variant, direction_of
 
-from .fields import TEMPLATE_ID, Answer, Body, CustomerId, Email, Language, OrderId, SiteId, TemplateName, TopicId, not_blank
+from .fields import (
+    TEMPLATE_ID,
+    Answer,
+    Body,
+    CustomerId,
+    Email,
+    Language,
+    OrderId,
+    Restated,
+    SiteId,
+    TemplateName,
+    TopicId,
+    not_blank,
+)
 
 Line = Annotated[str, StringConstraints(max_length=500)]
 SegmentName = Annotated[str, StringConstraints(pattern=TEMPLATE_ID)]
@@ -20,8 +33,10 @@ SegmentName = Annotated[str, StringConstraints(pattern=TEMPLATE_ID)]
 PurposeName = Literal["transactional", "marketing", "partial"]
 
 
-class VariantBody(Body):
+class VariantBody(Restated):
     """A template in one language. The plain text is derived from the HTML where none is given; a partial has no subject."""
+
+    READ_ONLY = frozenset({"direction"})
 
     subject: Annotated[Line, AfterValidator(not_blank)] | None = None
     preheader: Line = ""
@@ -32,8 +47,10 @@ class VariantBody(Body):
         return Variant(subject=self.subject or "", preheader=self.preheader, html=self.html, text=self.text)
 
 
-class PutTemplateBody(Body):
+class PutTemplateBody(Restated):
     """What a mail says, by language. A marketing template names the topic that its receivers consented to."""
+
+    READ_ONLY = frozenset({"template", "languages", "ready_made", "version", "updated_at", "partials", "used_by", "warnings"})
 
     purpose: PurposeName
     topic: TopicId | None = None
@@ -89,7 +106,7 @@ class SendTestBody(TriedBody):
 
 class VariantAnswerBody(Answer):
     direction: str
-    subject: str
+    subject: str | None
     preheader: str
     html: str
     text: str | None
@@ -98,7 +115,7 @@ class VariantAnswerBody(Answer):
     def of(cls, language: str, said: Variant) -> Self:
         return cls(
             direction=direction_of(language),
-            subject=said.subject,
+            subject=said.subject or None,
             preheader=said.preheader,
             html=said.html,
             text=said.text,

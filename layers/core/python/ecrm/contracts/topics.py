@@ -11,13 +11,15 @@ from ecrm.domain.consent import Channel
 from ecrm.domain.errors import Invalid
 from ecrm.domain.topics import Topic
 
-from .fields import TOPIC_ID, Answer, Body, Language, Name, Text, TopicId
+from .fields import TOPIC_ID, Answer, Language, Name, Restated, Text, TopicId
 
 ChannelName = Literal["email", "sms", "push", "post"]
 
 
-class PutTopicBody(Body):
+class PutTopicBody(Restated):
     """What a person may agree to be told about; with `double_opt_in` a grant holds once it is proven."""
+
+    READ_ONLY = frozenset({"topic", "updated_at", "version"})
 
     names: Annotated[dict[Language, Name], Field(min_length=1, max_length=20)]
     descriptions: Annotated[dict[Language, Text], Field(max_length=20)] | None = None
