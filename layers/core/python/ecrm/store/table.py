@@ -337,12 +337,12 @@ def to_wire(item: Mapping[str, Any]) -> Item:
 
 def _wire(value: Any) -> dict[str, Any]:
     match value:
+        case str():
+            return {"S": str(value)}
         case None:
             return {"NULL": True}
         case bool():
             return {"BOOL": value}
-        case str():
-            return {"S": str(value)}
         case int() | Decimal():
             return {"N": str(value)}
         case Mapping():
@@ -358,6 +358,8 @@ def from_wire(item: Mapping[str, Any]) -> Item:
 def _plain(value: Mapping[str, Any]) -> Any:
     ((kind, inner),) = value.items()
     match kind:
+        case "S":  # most are
+            return inner
         case "N":
             return Decimal(inner) if "." in inner or "E" in inner.upper() else int(inner)
         case "M":
