@@ -1,5 +1,6 @@
 """What marketing mails tell beside attributes: the catalogue's words for products and carts, and the last night's segments."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from ecrm import bootstrap
@@ -31,10 +32,10 @@ def track(shop: Shop, name: str, hours: float, /, **properties: Any) -> None:
     assert 200 == shop.call("POST", "/v1/track", said, key=shop.cloud.key(KeyKind.WRITE)).status
 
 
-def told(shop: Shop, data: dict[str, Any], *asked: str) -> Told:
+def told(shop: Shop, data: dict[str, Any], *asked: str, cart_at: datetime | None = None) -> Told:
     customer = bootstrap.customers().find(shop.customer_id)
     assert customer is not None
-    return bootstrap.particulars().of(customer, "de", data, asked or EVERYTHING, bootstrap.clock.now())
+    return bootstrap.particulars().of(customer, "de", data, asked or EVERYTHING, bootstrap.clock.now(), cart_at=cart_at)
 
 
 def test_products_are_those_that_were_named_as_the_catalogue_has_them(shop: Shop) -> None:
@@ -54,6 +55,8 @@ def test_a_cart_has_the_words_of_the_catalogue_whatever_a_browser_says(shop: Sho
     assert (CartItem(cd, 2),) == told(shop, {}).cart
     track(shop, "Product Removed", -1, sku="C-1", quantity=2)
     assert () == told(shop, {}).cart
+    hours_ago = [bootstrap.clock.now() - timedelta(hours=hours) for hours in (1.5, 3.5)]
+    assert [(CartItem(cd, 2),), ()] == [told(shop, {}, cart_at=at).cart for at in hours_ago]
 
 
 def test_a_cart_that_was_left_long_ago_is_none(shop: Shop) -> None:

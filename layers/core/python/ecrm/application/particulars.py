@@ -38,16 +38,26 @@ class Particulars:
     nights: Nights
     memberships: Memberships
 
-    def of(self, customer: Customer | None, site: str, data: Mapping[str, Any], asked: Iterable[str], now: datetime) -> Told:
+    def of(
+        self,
+        customer: Customer | None,
+        site: str,
+        data: Mapping[str, Any],
+        asked: Iterable[str],
+        now: datetime,
+        *,
+        cart_at: datetime | None = None,
+    ) -> Told:
         """Give what is `asked` for, as `Renderer.asks_for` names it; `data.skus` names the products. Nobody has no more.
 
-        A product is one read unit; a cart 1 and its products; segments 3. Nothing is read of what is not asked for.
+        The cart is as it stood at `cart_at`; where that is None, as it is. A product is one read unit; a cart 1 and its products;
+        segments 3. Nothing is read of what is not asked for.
         """
         wanted = frozenset(asked)
         return Told(
             segments=self._segments(customer) if customer and "segments" in wanted else (),
             products=self._named(data) if "products" in wanted else (),
-            cart=self._cart(customer, site, now) if customer and "cart" in wanted else (),
+            cart=self._cart(customer, site, now, cart_at) if customer and "cart" in wanted else (),
         )
 
     def _segments(self, customer: Customer) -> tuple[str, ...]:
@@ -62,9 +72,8 @@ class Particulars:
         found = (self.products.find(sku) for sku in list(dict.fromkeys(named))[:MOST_PRODUCTS])
         return tuple(product for product in found if product is not None and product.value("available") is not False)
 
-    def _cart(self, customer: Customer, site: str, now: datetime) -> tuple[CartItem, ...]:
-        page = self.timeline.events(
-            customer.partitions, TYPES, now=now, since=to_text(now - KEPT), before=None, limit=MOST_EVENTS
-        )
+    def _cart(self, customer: Customer, site: str, now: datetime, at: datetime | None) -> tuple[CartItem, ...]:
+        since, before = to_text((at or now) - KEPT), to_text(at) if at else None
+        page = self.timeline.events(customer.partitions, TYPES, now=now, since=since, before=before, limit=MOST_EVENTS)
         found = ((self.products.find(sku), quantity) for sku, quantity in cart_of(page.items, site).items())
         return tuple(CartItem(product, quantity) for product, quantity in found if product is not None)
