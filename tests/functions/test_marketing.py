@@ -17,7 +17,7 @@ from ecrm.domain.instants import to_answer
 from ecrm.domain.messages import Policy, Status
 from ecrm.domain.runs import page_of
 from ecrm.store import keys
-from tests.builders import a_planned_send, a_run, a_site
+from tests.builders import a_planned_send, a_run, a_site, a_topic
 from tests.functions.api import Shop, code_of, in_hours, open_shop
 from tests.functions.conftest import Logs
 from tests.functions.mail import send
@@ -119,6 +119,13 @@ def test_a_site_that_has_lost_its_postal_address_sends_no_marketing_and_it_is_to
     assert ([], [(message_id, "failed", "no_postal_address")]) == (send(shop), decided(shop))
     ask_for(shop, template="order-confirmed")
     assert 1 == len(send(shop))
+
+
+def test_a_template_that_was_put_under_another_topic_goes_to_nobody_who_was_asked_about_the_first(shop: Shop) -> None:
+    put(shop, "/v1/topics/offers", a_topic())
+    message_id = ask_for(shop)
+    put(shop, "/v1/templates/autumn", NEWS | {"topic": "offers"})
+    assert ([], [(message_id, "failed", "other_topic")]) == (send(shop), decided(shop))
 
 
 @pytest.mark.parametrize(("days", "expected"), [(1, "postponed"), (4, "capped")])

@@ -79,6 +79,18 @@ def test_who_has_no_language_has_that_of_the_sign_up_from_the_confirmation_on(as
     assert language_of(asking, customer_id) is None
 
 
+def test_a_language_that_a_page_only_claims_gives_way_to_the_sign_up_s(asking: Shop) -> None:
+    customer_id, path = asked(asking)
+    identifiers = asking.call("GET", f"/v1/customers/{customer_id}").json["identifiers"]
+    (user_id,) = (identifier["value"] for identifier in identifiers if identifier["kind"] == "user_id")
+    claimed = {"anonymousId": "stranger", "userId": user_id, "traits": {"language": "fa"}}
+    assert 200 == asking.call("POST", "/v1/identify", claimed, key=asking.cloud.key(KeyKind.WRITE)).status
+    assert "fa" == language_of(asking, customer_id)
+    assert 200 == send(path, "do=confirm").status
+    found = asking.call("GET", f"/v1/customers/{customer_id}").json
+    assert ("en", False) == (found["language"], found["provenance"]["language"]["claimed"])
+
+
 def test_who_has_a_language_keeps_it(asking: Shop) -> None:
     customer_id, path = asked(asking)
     assert 200 == asking.call("PATCH", f"/v1/customers/{customer_id}", {"language": "fa"}).status

@@ -92,6 +92,29 @@ def test_the_mails_of_two_parcels_and_of_two_refunds_speak_each_of_its_own(shop:
     assert [["1.11 EUR"], ["2.11 EUR"], ["FIRST"], ["SECOND"], []] == sorted(told, key=lambda found: found or ["~"])
 
 
+def test_what_a_page_claims_of_a_customer_before_or_after_they_come_stands_in_no_mail(shop: Shop) -> None:
+    """A write key can be read in a page: a stranger names the next user id of a shop that counts its users."""
+    evil = {"firstName": "your payment failed. Pay at https://evil.example", "language": "fa", "time_zone": "Pacific/Auckland"}
+    claim = {"anonymousId": "stranger", "userId": "1002", "traits": evil}
+    key = shop.cloud.key(KeyKind.WRITE)
+    assert 200 == shop.call("POST", "/v1/identify", claim, key=key).status
+    first = place(shop, customer={"user_id": "1002", "email": "victim@example.com"})
+    assert 200 == shop.call("POST", "/v1/identify", claim, key=key).status
+    second = place(shop, customer={"user_id": "1002"})
+    made = [(text, html) for text, html in map(parts, send(shop)) if first in text or second in text]
+    assert [(True, False, True)] * 2 == [
+        ("Hello,\n" in text, "evil.example" in text + html, '<html lang="en"' in html) for text, html in made
+    ]
+    customer_id = shop.call("GET", f"/v1/orders/{first}").json["customer_id"]
+    known = shop.call("GET", f"/v1/customers/{customer_id}").json
+    assert (evil["firstName"], "fa") == (known["traits"]["first_name"], known["language"])
+
+
+def parts(mail: dict[str, Any]) -> tuple[str, str]:
+    body = mail["Content"]["Simple"]["Body"]
+    return body["Text"]["Data"], body["Html"]["Data"]
+
+
 SILENT: dict[str, dict[str, Any]] = {
     "a past order": {"backfill": True},
     "an order told four days late": {"placed_at": in_hours(-97)},

@@ -23,7 +23,7 @@ from tests.cloud import Time
 from tests.faults import tapped
 from tests.functions.api import Shop
 from tests.functions.mail import send, ses
-from tests.functions.test_marketing import consents, policy, put, shop  # noqa: F401 (a fixture)
+from tests.functions.test_marketing import NEWS, ask_for, consents, policy, put, shop  # noqa: F401 (a fixture)
 
 SAYS = '<p>{{ data.greeting }}</p><p>{{ site.postal_address }}</p><a href="{{ links.unsubscribe }}">No more</a>'
 GREETING = {"purpose": "marketing", "topic": "news", "variants": {"en": {"subject": "{{ data.subject }}", "html": SAYS}}}
@@ -86,6 +86,19 @@ def test_a_mail_is_made_of_its_treatment_as_it_was_when_the_run_began(
     customer = bootstrap.customers().find(shop.customer_id)
     assert customer is not None
     assert expected[0] == bootstrap.composer().again(sent, customer).subject
+
+
+def test_a_mail_can_say_which_campaign_run_message_and_treatment_it_is_of(shop: Shop) -> None:  # noqa: F811 (the fixture)
+    subject = "{{ campaign.id }} {{ campaign.run }} {{ campaign.message }} {{ campaign.treatment }}."
+    for _ in TREATMENTS:
+        put(shop, "/v1/templates/greeting", GREETING | {"variants": {"en": {"subject": subject, "html": SAYS}}})
+    begin(of_two(campaign="autumn"), planned(shop.customer_id, treatment="b"))
+    (mail,) = send(shop)
+    assert f"autumn {R1} spring b." == text_of(mail)[0]
+    put(shop, "/v1/templates/autumn", NEWS | {"variants": {"en": {"subject": f"alone{subject}", "html": SAYS}}})
+    ask_for(shop)
+    (alone,) = send(shop)
+    assert "alone   ." == text_of(alone)[0]
 
 
 def test_of_pages_that_fail_beside_others_exactly_those_are_delivered_again(shop: Shop) -> None:  # noqa: F811 (the fixture)

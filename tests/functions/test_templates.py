@@ -242,6 +242,12 @@ def test_a_preview_of_a_stored_template_is_made_for_a_customer_and_an_order(shop
     answer = preview(shop, name="order-confirmed", customer_id=shop.customer_id, order_id="A-1001")
     assert (200, "fa", "rtl", []) == (answer.status, answer.json["language"], answer.json["direction"], answer.json["warnings"])
     assert "سلام Sara" in answer.json["text"]
+    claimed = {"anonymousId": "stranger", "userId": "u-77", "traits": {"first_name": "Eve", "nickname": "evil.example"}}
+    assert 200 == shop.call("POST", "/v1/identify", claimed, key=shop.cloud.key(KeyKind.WRITE)).status
+    said = preview(
+        shop, template=a_template("<p>{{ customer.first_name }} {{ customer.nickname }}</p>"), customer_id=shop.customer_id
+    )
+    assert "Sara\n" == said.json["text"]
     own = preview(shop, name="order-confirmed", version=0, language="zh", site="fr")
     assert (200, "您在 Note Bleue 的订单 A-1001") == (own.status, own.json["subject"])
 

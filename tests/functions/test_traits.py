@@ -20,7 +20,7 @@ from ecrm.store.keys import shard_of
 from ecrm.store.statistics import DynamoStatisticsRows
 from tests.builders import a_consent
 from tests.cloud import Cloud
-from tests.functions.api import Shop, open_shop
+from tests.functions.api import Shop, a_new_order, in_hours, open_shop
 
 type Json = dict[str, Any]
 
@@ -87,6 +87,40 @@ def test_what_is_named_no_more_is_copied_no_more_and_comes_back_as_it_is_then(sh
     assert row is not None
     assert {} == row[0].traits
     assert {PLAN: "iron"} == copied(shop)
+
+
+def test_what_a_browser_claims_is_no_trait_before_a_server_says_it(shop: Shop) -> None:
+    put(shop, "plan")
+    user_id = "u-claimed"
+    customer_id = shop.call("PUT", "/v1/customers", {"user_id": user_id, "email": "claimed@example.com"}).json["customer_id"]
+    claimed = {"anonymousId": "browser-1", "userId": user_id, "traits": {"plan": "gold"}}
+    assert 200 == shop.call("POST", "/v1/identify", claimed, key=shop.cloud.key(KeyKind.WRITE)).status
+    ready = judges({"plan": bootstrap.segments().published()[0].rule}, Moment(datetime.now(UTC), UTC))["plan"]
+
+    def copied_and_judged() -> tuple[Mapping[Trait, Any], bool | None]:
+        theirs = replace(shop, customer_id=customer_id)
+        facts = bootstrap.facts_of()(customer_id, lambda _: NO_SCORES)
+        assert facts is not None
+        return copied(theirs), ready.decide(facts)
+
+    assert {"plan": "gold"} == shop.call("GET", f"/v1/customers/{customer_id}").json["traits"]
+    assert ({PLAN: None}, False) == copied_and_judged()
+    assert 200 == shop.call("PATCH", f"/v1/customers/{customer_id}", {"traits": {"plan": "gold"}}).status
+    assert ({PLAN: "gold"}, True) == copied_and_judged()
+
+
+def test_a_row_that_may_have_copied_a_claim_is_believed_in_attributes_no_more_until_it_is_written_anew(shop: Shop) -> None:
+    put(shop, "plan")
+    put(shop, "mail")
+    say(shop, traits={"plan": "gold"})
+    assert {PLAN: "gold", MAIL: True} == copied(shop)
+    (row,) = (item for item in shop.cloud.items(shop.customer_id) if item["PK"]["S"].startswith("STATS#"))
+    shop.cloud.dynamodb.put_item(TableName="table", Item=row | {"v": {"N": "3"}})
+    found, _ = bootstrap.statistics().find(shop.customer_id) or (NOTHING, 0)
+    assert ({MAIL: True}, 0, False) == (found.traits, found.traits_version, found.is_outdated)
+    place = a_new_order(customer={"user_id": "u-77"}) | {"placed_at": in_hours(-1)}
+    assert 201 == shop.call("POST", "/v1/orders", place).status
+    assert {PLAN: "gold", MAIL: True} == copied(shop)
 
 
 def test_until_a_segment_names_something_what_is_said_of_a_customer_costs_no_recount(shop: Shop) -> None:

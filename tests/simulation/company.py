@@ -224,6 +224,11 @@ class Company:
         )
         return taking.take(tuple(said))
 
+    def claim(self, customer_id: str, traits: Mapping[str, Any], at: datetime, now: datetime) -> None:
+        """What a browser says of a customer."""
+        command = ApplyTraits(customer_id=customer_id, site=SITE, traits=traits, at=at, source="api:browser", is_claimed=True)
+        profiles.apply_traits(command, customers=self.customers, profiles=self.profiles, clock=Stopped(now))
+
     def put(self, who: tuple[Identifier, ...], attributes: Mapping[str, Any], at: datetime, now: datetime) -> Kept:
         command = PutCustomer(
             site=SITE, identifiers=who, attributes=attributes, at=at, cause="put", source=SOURCE, backfill=False

@@ -9,7 +9,7 @@ import pytest
 from ecrm.application.consent import ConsentChange
 from ecrm.application.import_rows import ContactRow, Rule
 from ecrm.application.profiles import read_profile
-from ecrm.domain.attributes import known
+from ecrm.domain.attributes import known, vouched
 from ecrm.domain.consent import Channel, Method, Proof, ProofKind, State, Subject
 from ecrm.domain.imports import Import, ImportState, Kind, Options, RowOutcome, RowResult, fact_at
 from tests.builders import NOON
@@ -165,6 +165,20 @@ def test_a_columns_rule_says_what_it_may_change(company: Company, rule: Rule, ex
     company.put(person(email="sara@example.com"), {"city": "Berlin"}, NOON - timedelta(days=1), NOON)
     taken(company, line(1, {"city": "Köln", "plan": "gold"}, rules={"city": rule, "plan": rule}))
     assert expected == attributes(company, "c1")
+
+
+def test_what_a_browser_claims_counts_as_empty_and_a_list_that_says_the_same_vouches_for_it(company: Company) -> None:
+    company.put(person(email="sara@example.com"), {}, NOON - timedelta(days=1), NOON)
+    company.claim("c1", {"city": "Berlin", "plan": "gold", "tags": ["vip"]}, NOON - timedelta(days=1), NOON)
+
+    outcomes = taken(
+        company,
+        line(1, {"city": "Köln", "plan": "gold"}, tags=("fair",), rules={"city": Rule.FILL_IF_EMPTY, "plan": Rule.FILL_IF_EMPTY}),
+    )
+
+    profile = read_profile("c1", customers=company.customers, profiles=company.profiles)
+    assert [(RowResult.UPDATED, "c1", ())] == outcomes
+    assert {"city": "Köln", "plan": "gold", "tags": ["fair"]} == vouched(profile.attributes)
 
 
 def test_a_fill_of_the_files_own_is_filled_by_its_last_row(company: Company) -> None:

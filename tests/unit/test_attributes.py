@@ -21,6 +21,7 @@ from ecrm.domain.attributes import (
     refuse_too_much,
     stated,
     type_of,
+    vouched,
 )
 from ecrm.domain.errors import Flaw, Invalid, RuleBroken
 from tests.builders import NOON
@@ -211,6 +212,18 @@ def test_of_acquisitions_the_first_touch_stays_and_a_voucher_s_above_a_claim() -
 def test_what_was_cleared_is_kept_and_not_known() -> None:
     book = {"plan": said(None, 2), "likes": said(["jazz"])}
     assert {"likes": ["jazz"]} == known(book)
+
+
+def test_what_is_only_claimed_is_known_and_not_vouched_for() -> None:
+    book = {"plan": said("gold", is_claimed=True), "likes": said(["jazz"]), "city": said(None)}
+    assert ({"plan": "gold", "likes": ["jazz"]}, {"likes": ["jazz"]}) == (known(book), vouched(book))
+
+
+@pytest.mark.parametrize(("before", "after"), [(True, False), (False, True)], ids=["vouched for", "a claim again"])
+def test_who_stands_for_a_value_is_a_difference_too(before: bool, after: bool) -> None:  # noqa: FBT001 (columns of the table)
+    books = [{"plan": said("gold", is_claimed=claimed), "likes": said(1)} for claimed in (before, after)]
+    assert {"plan": "gold"} == difference(*books)
+    assert {} == difference(books[0], books[0])
 
 
 def test_a_difference_tells_what_is_new_other_and_gone() -> None:

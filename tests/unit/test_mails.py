@@ -183,11 +183,12 @@ def test_no_mail_that_is_owed_speaks_of_unsubscribing() -> None:
 @pytest.mark.parametrize(
     ("said", "expected"),
     [({"time_zone": "Asia/Tehran"}, "Asia/Tehran"), ({"time_zone": "Mars/Olympus"}, "Europe/Berlin"), ({}, "Europe/Berlin")],
-    ids=["their own", "one that there is not", "the site's"],
+    ids=["their own", "one that there is not", "one that is only claimed"],
 )
 def test_a_contact_policy_goes_by_the_customer_s_time_zone_and_else_by_the_site_s(said: dict[str, str], expected: str) -> None:
     company = Company(MemoryTable())
     company.put(person(email="sara@example.com"), said, EARLIER, EARLIER)
+    company.claim("c1", {"time_zone": "Pacific/Auckland"} if not said else {}, EARLIER, EARLIER)
     customer = company.customers.find("c1")
     assert customer is not None
     send = replace(a_planned_send("m1", "c1", policy=Policy.MARKETING, template="welcome"), topic="news", requested_at=None)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ecrm.application.templates import Material, Rendered
+from ecrm.application.templates import CampaignPlace, Material, Rendered
 from ecrm.domain.errors import Invalid
 from ecrm.domain.templates import Purpose, Template, Variant, choose, direction_of
 from ecrm.messaging.filters import ARGUMENTS
@@ -148,6 +148,19 @@ WRONG: dict[str, tuple[str, int]] = {
     "<img src='data:image/png;base64,AA'>": ("unsafe_link", 1),
     "<a href='java{{ data.x }}'>x</a>": ("bad_link", 1),
     "<a href='/orders'>x</a>": ("bad_link", 1),
+    "<a href='https://'>x</a>": ("bad_link", 1),
+    "<a href='https:///{{ data.x }}'>x</a>": ("bad_link", 1),
+    "<a href='https://{{ data.host }}/x'>x</a>": ("bad_link", 1),
+    "<a href='https://example.com{{ data.path }}'>x</a>": ("bad_link", 1),
+    "<a href='https://example.com{% if a %}/a{% endif %}{{ data.path }}'>x</a>": ("bad_link", 1),
+    "<a href='{{ site.url }}{{ data.path }}'>x</a>": ("bad_link", 1),
+    "<a href='{{ data.empty }}javascript:alert(1)'>x</a>": ("bad_link", 1),
+    "<a href='{% if a %}{{ data.url }}{% endif %}/x'>x</a>": ("bad_link", 1),
+    "<a href='{% if a %}https://example.com/{% endif %}{{ data.x }}{{ data.y }}'>x</a>": ("bad_link", 1),
+    "<a href='{% if b %}https://example.com/{% else %}vbscript:x{% endif %}'>x</a>": ("unsafe_link", 1),
+    "<a href='{% for x in data.l %}{{ x }}{% endfor %}'>x</a>": ("bad_link", 1),
+    "{% if a %}<a href='https://example.com/{% endif %}'>x</a>": ("bad_link", 1),
+    "<a href='https://example.com/{% if a %}'>x{% endif %}</a>": ("bad_link", 1),
     "<a href={{ data.url }}>x</a>": ("value_unquoted", 1),
     "<a {{ data.attribute }}>x</a>": ("value_in_tag", 1),
     "<{{ data.tag }}>": ("value_in_tag", 1),
@@ -378,6 +391,70 @@ def test_a_link_that_a_value_begins_leads_to_the_web_or_the_mail_is_not_made(url
     assert '<a href="https://example.com/?a=1&amp;b=2">' in made(template, data={"url": "https://example.com/?a=1&b=2"}).html
 
 
+ADDRESSES: dict[str, str] = {
+    "https://example.com": "https://example.com",
+    " https://{% if data.no %}fa{% else %}www{% endif %}.example.com/ ": " https://www.example.com/ ",
+    "https://example.com/{{ data.path }}/{% for each in data.list %}{{ each }}-{% endfor %}": "https://example.com/@evil/a-b-",
+    "https://example.com?{% if data.no %}{{ data.x }}{% else %}q={{ data.path }}{% endif %}": "https://example.com?q=@evil",
+    "{{ data.url }}": "https://data.example",
+    "{{ data.url }}/{{ data.path }}": "https://data.example/@evil",
+    "{% if data.no %}https://example.com/{{ data.x }}{% else %}{{ data.url }}{% endif %}?a=1": "https://data.example?a=1",
+    "{{ data.nothing }}": "",
+    "{{ data.nothing }}//evil.example/{{ data.path }}": "#//evil.example/@evil",
+    "{{ data.nothing }}?a={{ data.path }}": "#?a=@evil",
+    "mailto:{{ data.path }}@example.com?subject={{ data.path }}": "mailto:@evil@example.com?subject=@evil",
+    "#{{ data.path }}": "#@evil",
+}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_link_leads_where_its_author_says_or_one_value_or_nowhere(address: str) -> None:
+    template = a_template(f'<a href="{address}">x</a>')
+    MAILS.check(template)
+    data = {"url": "https://data.example", "path": "@evil", "list": ["a", "b"]}
+    assert f'<a href="{ADDRESSES[address]}">x</a>' in made(template, data=data).html
+
+
+TAGS = "{% for each in customer.tags %}"
+PERSONAL: dict[str, bool] = {
+    '<a href="https://example.com/for/{{ customer.first_name | url_encode }}/x">x</a>': True,
+    '<a href="{{ customer.page }}">x</a>': True,
+    '<a href="{{ site.url }}/{{ data.x | default: customer.first_name }}?a=1">x</a>': True,
+    '<a href="https://example.com/{{ data.names[customer.tier] }}">x</a>': True,
+    f'{TAGS}<a href="https://example.com/{{{{ each }}}}">x</a>{{% endfor %}}': True,
+    f'{TAGS}{{% for one in each %}}<area href="https://example.com/{{{{ one }}}}">{{% endfor %}}{{% endfor %}}': True,
+    '<a href="https://example.com/{{ segments | first }}">x</a>': True,
+    '<a href="https://example.com/{% if data.x %}?{% endif %}{{ customer.first_name }}">x</a>': True,
+    '<a href="https://example.com/x?name={{ customer.first_name }}">x</a>': False,
+    '<a href="https://example.com#{{ customer.first_name }}">x</a>': False,
+    '<a href="https://example.com/{% if customer.first_name == "Sara" %}a{% else %}b{% endif %}">x</a>': False,
+    '<a href="mailto:help@example.com?subject={{ customer.first_name }}">x</a>': False,
+    '<img alt="" src="https://example.com/{{ customer.first_name }}.png">': False,
+    '{% for each in products %}<a href="{{ each.url }}">{{ customer.first_name }}</a>{% endfor %}': False,
+    '{% for customer in products %}<a href="https://example.com/{{ customer.sku }}">x</a>{% endfor %}': False,
+    '<a href="https://example.com/{{ data.path }}/{{ language.tag }}">x</a>': False,
+}
+"""What of a link says something of its reader and stays in the report of a campaign, whose links nobody's erasure reaches."""
+
+
+@pytest.mark.parametrize("html", PERSONAL)
+def test_what_is_kept_of_a_marketing_mails_links_says_nothing_of_its_reader(html: str) -> None:
+    marketing = a_template(f"<p>\n{html}{UNSUBSCRIBE}{ADDRESS}", purpose="marketing")
+    if PERSONAL[html]:
+        assert [("/variants/en/html", "personal_link", "line 2")] == flaws_of(marketing)
+    else:
+        MAILS.check(marketing)
+    MAILS.check(a_template(html))
+
+
+def test_a_partial_in_a_link_is_held_to_what_its_mail_is() -> None:
+    each = Variant(subject="", html='<a href="https://example.com/{{ tag }}">x</a>')
+    html = f"{UNSUBSCRIBE}{ADDRESS}\n{{% for tag in customer.tags %}}{{% include 'footer' %}}{{% endfor %}}"
+    assert [("/variants/en/html", "personal_link", "line 2")] == flaws_of(with_partial(html, each, purpose="marketing"))
+    MAILS.check(with_partial(html.replace("customer.tags", "data.tags"), each, purpose="marketing"))
+    MAILS.check(replace(a_template(each.html), purpose=Purpose.PARTIAL))
+
+
 def test_a_subject_is_one_line_whatever_its_values_are() -> None:
     mail = made(a_template(subject="Hello\n{{ data.x }}", preheader=" {{ data.x }} "), data={"x": "a\r\nBcc: b"})
     assert ("Hello a  Bcc: b", "a  Bcc: b") == (mail.subject, mail.preheader)
@@ -495,10 +572,22 @@ def test_every_filter_is_on_the_page_and_writes_what_the_page_says() -> None:
     assert [result for _, _, result in rows] == [written(example) for _, example, _ in rows]
 
 
+TO_THE_SHOP = re.findall(r"^<a .*$", PAGE, re.MULTILINE)
+
+
+def test_a_link_that_names_campaign_and_treatment_is_as_the_page_shows_it() -> None:
+    (link,) = TO_THE_SHOP
+    assert [] == MAILS.check(a_template(link))
+    place = CampaignPlace(campaign="spring", run="1" * 32, message="all", treatment="b")
+    for told, expected in ((place, "utm_campaign=spring&amp;utm_content=b"), (CampaignPlace(), "utm_campaign=&amp;utm_content=")):
+        html = MAILS.render(a_template(link), "en", Material(site=SITE, campaign=told)).html
+        assert f'href="https://shop.example.com/?utm_source=mail&amp;{expected}"' in html
+
+
 def test_every_value_is_on_the_page() -> None:
     values = values_of(Material(site=SITE, order=sample_order(SITE), links=LINKS), "en")
     named = {found for row in table(PAGE, "value", "what it is") for found in re.findall(r"`(\w+\.\w+)`", row[0])}
-    fixed = {f"{root}.{name}" for root in ("site", "order", "links", "language") for name in values[root]}
+    fixed = {f"{root}.{name}" for root in ("site", "order", "links", "language", "campaign") for name in values[root]}
     assert fixed == named
 
 

@@ -417,27 +417,34 @@ def _listed(
 ) -> dict[str, Attribute]:
     """Give what a list says of a customer as facts, as far as its rules let it speak.
 
-    What the list itself has filled in counts as empty, so that the last of its rows fills it whichever comes first.
+    What the list itself has filled in counts as empty, so that the last of its rows fills it whichever comes first, and so does
+    what is only claimed: no mail would say it.
     """
     facts: dict[str, Attribute] = {}
     for name, value in said.items():
         rule = rules.get(name, Rule.OVERWRITE)
         stands = before.get(name)
-        is_filled = stands is not None and stands.value is not None and stands.source != source
+        is_filled = stands is not None and stands.value is not None and not stands.is_claimed and stands.source != source
         if rule is Rule.OVERWRITE or (rule is Rule.FILL_IF_EMPTY and not is_filled):
             facts[name] = Attribute(value, at, source)
     return facts | _tagged(before.get(TAGS), tags, at, source)
 
 
 def _tagged(stands: Attribute | None, tags: Sequence[str], at: datetime, source: str) -> dict[str, Attribute]:
-    """Add tags to those that there are, by a fact that is later than theirs: what two lists add is added by both."""
+    """Add tags to those that there are, by a fact that is later than theirs: what two lists add is added by both.
+
+    What is only claimed is not there: a list vouches for its own tags, and for none that a browser has named.
+    """
     if not tags:
         return {}
-    there = [] if stands is None or stands.value is None else stands.value if isinstance(stands.value, list) else [stands.value]
+    if stands is None or stands.value is None or stands.is_claimed:
+        there = []
+    else:
+        there = stands.value if isinstance(stands.value, list) else [stands.value]
     added = [*there, *(tag for tag in dict.fromkeys(tags) if tag not in there)]
     if len(added) == len(there):
         return {}
-    after = at if stands is None or stands.at < at else stands.at + timedelta(microseconds=1)
+    after = at if stands is None or stands.is_claimed or stands.at < at else stands.at + timedelta(microseconds=1)
     return {TAGS: Attribute(added, after, source)}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ecrm.domain.attributes import known, merged
+from ecrm.domain.attributes import merged, vouched
 from ecrm.domain.consent import Channel
 from ecrm.domain.contact_policy import ContactPolicy
 from ecrm.domain.customers import Customer
@@ -23,7 +23,7 @@ from .orders import OrderView, read_order
 from .particulars import Particulars
 from .person_links import links_of_mail
 from .ports import Clock, Consents, LinkKeys, Orders, Profiles, Sites, Timeline
-from .templates import Material, ReadyMade, Rendered, Renderer, Templates, read_template, read_template_version
+from .templates import CampaignPlace, Material, ReadyMade, Rendered, Renderer, Templates, read_template, read_template_version
 
 SITE_KEPT = timedelta(minutes=1)
 TEMPLATE_KEPT = timedelta(seconds=10)
@@ -81,6 +81,8 @@ class Composer:
         template = frozen or self._template(send.template, is_fresh=is_fresh)
         if template.purpose.value != send.policy.value:
             raise Invalid("the template serves another purpose", code="template_purpose")
+        if template.topic not in (None, send.topic):
+            raise Invalid("the template is about another topic", code="other_topic")
         if send.policy is Policy.MARKETING and not site.has_postal_address:
             raise Invalid("the site has no postal address", code="no_postal_address")
         made = self._made(send, customer, site, template, mailbox, is_fresh=is_fresh)
@@ -99,15 +101,29 @@ class Composer:
         return Composed(mail, _contact_policy(site, made.attributes), template.version)
 
     def again(self, send: Send, customer: Customer) -> Rendered:
-        """Make the mail that was sent once more, of the template as it was and of what is known now. Raises Invalid, NotFound."""
+        """Make the mail that was sent once more, of the template and the cart as they were and of what is known now.
+
+        Raises Invalid, NotFound.
+        """
         site = self._site(send.site, is_fresh=False)
         template = self._template_version(send)
-        return self._made(send, customer, site, template, mailbox_of(customer) or "", is_fresh=False).rendered
+        mailbox, made_at = mailbox_of(customer) or "", send.claimed_at
+        return self._made(send, customer, site, template, mailbox, is_fresh=False, cart_at=made_at).rendered
 
-    def _made(self, send: Send, customer: Customer, site: Site, template: Template, mailbox: str, *, is_fresh: bool) -> _Made:
+    def _made(
+        self,
+        send: Send,
+        customer: Customer,
+        site: Site,
+        template: Template,
+        mailbox: str,
+        *,
+        is_fresh: bool,
+        cart_at: datetime | None = None,
+    ) -> _Made:
         said = self._said(send)
         books = self.profiles.of(customer.partitions, consistent=is_fresh)
-        attributes = known(merged(*(book.attributes for book in books)))
+        attributes = vouched(merged(*(book.attributes for book in books)))
         language = choose(template.variants, said.get("language") or attributes.get("language"), site.languages)
         order = read_order(send.site, said["order_id"], orders=self.orders) if said.get("order_id") else None
         data = said.get("data", {})
@@ -115,7 +131,7 @@ class Composer:
             {"order_status": self._status_url(order, language)} if order else {}
         )
         asked = self.renderer.asks_for(template, language)
-        told = self.particulars.of(customer, send.site, data, asked, self.clock.now())
+        told = self.particulars.of(customer, send.site, data, asked, self.clock.now(), cart_at=cart_at)
         material = Material(
             site=site,
             attributes=attributes,
@@ -125,6 +141,7 @@ class Composer:
             order=order,
             data=data,
             links=links,
+            campaign=self._place(send),
         )
         return _Made(self.renderer.render(template, language, material), links, attributes)
 
@@ -149,6 +166,12 @@ class Composer:
         if not said:
             raise NotFound("what was asked for is gone", code="request_gone")
         return said
+
+    def _place(self, send: Send) -> CampaignPlace:
+        if send.message is None:
+            return CampaignPlace()
+        campaign = self._run(send.run_id).campaign
+        return CampaignPlace(campaign=campaign, run=send.run_id, message=send.message, treatment=send.treatment or "")
 
     def _site(self, name: str, *, is_fresh: bool) -> Site:
         def read() -> Site:

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ecrm.domain.attributes import known, merged
+from ecrm.domain.attributes import merged, vouched
 from ecrm.domain.consent import Channel, Method, Proof, ProofKind, State
 from ecrm.domain.errors import NotFound
 from ecrm.domain.links import Language, PersonLink, Purpose, mark_of
@@ -104,7 +104,7 @@ def _open(token: str, room: OptInRoom) -> tuple[PersonLink, SignUp]:
 
 def _keep_language(link: PersonLink, language: str, room: OptInRoom) -> None:
     partitions = root(link.customer_id, customers=room.customers).partitions
-    if "language" in known(merged(*(book.attributes for book in room.profiles.of(partitions)))):
+    if "language" in vouched(merged(*(book.attributes for book in room.profiles.of(partitions)))):
         return
     update_customer(
         UpdateCustomer(

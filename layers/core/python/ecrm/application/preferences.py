@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ecrm.domain.attributes import known, merged
+from ecrm.domain.attributes import merged, vouched
 from ecrm.domain.consent import Channel, Consent, Method, Proof, ProofKind, State, Subject, effective
 from ecrm.domain.customers import Customer
 from ecrm.domain.errors import Invalid, NotFound
@@ -282,7 +282,7 @@ def _page(token: str, link: PersonLink, room: PreferenceRoom) -> PreferencePage:
         raise NotFound("there is nothing behind this link", code="link_not_found")
     customer = root(link.customer_id, customers=room.customers)
     preferences, state = room.books.of(customer.partitions), _State(customer, link, room)
-    attributes = known(merged(*(book.attributes for book in room.profiles.of(customer.partitions))))
+    attributes = vouched(merged(*(book.attributes for book in room.profiles.of(customer.partitions))))
     my_data = PersonLink(purpose=Purpose.MY_DATA, site=link.site, customer_id=link.customer_id, language=link.language)
     now = room.clock.now()
     return PreferencePage(

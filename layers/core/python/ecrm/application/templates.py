@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from ecrm.domain.attributes import known
+from ecrm.domain.attributes import vouched
 from ecrm.domain.errors import Invalid, NotFound
 from ecrm.domain.products import Product
 from ecrm.domain.sites import Site
@@ -23,6 +23,16 @@ class CartItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignPlace:
+    """Of which run of which campaign a mail is, and as which treatment of which of its messages; empty where of none."""
+
+    campaign: str = ""
+    run: str = ""
+    message: str = ""
+    treatment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
     """What a mail is made from beside its template. `attributes` are the customer's, by name; `data` is the caller's own.
 
@@ -37,6 +47,7 @@ class Material:
     order: OrderView | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
+    campaign: CampaignPlace = CampaignPlace()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +261,7 @@ class TestSent:
 
 def preview(wanted: TryOut, *, renderer: Renderer) -> Preview:
     """Render a template as it would be sent, stored or not. Raises Invalid as saving it would, as far as it is shown."""
-    attributes = {**(known(wanted.profile.attributes) if wanted.profile else {}), **wanted.attributes}
+    attributes = {**(vouched(wanted.profile.attributes) if wanted.profile else {}), **wanted.attributes}
     language = wanted.language
     if language is None:
         language = choose(wanted.template.variants, attributes.get("language"), wanted.site.languages)

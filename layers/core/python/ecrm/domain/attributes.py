@@ -85,11 +85,17 @@ def known(book: Attributes) -> dict[str, Any]:
     return {name: attribute.value for name, attribute in book.items() if attribute.value is not None}
 
 
+def vouched(book: Attributes) -> dict[str, Any]:
+    """Give the values by name that stand by a voucher's word: all that mails and rules may rest on (docs/decisions/0016)."""
+    return known({name: attribute for name, attribute in book.items() if not attribute.is_claimed})
+
+
 def difference(before: Attributes, after: Attributes) -> dict[str, Any]:
-    """Give the values, None where they are gone, of the names that say something else than before."""
+    """Give the values, None where they are gone, of the names that say something else than before, or by another authority."""
     was, now = known(before), known(after)
+    other = {name for name in was.keys() & now.keys() if before[name].is_claimed is not after[name].is_claimed}
     names = sorted(was.keys() | now.keys())
-    return {name: now.get(name) for name in names if not _is_same(was.get(name), now.get(name))}
+    return {name: now.get(name) for name in names if name in other or not _is_same(was.get(name), now.get(name))}
 
 
 def _is_same(one: Any, other: Any) -> bool:

@@ -44,6 +44,12 @@ def values_of(material: Material, language: str) -> Values:
         },
         "order": _order(material.order, site, language, material.data) if material.order else {},
         "data": plain(material.data),
+        "campaign": {
+            "id": material.campaign.campaign,
+            "run": material.campaign.run,
+            "message": material.campaign.message,
+            "treatment": material.campaign.treatment,
+        },
         "links": dict(material.links),
         "language": {"tag": language, "direction": direction_of(language)},
     }

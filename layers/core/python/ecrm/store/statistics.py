@@ -12,12 +12,15 @@ from ecrm.domain.instants import from_text, to_text
 from ecrm.domain.statistics import CurrencyStatistics, CustomerStatistics, Purchases
 from ecrm.domain.statistics import read as read_months
 from ecrm.domain.statistics import written as written_months
+from ecrm.domain.traits import Trait, TraitKind
 
 from . import keys, traits
 from .table import Item, Refused, Table, put_as_seen
 
-_VERSION = 3
-"""Version 1 had no purchases, version 2 no months."""
+_VERSION = 4
+"""Version 1 had no purchases, version 2 no months, and version 3 copied also what was only claimed of attributes."""
+_COUNTED, _VOUCHED = 3, 4
+"""From which version on the figures are those of today, and the copies of attributes a voucher's words."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROUTES = ("PK", "SK", "type", "version")
 _COUNTS = ("orders", "cancelled_orders", "returned_items", "orders_with_returns")
@@ -158,6 +161,14 @@ def _behaviour_of(item: Mapping[str, Any]) -> BehaviourCounts:
     )
 
 
+def _traits_of(item: Mapping[str, Any]) -> dict[Trait, Any]:
+    """Leave out attributes that may be a mere claim: they are not known of the row until it is written anew."""
+    copied = {traits.read(name): value for name, value in item.get("traits", {}).items()}
+    if item["v"] >= _VOUCHED:
+        return copied
+    return {trait: value for trait, value in copied.items() if trait.kind is not TraitKind.PROFILE}
+
+
 def _micros(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(microseconds=1)
 
@@ -175,8 +186,8 @@ def _statistics_of(item: Mapping[str, Any]) -> CustomerStatistics:
         currencies={currency: _currency_of(numbers) for currency, numbers in item["currencies"].items()},
         purchases=_purchases_of(item["purchases"]) if "purchases" in item else None,
         behaviour=_behaviour_of(item),
-        traits={traits.read(name): value for name, value in item.get("traits", {}).items()},
-        traits_version=item.get("traits_version", 0),
+        traits=_traits_of(item),
+        traits_version=item.get("traits_version", 0) if item["v"] >= _VOUCHED else 0,
         is_erased=item.get("erased", False),
-        is_outdated=item["v"] < _VERSION,
+        is_outdated=item["v"] < _COUNTED,
     )
