@@ -68,6 +68,24 @@ def test_who_confirms_is_welcomed_once_in_the_language_in_which_they_were_asked(
     assert ([], [("welcome", "fa")]) == (send(shop), welcomes(shop, customer_id))
 
 
+@pytest.mark.parametrize(("topic", "expected"), [("offers", [("About offers", "offers")]), ("events", [])])
+def test_a_welcome_that_was_written_for_a_topic_goes_out_when_that_one_is_confirmed(
+    shop: Shop, topic: str, expected: list[tuple[str, str]]
+) -> None:
+    """They confirm news and offers."""
+    html = '<p>{{ site.postal_address }}</p><a href="{{ links.unsubscribe }}">No more</a>'
+    template = {"purpose": "marketing", "topic": topic, "variants": {"en": {"subject": f"About {topic}", "html": html}}}
+    staff = shop.cloud.key(KeyKind.STAFF)
+    for path, body in (("topics/events", a_topic()), ("templates/welcome", template)):
+        assert 201 == shop.call("PUT", f"/v1/{path}", body, key=staff).status
+    customer_id = confirms(shop, "mina@example.com", "en")
+    subjects = [mail["Content"]["Simple"]["Subject"]["Data"] for mail in send(shop)]
+    told = shop.call("GET", f"/v1/customers/{customer_id}/timeline", query="type=message.requested").json["data"]
+    runs = [event["data"]["run_id"] for event in told if event["source"] == "consents"]
+    topics = [shop.call("GET", f"/v1/messages/{run}").json["topic"] for run in runs]
+    assert expected == [*zip(subjects, topics, strict=True)]
+
+
 def test_a_site_without_a_welcome_sends_none(shop: Shop) -> None:
     assert 200 == shop.call("PUT", "/v1/sites/de", SITE | {"mails": {}}, key=shop.cloud.key(KeyKind.STAFF)).status
     customer_id = confirms(shop, "mina@example.com", "en")

@@ -698,7 +698,15 @@ def plan_order_mail(happened: "OrderEvent") -> "Send | None":
 def plan_welcome(confirmed: "Confirmed") -> "Send | None":
     from ecrm.application import welcomes  # noqa: PLC0415 (the same)
 
-    return welcomes.plan_welcome(confirmed, sends=sends(), customers=customers(), sites=sites(), timeline=timeline(), clock=clock)
+    return welcomes.plan_welcome(
+        confirmed,
+        sends=sends(),
+        customers=customers(),
+        sites=sites(),
+        templates=templates(),
+        timeline=timeline(),
+        clock=clock,
+    )
 
 
 def request_export(kind: "JobKind", file_format: "FileFormat", request: "Request | None", source: str) -> "Requested":

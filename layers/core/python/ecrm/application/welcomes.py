@@ -11,21 +11,32 @@ from .mail_ports import Sends
 from .messages import KEPT_FOR, Confirmed, RequestMessage, new_message
 from .ports import Clock, Customers, Sites, Standing, Timeline
 from .subscriptions import read_sign_up
+from .templates import Templates
 
 
 def plan_welcome(
-    confirmed: Confirmed, *, sends: Sends, customers: Customers, sites: Sites, timeline: Timeline, clock: Clock
+    confirmed: Confirmed,
+    *,
+    sends: Sends,
+    customers: Customers,
+    sites: Sites,
+    templates: Templates,
+    timeline: Timeline,
+    clock: Clock,
 ) -> Send | None:
     """Ask for the welcome, once for what one mail asked about, however often each of its topics is met.
 
-    It is marketing, about the first of the topics that is met. None where there is none: not wanted, of the past, no address.
-    Raises Contended.
+    It is marketing, about the first of the topics that is met and that its template, where it names one, is written for. None
+    where there is none: not wanted, of the past, no address. Raises Contended.
     """
     now = clock.now()
     site = sites.find(confirmed.site)
     template = site.mails.get(WELCOMED) if site else None
     customer = follow(confirmed.customer_id, customers) if template and now - confirmed.occurred_at <= KEPT_FOR else None
     if template is None or customer is None or customer.erased_at is not None or mailbox_of(customer) is None:
+        return None
+    own = templates.find(template)
+    if own is not None and own.topic not in (None, confirmed.topic):
         return None
     command = RequestMessage(
         template=template,
