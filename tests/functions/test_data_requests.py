@@ -133,3 +133,14 @@ def test_a_link_that_went_to_an_address_that_is_not_theirs_any_more_confirms_not
     assert 200 == sending.call("PATCH", f"/v1/customers/{customer_id}", changed).status
     assert [404, 404] == [send(path, "do=confirm", method=method).status for method in ("GET", "POST")]
     assert 200 == sending.call("GET", f"/v1/customers/{customer_id}").status
+
+
+def test_the_files_of_a_copy_are_not_there_for_an_address_that_is_not_theirs_any_more(sending: Shop) -> None:
+    customer_id, email = a_person(sending)
+    path = mailed(sending, customer_id, email, "export")
+    (files,) = re.findall(rf'href="{HOST}(/public/data/[^"]+)"', html.unescape(send(path, "do=confirm").text))
+    assert 200 == send(files, method="GET").status
+    changed = {"email": f"d-{next(_emails)}@example.com"}
+    assert 200 == sending.call("PATCH", f"/v1/customers/{customer_id}", changed).status
+    nowhere = send("/public/data/nothing", method="GET")
+    assert [nowhere] * 3 == [send(files, method="GET"), send(path, method="GET"), send(path, "do=confirm")]

@@ -1663,7 +1663,13 @@ def show_mail(visit: "Visit") -> "Shown":
     from ecrm.entry.public import Shown  # noqa: PLC0415
 
     mail = read_mail_view(
-        visit.token, keys=link_keys(), customers=customers(), sends=sends(), again=composer().again, clock=clock
+        visit.token,
+        keys=link_keys(),
+        customers=customers(),
+        consents=consents(),
+        sends=sends(),
+        again=composer().again,
+        clock=clock,
     )
     return Shown(mail.html, style_source="'unsafe-inline'", image_source="https:")
 

@@ -4,22 +4,22 @@ The link to the page lies in every mail, and mails are passed on: so asking show
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from ecrm.domain.consent import Channel
-from ecrm.domain.errors import Invalid, NotFound
+from ecrm.domain.customers import Customer
+from ecrm.domain.errors import Invalid
 from ecrm.domain.jobs import Job, JobState
-from ecrm.domain.links import Language, PersonLink, Purpose, ends_at, mark_of, person_url
+from ecrm.domain.links import Language, PersonLink, Purpose, ends_at, person_url
 from ecrm.domain.messages import mailbox_of
 from ecrm.domain.sites import Site
 
 from .identity import root
 from .jobs import Requested, read_job, request_customers_export, request_erasure
 from .link_keys import ring_for
-from .links import open_person_link
+from .links import open_person_link, refuse_former, site_behind
 from .mail_ports import Limits, MessageIds, Sends
 from .messages import RequestMessage, new_message
 from .ports import (
@@ -104,19 +104,22 @@ class DataFiles:
 
 def read_my_data(token: str, *, room: DataRoom) -> MyData:
     """Raises NotFound, also where the customer is erased."""
-    link = open_person_link(token, Purpose.MY_DATA, keys=room.keys, clock=room.clock)
-    root(link.customer_id, customers=room.customers)
-    return MyData(site=_site(link, room), language=link.language)
+    return _my_data(token, room)[2]
 
 
 def ask_for_data(token: str, kind: DataKind, *, room: DataRoom) -> MyData:
     """Send the mail in which its reader confirms. Raises NotFound."""
-    page, now = read_my_data(token, room=room), room.clock.now()
-    link = open_person_link(token, Purpose.MY_DATA, keys=room.keys, clock=room.clock)
-    customer_id = root(link.customer_id, customers=room.customers).customer_id
-    if room.limits.allow("data-request", customer_id, ASKED_A_DAY, DAY, now):
+    link, customer, page = _my_data(token, room)
+    now = room.clock.now()
+    if room.limits.allow("data-request", customer.customer_id, ASKED_A_DAY, DAY, now):
         _send(link, kind, now, room)
-    return MyData(site=page.site, language=page.language, is_asked=True)
+    return replace(page, is_asked=True)
+
+
+def _my_data(token: str, room: DataRoom) -> tuple[PersonLink, Customer, MyData]:
+    link = open_person_link(token, Purpose.MY_DATA, keys=room.keys, clock=room.clock)
+    customer = root(link.customer_id, customers=room.customers)
+    return link, customer, MyData(site=site_behind(link.site, room.sites), language=link.language)
 
 
 def _send(link: PersonLink, kind: DataKind, now: datetime, room: DataRoom) -> None:
@@ -151,23 +154,25 @@ def read_data_request(token: str, *, room: DataRoom) -> DataRequest:
 
 
 def confirm_data_request(token: str, *, room: DataRoom) -> DataRequest:
-    """Begin the export, or erase, which is in force when this returns; a second time changes nothing. Raises NotFound."""
+    """Begin the export, or erase, which is in force when this returns; a second time changes nothing.
+
+    Raises NotFound as `read_data_request` does, but for an erasure that is done: of whom nobody knows any address any more.
+    """
     link = _confirming(token, room)
     once = _once(link, room)
     job = room.jobs.answered(once, room.clock.now())
-    if job is None:
+    if job is None or _kind(link) is DataKind.EXPORT:
         _refuse_others(link, room)
-        job = _begin(link, once, room).job
-    return _page(token, link, job, room)
+    return _page(token, link, job or _begin(link, once, room).job, room)
 
 
 def read_data_files(token: str, *, room: DataRoom) -> DataFiles:
-    """Read how far a copy is. Raises NotFound: ended, or erased."""
+    """Read how far a copy is. Raises NotFound: ended, erased, or confirmed where the customer is not reached any more."""
     link = open_person_link(token, Purpose.DATA, keys=room.keys, clock=room.clock)
-    root(link.customer_id, customers=room.customers)
+    _refuse_others(link, room)
     job = read_job(link.about[0], jobs=room.jobs)
     return DataFiles(
-        site=_site(link, room),
+        site=site_behind(link.site, room.sites),
         language=link.language,
         state=job.state,
         files=tuple((file.name.rpartition("/")[2], room.files.link(file.name)) for file in job.files)
@@ -184,7 +189,7 @@ def kind_of(text: str) -> DataKind:
 
 
 def _begin(link: PersonLink, once: Request, room: DataRoom) -> Requested:
-    begin = request_erasure if link.about == (DataKind.ERASURE,) else request_customers_export
+    begin = request_erasure if _kind(link) is DataKind.ERASURE else request_customers_export
     return begin(
         link.customer_id,
         once,
@@ -201,9 +206,11 @@ def _confirming(token: str, room: DataRoom) -> PersonLink:
 
 
 def _refuse_others(link: PersonLink, room: DataRoom) -> None:
-    mailbox = mailbox_of(root(link.customer_id, customers=room.customers))
-    if mailbox is None or mark_of(room.consents.digest(Channel.EMAIL, mailbox)) != link.sent_to:
-        raise NotFound("the customer is reached at another address by now", code="link_not_found")
+    refuse_former(link, root(link.customer_id, customers=room.customers), room.consents)
+
+
+def _kind(link: PersonLink) -> DataKind:
+    return DataKind(link.about[0])
 
 
 def _once(link: PersonLink, room: DataRoom) -> Request:
@@ -213,9 +220,9 @@ def _once(link: PersonLink, room: DataRoom) -> Request:
 
 
 def _page(token: str, link: PersonLink, job: Job | None, room: DataRoom) -> DataRequest:
-    kind = DataKind(link.about[0])
+    kind = _kind(link)
     return DataRequest(
-        site=_site(link, room),
+        site=site_behind(link.site, room.sites),
         language=link.language,
         kind=kind,
         is_done=job is not None,
@@ -229,14 +236,8 @@ def _files_url(token: str, link: PersonLink, job: Job, room: DataRoom) -> str:
         site=link.site,
         customer_id=link.customer_id,
         about=(job.job_id,),
+        sent_to=link.sent_to,
         expires_at=ends_at(Purpose.DATA, job.requested_at),
         language=link.language,
     )
     return person_url(room.public_url, files, ring_for(token, room.keys))
-
-
-def _site(link: PersonLink, room: DataRoom) -> Site:
-    site = room.sites.find(link.site)
-    if site is None:
-        raise NotFound("there is nothing behind this link", code="link_not_found")
-    return site

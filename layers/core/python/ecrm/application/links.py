@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 
+from ecrm.domain.consent import Channel
+from ecrm.domain.customers import Customer
 from ecrm.domain.errors import NotFound
-from ecrm.domain.links import Language, Link, PersonLink, Purpose, seal, unseal, unseal_person
+from ecrm.domain.links import Language, Link, PersonLink, Purpose, mark_of, seal, unseal, unseal_person
+from ecrm.domain.messages import mailbox_of
 from ecrm.domain.sites import Site
 
 from .link_keys import ring_for
 from .orders import OrderView, find_order, read_order
-from .ports import Clock, LinkKeys, Orders, Sites
+from .ports import Clock, Consents, LinkKeys, Orders, Sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,31 @@ def open_person_link(token: str, purpose: Purpose, *, keys: LinkKeys, clock: Clo
     return unseal_person(token, purpose, ring_for(token, keys), clock.now())
 
 
-def read_public_order(token: str, *, keys: LinkKeys, orders: Orders, sites: Sites) -> PublicOrder:
-    """Read the order behind a link. Raises NotFound: a link says nothing of why it leads nowhere."""
-    link = open_link(token, Purpose.ORDER_STATUS, keys=keys)
-    view = read_order(link.site, link.order_id, orders=orders)
-    site = sites.find(link.site)
+def mailbox_behind(link: PersonLink, customer: Customer, consents: Consents) -> str | None:
+    """Give the digest of the address at which a customer is reached now, if the link was sent there; else None."""
+    mailbox = mailbox_of(customer)
+    digest = consents.digest(Channel.EMAIL, mailbox) if mailbox else None
+    return digest if digest is not None and mark_of(digest) == link.sent_to else None
+
+
+def refuse_former(link: PersonLink, customer: Customer, consents: Consents) -> str:
+    """Give that digest. Raises NotFound where the customer is reached elsewhere by now, as for a link that leads nowhere."""
+    digest = mailbox_behind(link, customer, consents)
+    if digest is None:
+        raise NotFound("the customer is reached at another address by now", code="link_not_found")
+    return digest
+
+
+def site_behind(name: str, sites: Sites) -> Site:
+    """Find the site of a link. Raises NotFound: a link says nothing of why it leads nowhere."""
+    site = sites.find(name)
     if site is None:
         raise NotFound("there is nothing behind this link", code="link_not_found")
-    return PublicOrder(view, site, link.language)
+    return site
+
+
+def read_public_order(token: str, *, keys: LinkKeys, orders: Orders, sites: Sites) -> PublicOrder:
+    """Read the order behind a link. Raises NotFound."""
+    link = open_link(token, Purpose.ORDER_STATUS, keys=keys)
+    view = read_order(link.site, link.order_id, orders=orders)
+    return PublicOrder(view, site_behind(link.site, sites), link.language)

@@ -23,7 +23,7 @@ def links_of_mail(send: Send, *, digest: str, kind: str | None, language: str, r
             site=send.site,
             customer_id=send.customer_id,
             about=_about(purpose, send, kind),
-            sent_to="" if purpose is Purpose.VIEW else mark_of(digest),
+            sent_to=mark_of(digest),
             reference=send.run_id,
             expires_at=ends_at(purpose, _asked_at(send)),
             language=Language(tag) if tag in Language else None,

@@ -41,7 +41,7 @@ LASTS: Mapping[str, timedelta | None] = {
     Purpose.UNSUBSCRIBE: None,
     Purpose.PREFERENCES: None,
     Purpose.CONFIRM: timedelta(hours=72),
-    Purpose.VIEW: None,
+    Purpose.VIEW: timedelta(days=60),
     Purpose.MY_DATA: None,
     Purpose.DATA_REQUEST: timedelta(hours=24),
     Purpose.DATA: timedelta(days=3),
