@@ -334,7 +334,7 @@ def test_a_budget_comes_with_what_its_person_has_chosen_whoever_they_were_then()
     for customer_id, at, frequency in (("c2", LATER, Frequency.MONTHLY), ("c1", NOON, Frequency.WEEKLY)):
         preferences = Preferences(frequency=frequency, frequency_at=at)
         event = Event(f"chosen:{customer_id}", "preferences.changed", at, at, "de", customer_id, "test", {})
-        bootstrap.preference_books().write(customer_id, preferences, event)
+        bootstrap.preference_books().write(customer_id, preferences, event, seen=0)
     assert Cap(1, timedelta(days=30)) == bootstrap.sends().budget(replace(SARA, absorbed=("c2",))).wishes.cap
 
 

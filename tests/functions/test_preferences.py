@@ -1,5 +1,7 @@
 """The preference centre: a "no" counts at once, a "yes" where the mailbox has said it, and nothing of the person is shown."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -7,9 +9,11 @@ from urllib.parse import urlencode
 import pytest
 
 from ecrm import bootstrap
+from ecrm.application import preferences as use_preferences
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.consent import Channel
 from ecrm.domain.links import Language, PersonLink, Purpose, mark_of, seal_person
+from ecrm.domain.preferences import Frequency, Preferences
 from tests.builders import a_consent, a_site
 from tests.cloud import Answer
 from tests.functions.api import Shop, a_new_order
@@ -18,6 +22,7 @@ from tests.functions.test_public_pages import RING
 from tests.functions.test_unsubscribing import FORM, a_subscriber, held, send
 
 _emails = iter(range(10**6))
+NOTHING = use_preferences.Choose(shown=frozenset(), wanted=frozenset(), frequency=None, pause=None, attributes={}, ip="192.0.2.1")
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +52,10 @@ def choose(path: str, *topics: str, **fields: str) -> Answer:
 def chosen(shop: Shop, customer_id: str) -> list[dict[str, Any]]:
     page = shop.call("GET", f"/v1/customers/{customer_id}/timeline", query="type=preferences.changed").json
     return [event["data"] for event in page["data"]]
+
+
+def kept_of(*partitions: str) -> Preferences:
+    return bootstrap.preference_books().of(partitions).preferences
 
 
 def attributes(shop: Shop, customer_id: str) -> dict[str, Any]:
@@ -83,13 +92,12 @@ def test_how_often_and_a_pause_are_kept_and_the_pause_can_be_ended(shop: Shop) -
     customer_id, email = a_person(shop)
     path = a_path(customer_id, email)
     page = choose(path, "news", frequency="monthly", pause="start")
-    books = bootstrap.preference_books()
-    kept = books.of([customer_id])
+    kept = kept_of(customer_id)
     assert kept.pause_at is not None
     assert ("monthly", kept.pause_at + timedelta(days=30)) == (kept.frequency, kept.paused_until)
     assert ('value="monthly" checked' in page.text, 'name="pause" value="end"' in page.text) == (True, True)
     assert 200 == choose(path, "news", pause="end").status
-    assert ("monthly", None) == (books.of([customer_id]).frequency, books.of([customer_id]).paused_until)
+    assert ("monthly", None) == (kept_of(customer_id).frequency, kept_of(customer_id).paused_until)
     assert [("monthly", False), ("monthly", True)] == [
         (told["frequency"], told["paused_until"] is not None) for told in chosen(shop, customer_id)
     ]
@@ -123,6 +131,50 @@ def test_what_nobody_was_offered_is_refused_and_changes_nothing(shop: Shop, fiel
     before = shop.cloud.items()
     assert 422 == send(a_path(customer_id, email), urlencode(fields)).status
     assert before == shop.cloud.items()
+
+
+class Meanwhile:
+    """A collaborator of ours, before whose answer to `asked` something happens, once."""
+
+    def __init__(self, real: Any, asked: str, happens: Callable[[], object]) -> None:
+        self._real, self._asked, self._happens = real, asked, [happens]
+
+    def __getattr__(self, name: str) -> Any:
+        answer = getattr(self._real, name)
+        if name != self._asked:
+            return answer
+
+        def asked(*said: Any, **named: Any) -> Any:
+            given = answer(*said, **named)
+            while self._happens:
+                self._happens.pop()()
+            return given
+
+        return asked
+
+
+def test_of_two_who_save_at_once_neither_loses_what_they_chose(shop: Shop) -> None:
+    customer_id, email = a_person(shop)
+    path = a_path(customer_id, email)
+    assert 200 == choose(path, frequency="weekly").status
+    books = Meanwhile(bootstrap.preference_books(), "of", lambda: choose(path, pause="start"))
+    wanted = replace(NOTHING, frequency=Frequency.MONTHLY)
+    use_preferences.choose(path.rpartition("/")[2], wanted, room=replace(bootstrap.preference_room(), books=books))
+    kept = kept_of(customer_id)
+    assert ("monthly", True) == (kept.frequency, kept.paused_until is not None)
+
+
+def test_a_yes_counts_for_the_mailbox_that_said_it_and_for_no_other_that_is_theirs_a_moment_later(shop: Shop) -> None:
+    customer_id, email = a_person(shop)
+    path = a_path(customer_id, email)
+    assert 200 == choose(path).status
+    changed = {"email": f"p-{next(_emails)}@example.com"}
+    topics = Meanwhile(bootstrap.topics(), "named", lambda: shop.call("PATCH", f"/v1/customers/{customer_id}", changed))
+    wanted = replace(NOTHING, wanted=frozenset({"news"}))
+    use_preferences.choose(path.rpartition("/")[2], wanted, room=replace(bootstrap.preference_room(), topics=topics))
+    assert "pending" == held(shop, customer_id)["news"]
+    assert 200 == shop.call("PATCH", f"/v1/customers/{customer_id}", {"email": email}).status
+    assert "granted" == held(shop, customer_id)["news"]
 
 
 ELSEWHERE = [
@@ -214,7 +266,6 @@ def test_what_an_absorbed_customer_chose_counts_until_something_is_chosen_later(
     assert 200 == choose(a_path(loser), frequency="monthly").status
     staff = shop.cloud.key(KeyKind.STAFF)
     assert 201 == shop.call("POST", f"/v1/customers/{customer_id}/merge", {"customer_id": loser}, key=staff).status
-    both = [customer_id, loser]
-    assert "monthly" == bootstrap.preference_books().of(both).frequency
+    assert "monthly" == kept_of(customer_id, loser).frequency
     assert 200 == choose(a_path(loser), "news", frequency="as_it_comes").status
-    assert "as_it_comes" == bootstrap.preference_books().of(both).frequency
+    assert "as_it_comes" == kept_of(customer_id, loser).frequency

@@ -422,7 +422,7 @@ def test_quiet_hours_that_begin_while_a_worker_waits_for_its_slot_hold() -> None
 
 def chooses(house: House, customer_id: str, preferences: Preferences) -> None:
     event = Event(f"preferences:{customer_id}", "preferences.changed", NOON, NOON, "de", customer_id, "test", {})
-    DynamoPreferences(house.company.table).write(customer_id, preferences, event)
+    DynamoPreferences(house.company.table).write(customer_id, preferences, event, seen=0)
 
 
 CAPS = pytest.mark.parametrize(

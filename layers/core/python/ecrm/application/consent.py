@@ -51,7 +51,10 @@ MOST_CHANGES = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentChange:
-    """What a caller says of a consent. Without a source it is the caller's key; without a text version, the topic's own text."""
+    """What a caller says of a consent. Without a source it is the caller's key; without a text version, the topic's own text.
+
+    `address` is the digest of the one that it is said for, where that is known; else it is said for the address of now.
+    """
 
     channel: Channel
     topic: str
@@ -61,6 +64,7 @@ class ConsentChange:
     method: Method
     text_version: str | None
     proof: Proof | None
+    address: str | None = None
 
     @property
     def subject(self) -> Subject:
@@ -206,7 +210,7 @@ class Answers:
             method=change.method,
             text_version=change.text_version or topic.text_version,
             proof=change.proof,
-            address=self.digests.get(change.channel),
+            address=change.address or self.digests.get(change.channel),
         )
         return settled(fact, needs_proof=topic.double_opt_in)
 

@@ -6,15 +6,13 @@ from datetime import timedelta
 
 from ecrm.domain.attributes import merged, vouched
 from ecrm.domain.consent import Channel, Method, Proof, ProofKind, State
-from ecrm.domain.errors import NotFound
-from ecrm.domain.links import Language, PersonLink, Purpose, mark_of
-from ecrm.domain.messages import mailbox_of
+from ecrm.domain.links import Language, PersonLink, Purpose
 from ecrm.domain.sites import Site
 from ecrm.domain.topics import Topic
 
 from .consent import ChangeConsents, ConsentChange, change_consents
 from .identity import root
-from .links import open_person_link
+from .links import open_person_link, refuse_former, site_behind
 from .mail_ports import Sends
 from .ports import Clock, Consents, Customers, Ids, LinkKeys, NamedTopics, Profiles, Request, Requests, Sites, Timeline
 from .profiles import UpdateCustomer, update_customer
@@ -54,7 +52,7 @@ class OptInRoom:
 
 def read_opt_in(token: str, *, room: OptInRoom) -> OptIn:
     """Read what a link confirms. Raises NotFound: ended, erased, or sent to an address that is not the customer's now."""
-    link, sign_up = _open(token, room)
+    link, sign_up, _ = _open(token, room)
     return _page(link, sign_up, room, is_done=room.requests.find(_once(link, room), room.clock.now()) is not None)
 
 
@@ -64,7 +62,7 @@ def confirm_opt_in(token: str, *, ip: str, room: OptInRoom) -> OptIn:
     Who has no language yet has the sign-up's from now on: until here it was a stranger's word. Raises NotFound as `read_opt_in`
     does.
     """
-    link, sign_up = _open(token, room)
+    link, sign_up, mailbox = _open(token, room)
     now = room.clock.now()
     if sign_up.language and room.requests.find(_once(link, room), now) is None:
         _keep_language(link, sign_up.language, room)
@@ -79,6 +77,7 @@ def confirm_opt_in(token: str, *, ip: str, room: OptInRoom) -> OptIn:
             method=Method.DOUBLE_OPT_IN,
             text_version=text_version,
             proof=proof,
+            address=mailbox,
         )
         for topic, text_version in sorted(sign_up.topics.items())
     )
@@ -94,12 +93,11 @@ def confirm_opt_in(token: str, *, ip: str, room: OptInRoom) -> OptIn:
     return _page(link, sign_up, room, is_done=True)
 
 
-def _open(token: str, room: OptInRoom) -> tuple[PersonLink, SignUp]:
+def _open(token: str, room: OptInRoom) -> tuple[PersonLink, SignUp, str]:
+    """Give the digest of the mailbox that confirms, too."""
     link = open_person_link(token, Purpose.CONFIRM, keys=room.keys, clock=room.clock)
-    mailbox = mailbox_of(root(link.customer_id, customers=room.customers))
-    if mailbox is None or mark_of(room.consents.digest(Channel.EMAIL, mailbox)) != link.sent_to:
-        raise NotFound("the customer is reached at another address by now", code="link_not_found")
-    return link, read_sign_up(link.customer_id, link.reference, sends=room.sends, timeline=room.timeline)
+    mailbox = refuse_former(link, root(link.customer_id, customers=room.customers), room.consents)
+    return link, read_sign_up(link.customer_id, link.reference, sends=room.sends, timeline=room.timeline), mailbox
 
 
 def _keep_language(link: PersonLink, language: str, room: OptInRoom) -> None:
@@ -133,12 +131,9 @@ def _once(link: PersonLink, room: OptInRoom) -> Request:
 
 
 def _page(link: PersonLink, sign_up: SignUp, room: OptInRoom, *, is_done: bool) -> OptIn:
-    site = room.sites.find(link.site)
-    if site is None:
-        raise NotFound("there is nothing behind this link", code="link_not_found")
     named = room.topics.named(sign_up.topics)
     return OptIn(
-        site=site,
+        site=site_behind(link.site, room.sites),
         language=link.language,
         topics=tuple(named[topic] for topic in sorted(sign_up.topics) if topic in named),
         is_done=is_done,

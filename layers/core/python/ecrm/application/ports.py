@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # each function loads the shapes of what it does, not of all 
     from ecrm.domain.jobs import ExportFile, FileFormat, Job
     from ecrm.domain.links import Keyring
     from ecrm.domain.orders import Amended, Fact, Line, Order
+    from ecrm.domain.preferences import Preferences
     from ecrm.domain.products import Product
     from ecrm.domain.sites import Site
     from ecrm.domain.statistics import CustomerStatistics
@@ -131,6 +132,14 @@ class ConsentBook:
 
     version: int
     consents: Mapping[Subject, Consent]
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceBook:
+    """What counts of a customer's preferences, and the version of what stands under their own id; 0 where nothing ever did."""
+
+    version: int
+    preferences: Preferences
 
 
 class Clock(Protocol):

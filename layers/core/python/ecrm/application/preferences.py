@@ -1,6 +1,6 @@
 """A person's preferences: what they hear about, how often, in which language; chosen on a page that only their mails lead to."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ecrm.domain.attributes import merged, vouched
 from ecrm.domain.consent import Channel, Consent, Method, Proof, ProofKind, State, Subject, effective
 from ecrm.domain.customers import Customer
-from ecrm.domain.errors import Invalid, NotFound
+from ecrm.domain.errors import Invalid
 from ecrm.domain.events import Event
 from ecrm.domain.instants import to_text
-from ecrm.domain.links import Language, PersonLink, Purpose, mark_of, person_url
+from ecrm.domain.links import Language, PersonLink, Purpose, person_url
 from ecrm.domain.messages import mailbox_of
 from ecrm.domain.preferences import PAUSE, Frequency, Preferences, is_hard_no
 from ecrm.domain.sites import Site
@@ -21,8 +21,8 @@ from ecrm.domain.topics import Topic
 from .consent import MOST_CHANGES, ChangeConsents, ConsentChange, change_consents
 from .identity import root
 from .link_keys import ring_for
-from .links import open_person_link
-from .ports import Contended, Ids, Profiles, Suppressions
+from .links import mailbox_behind, open_person_link, site_behind
+from .ports import Contended, Ids, PreferenceBook, Profiles, Suppressions
 from .profiles import UpdateCustomer, update_customer
 from .unsubscribes import UnsubscribeRoom, deny
 
@@ -36,12 +36,15 @@ ATTEMPTS = 5
 class PreferenceBooks(Protocol):
     """How often people want to be written to."""
 
-    def of(self, partitions: Iterable[str], /) -> Preferences:
-        """Give what counts of what stands under some ids, strongly consistent."""
+    def of(self, partitions: Sequence[str], /) -> PreferenceBook:
+        """Give what counts of what stands under some ids, of which the first is the customer's own, strongly consistent."""
         ...
 
-    def write(self, customer_id: str, preferences: Preferences, event: Event, /) -> None:
-        """Write them with what happened, if the customer is there; 6 write units. Raises Contended."""
+    def write(self, customer_id: str, preferences: Preferences, event: Event, /, *, seen: int) -> None:
+        """Write version `seen` + 1 with what happened, if the customer is there and nobody was faster; 6 write units.
+
+        Raises Contended.
+        """
         ...
 
 
@@ -124,7 +127,7 @@ def choose(token: str, chosen: Choose, *, room: PreferenceRoom) -> PreferencePag
     )
     wanted = sorted(topic for topic in chosen.wanted if not state.is_on(topic))
     to_ask = tuple(topic for topic in wanted if not state.may_raise(topic))
-    _grant([topic for topic in wanted if topic not in to_ask], link, chosen.ip, room)
+    _grant([topic for topic in wanted if topic not in to_ask], state.mailbox, link, chosen.ip, room)
     if to_ask and not state.is_blocked:
         _ask(to_ask, customer, link, room)
     _keep_pace(link, chosen, room)
@@ -165,7 +168,7 @@ class _State:
         self._book = room.consents.of(customer.customer_id).consents
         mailbox = mailbox_of(customer)
         self._digest = room.consents.digest(Channel.EMAIL, mailbox) if mailbox else None
-        self._is_theirs = self._digest is not None and mark_of(self._digest) == link.sent_to
+        self.mailbox = mailbox_behind(link, customer, room.consents)
         self.is_blocked = bool(mailbox) and room.suppressions.find(Address(Channel.EMAIL, str(mailbox)))[0].is_active(
             room.clock.now()
         )
@@ -183,14 +186,15 @@ class _State:
         return consent is not None and consent.state is not State.DENIED
 
     def may_raise(self, topic: str) -> bool:
-        return self._is_theirs and not self.is_blocked and not is_hard_no(self._consent(topic))
+        return self.mailbox is not None and not self.is_blocked and not is_hard_no(self._consent(topic))
 
 
 def _offered(room: PreferenceRoom) -> tuple[Topic, ...]:
     return tuple(topic for topic in room.topics.all() if Channel.EMAIL in topic.channels)
 
 
-def _grant(topics: list[str], link: PersonLink, ip: str, room: PreferenceRoom) -> None:
+def _grant(topics: list[str], mailbox: str | None, link: PersonLink, ip: str, room: PreferenceRoom) -> None:
+    """Grant for the mailbox that the link proves: another address that the customer has by now has agreed to nothing."""
     now = room.clock.now()
     proof = Proof(
         kind=ProofKind.PREFERENCE_CENTRE,
@@ -209,6 +213,7 @@ def _grant(topics: list[str], link: PersonLink, ip: str, room: PreferenceRoom) -
                 method=Method.PREFERENCE_CENTRE,
                 text_version=None,
                 proof=proof,
+                address=mailbox,
             )
             for topic in topics[start : start + MOST_CHANGES]
         )
@@ -226,7 +231,8 @@ def _grant(topics: list[str], link: PersonLink, ip: str, room: PreferenceRoom) -
 def _keep_pace(link: PersonLink, chosen: Choose, room: PreferenceRoom) -> None:
     for _ in range(ATTEMPTS):
         customer, now = root(link.customer_id, customers=room.customers), room.clock.now()
-        before = after = room.books.of(customer.partitions)
+        book = room.books.of(customer.partitions)
+        before = after = book.preferences
         if chosen.frequency is not None and chosen.frequency is not before.frequency:
             after = replace(after, frequency=chosen.frequency, frequency_at=now)
         if chosen.pause is not None and chosen.pause is not before.is_paused(now):
@@ -234,7 +240,9 @@ def _keep_pace(link: PersonLink, chosen: Choose, room: PreferenceRoom) -> None:
         if after == before:
             return
         try:
-            room.books.write(customer.customer_id, after, _changed(customer.customer_id, link.site, after, now))
+            room.books.write(
+                customer.customer_id, after, _changed(customer.customer_id, link.site, after, now), seen=book.version
+            )
         except Contended:
             continue
         return
@@ -277,16 +285,13 @@ def _keep_attributes(link: PersonLink, attributes: Mapping[str, Any], room: Pref
 
 
 def _page(token: str, link: PersonLink, room: PreferenceRoom) -> PreferencePage:
-    site = room.sites.find(link.site)
-    if site is None:
-        raise NotFound("there is nothing behind this link", code="link_not_found")
     customer = root(link.customer_id, customers=room.customers)
-    preferences, state = room.books.of(customer.partitions), _State(customer, link, room)
+    preferences, state = room.books.of(customer.partitions).preferences, _State(customer, link, room)
     attributes = vouched(merged(*(book.attributes for book in room.profiles.of(customer.partitions))))
     my_data = PersonLink(purpose=Purpose.MY_DATA, site=link.site, customer_id=link.customer_id, language=link.language)
     now = room.clock.now()
     return PreferencePage(
-        site=site,
+        site=site_behind(link.site, room.sites),
         link_language=link.language,
         topics=tuple(TopicChoice(topic, state.is_on(topic.topic)) for topic in _offered(room)),
         frequency=preferences.frequency,

@@ -15,7 +15,7 @@ from ecrm.domain.topics import Topic
 from .consent import MOST_CHANGES, ChangeConsents, ConsentChange, change_consents
 from .identity import root
 from .link_keys import ring_for
-from .links import open_person_link
+from .links import open_person_link, site_behind
 from .ports import Clock, Consents, Customers, LinkKeys, NamedTopics, Requests, Sites
 
 if TYPE_CHECKING:  # only the type is needed: showing a page loads nothing of mail
@@ -142,15 +142,12 @@ def _denied(topic: str, method: Method, link: PersonLink, now: datetime) -> Cons
 def _page(
     token: str, link: PersonLink, room: UnsubscribeRoom, *, is_done: bool = False, is_everything: bool = False
 ) -> Unsubscribing:
-    site = room.sites.find(link.site)
-    if site is None:
-        raise NotFound("there is nothing behind this link", code="link_not_found")
     ring = ring_for(token, room.keys)
     preferences = PersonLink(
         purpose=Purpose.PREFERENCES, site=link.site, customer_id=link.customer_id, sent_to=link.sent_to, language=link.language
     )
     return Unsubscribing(
-        site=site,
+        site=site_behind(link.site, room.sites),
         topic=next(iter(room.topics.named(link.about[:1]).values()), None),
         language=link.language,
         preferences_url=None if key_id_of(token) in ring.retired else person_url(room.public_url, preferences, ring),
