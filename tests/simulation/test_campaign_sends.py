@@ -10,17 +10,20 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from functools import cache, partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from ecrm.application.mail_ports import Composed
+from ecrm.domain.assignment import Arm
 from ecrm.domain.contact_policy import Cap, ContactPolicy, QuietHours, Window
 from ecrm.domain.customers import Customer
-from ecrm.domain.errors import Conflict
+from ecrm.domain.errors import Conflict, Erased
 from ecrm.domain.instants import instant_of
 from ecrm.domain.messages import Send, Status
 from ecrm.domain.runs import CampaignMessage, Otherwise, Pilot, Run, RunState, Treatment
+from ecrm.store import keys
 from ecrm.store.messages import send_of
 from ecrm.store.runs import run_of
 from ecrm.store.table import from_wire
@@ -49,8 +52,8 @@ AUDIENCE = [(run_id, customer_id) for run_id in (PILOTED, LOCAL) for customer_id
 
 
 @cache
-def planned_campaigns(otherwise: Otherwise = Otherwise.SPLIT) -> MemoryTable:
-    """The first person is in the pilot of the first campaign; the second campaign comes before it."""
+def planned_campaigns(otherwise: Otherwise = Otherwise.SPLIT, held_out: str | None = None) -> MemoryTable:
+    """The first person is in the pilot of the first campaign; the second campaign comes before it, and may hold somebody out."""
     table = audience().fork()
     piloted = a_run(
         PILOTED,
@@ -72,7 +75,8 @@ def planned_campaigns(otherwise: Otherwise = Otherwise.SPLIT) -> MemoryTable:
         expires_at=NOON + timedelta(hours=60),
         expires_after=LOCAL_FOR,
     )
-    plan(table, local, [entry(LOCAL, name) for name in PEOPLE])
+    spared: dict[str, Any] = {"status": Status.HELD_OUT, "arm": Arm.CONTROL, "settled_at": NOON}
+    plan(table, local, [entry(LOCAL, name, **(spared if name == held_out else {})) for name in PEOPLE])
     return table
 
 
@@ -101,6 +105,15 @@ def cancels(race: Race, name: str) -> None:
     house(race).cancels(name)
 
 
+def merges(race: Race) -> None:
+    """Find out that the two are one person, whichever of them."""
+    winner, loser = race.schedule.random.sample(sorted(PEOPLE), 2)
+    try:
+        race.office.company.merge(winner, loser, race.office.clock.now())
+    except (Conflict, Erased):
+        return  # they are one already, or not there any more
+
+
 def house(race: Race) -> Headquarters:
     assert isinstance(race.office, Headquarters)
     return race.office
@@ -112,6 +125,7 @@ MORE: dict[str, Callable[[Race], object]] = {
     "turn morning": partial(turns, name="morning"),
     "cancel spring": partial(cancels, name="spring"),
     "cancel morning": partial(cancels, name="morning"),
+    "merge": merges,
 }
 
 
@@ -140,6 +154,25 @@ def claims(ledger: Ledger) -> list[tuple[int, Send]]:
         for at, before, send in steps
         if send.status is Status.CLAIMED and before is not None and before.status is Status.PLANNED
     ]
+
+
+def joined_at(ledger: Ledger) -> int | None:
+    """The place from which on two are one person, if they ever are."""
+    changes = enumerate(ledger.race.schedule.table.stream)
+    return next((at for at, change in changes if change.key.sk == keys.PROFILE and "merged_into" in (change.new or {})), None)
+
+
+def who_turn_out_to_be_one_get_one(ledger: Ledger) -> None:
+    """S1 for a person: from the merger on nothing is claimed for what another entry of theirs has had, or is to be spared."""
+    at = joined_at(ledger)
+    if at is None:
+        return
+    last = {name: steps[-1][2] for name, steps in ledger.steps.items()}
+    for place, send in claims(ledger):
+        others = [twin for twin in last.values() if twin.run_id == send.run_id and twin.customer_id != send.customer_id]
+        if place > at:
+            assert send.customer_id == ledger.person(send.customer_id), send
+            assert not [twin for twin in others if twin.send_id in ledger.taken or twin.status is Status.HELD_OUT], send
 
 
 def states(ledger: Ledger) -> list[tuple[int, Run]]:
@@ -210,9 +243,23 @@ def test_campaigns_keep_their_word_to_each(part: int) -> None:
         each_claim_is_in_its_time(ledger)
         each_gets_what_the_pilot_says(ledger)
         no_minute_has_more_than_its_rate(ledger)
+        who_turn_out_to_be_one_get_one(ledger)
         the_books_of_both_are_closed(ledger)
 
     hold(check, range(part, 600, 3))
+
+
+def test_who_turn_out_to_be_one_person_get_one_mail_of_a_campaign_and_none_if_they_are_held_out() -> None:
+    """The first of them is held out of the second campaign."""
+
+    def check(seed: int) -> None:
+        ledger = campaigns(seed, planned_campaigns(held_out="c1"), others=("merge", "time", "notices"))
+        ledger.nobody_gets_twice()
+        ledger.books_balance(AUDIENCE)
+        who_turn_out_to_be_one_get_one(ledger)
+        the_books_of_both_are_closed(ledger)
+
+    hold(check, range(300))
 
 
 def test_where_the_pilot_has_no_winner_the_others_may_get_nothing() -> None:

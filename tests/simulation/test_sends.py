@@ -257,19 +257,32 @@ class Ledger:
                 assert all(at < no for no in noes), (one, at, noes)
 
     def what_is_answered_is_in_force(self) -> None:
-        """C2: nothing is claimed for the first person once one click, or a pause, was answered; the click is in the history."""
+        """C2: nothing is claimed for the first person once one click, or a pause, was answered; the click is in the history.
+
+        Whoever they turned out to be by then.
+        """
         asked_at = min(self.race.answered.values(), default=None)
         if asked_at is None:
             return
         taken_up = (new for steps in self.steps.values() for _, _, new in steps if new.status is Status.CLAIMED)
         theirs = (send for send in taken_up if (send.customer_id, send.policy) == ("c1", Policy.MARKETING))
         assert [] == [send for send in theirs if send.claimed_at and send.claimed_at > asked_at], asked_at
-        items = [item for item in self.race.schedule.table.items() if item["PK"] == keys.customer_partition("c1")]
+        them = self.person("c1")
+        items = [item for item in self.race.schedule.table.items() if keys.customer_partition(them) == item["PK"]]
         is_erased = any("erased_at" in item for item in items)
         if "unsubscribe" in self.race.answered and not is_erased:
-            history = {item["data"]["state"] for item in items if item["type"] == "consent.changed"}
+            theirs_too = [keys.customer_partition(each) for each in PEOPLE if self.person(each) == them]
+            changes = (item for item in self.race.schedule.table.items() if item["type"] == "consent.changed")
+            history = {item["data"]["state"] for item in changes if item["PK"] in theirs_too}
             held = {item["state"] for item in items if item["type"] == "consent"}
             assert ({State.DENIED}, True) == (held, State.DENIED in history), (held, history)
+
+    def person(self, customer_id: str) -> str:
+        """Who somebody turned out to be in the end."""
+        customers = self.race.office.company.customers
+        while (found := customers.find(customer_id)) is not None and found.merged_into is not None:
+            customer_id = found.merged_into
+        return customer_id
 
     def every_step_has_its_reason(self) -> None:
         """S7: what becomes of an attempt is what the provider answered to this attempt, or time, or a proof; never another's."""

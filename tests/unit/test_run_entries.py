@@ -12,7 +12,7 @@ import pytest
 
 from ecrm.application.mail_ports import Composed
 from ecrm.application.sending import PAUSED_AGAIN, RUN_PAUSED_AGAIN, Hold, Settled, pause, resume, settle_due
-from ecrm.domain.assignment import treatment_of
+from ecrm.domain.assignment import Arm, treatment_of
 from ecrm.domain.contact_policy import Cap, ContactPolicy, QuietHours, Window
 from ecrm.domain.customers import Customer
 from ecrm.domain.messages import Policy, Send, Status
@@ -434,3 +434,61 @@ def test_a_rival_is_looked_for_on_the_page_that_it_is_on() -> None:
             house.company.table.remove_many([keys.send("r2", 0, name)])
     house.put(replace(other, pages=pages, version=2))
     assert {Status.PLANNED: 10} == house.works(run.run_id).statuses
+
+
+def control(house: Campaigns, *names: str) -> None:
+    """Hold some out of a run that is planned."""
+    for name in names:
+        house.company.sends.write(replace(house.entry(name), status=Status.HELD_OUT, arm=Arm.CONTROL, version=2))
+
+
+def outcome(house: Campaigns, name: str) -> tuple[Status, str | None]:
+    entry = house.entry(name)
+    return entry.status, entry.reason
+
+
+MERGED = (Status.CANCELLED, "merged")
+
+
+def test_two_who_turn_out_to_be_one_person_before_either_s_turn_get_one_mail() -> None:
+    house = Campaigns()
+    house.begin(a_run())
+    house.company.merge("c2", "c1", NOON)
+    assert {Status.ACCEPTED: 9, Status.CANCELLED: 1} == house.works("r1").statuses
+    assert (MERGED, 1) == (outcome(house, "c1"), [taken.to for taken in house.provider.taken].count("c2@example.com"))
+
+
+def test_two_who_turn_out_to_be_one_person_between_their_turns_get_one_mail() -> None:
+    house = Campaigns()
+    house.begin(a_run())
+    assert {Status.ACCEPTED: 1} == house.works("r1", at_once=1).statuses
+    house.company.merge("c2", "c1", NOON)
+    assert {Status.ACCEPTED: 8, Status.CANCELLED: 1} == house.works("r1").statuses
+    assert (Status.ACCEPTED, MERGED) == (house.entry("c1").status, outcome(house, "c2"))
+
+
+def test_what_was_certainly_never_sent_is_in_nobody_s_way_when_two_turn_out_to_be_one() -> None:
+    house = Campaigns()
+    house.begin(a_run(), *(planned("r1", name, Policy.MARKETING, EARLIER, NEWS) for name in ("c1", "c2")))
+    house.company.sends.write(replace(house.entry("c1"), status=Status.FAILED, reason="no_address", version=2))
+    house.company.merge("c2", "c1", NOON)
+    assert {Status.ACCEPTED: 1} == house.works("r1").statuses
+
+
+@pytest.mark.parametrize("held_out", ["c1", "c2"])
+def test_who_turns_out_to_be_held_out_gets_nothing(held_out: str) -> None:
+    house = Campaigns()
+    house.begin(a_run(), *(planned("r1", name, Policy.MARKETING, EARLIER, NEWS) for name in ("c1", "c2")))
+    control(house, held_out)
+    house.company.merge("c2", "c1", NOON)
+    assert {Status.CANCELLED: 1} == house.works("r1").statuses
+    assert ([], MERGED) == (house.provider.taken, outcome(house, "c1" if held_out == "c2" else "c2"))
+
+
+def test_a_merger_that_is_undone_in_time_ends_nothing() -> None:
+    house = Campaigns()
+    house.begin(a_run(), planned("r1", "c1", Policy.MARKETING, EARLIER, NEWS))
+    house.company.merge("c2", "c1", NOON)
+    house.company.unmerge("c2", "c1", NOON)
+    assert {Status.ACCEPTED: 1} == house.works("r1").statuses
+    assert ["c1@example.com"] == [taken.to for taken in house.provider.taken]

@@ -56,10 +56,10 @@ class Sends(Protocol):
         """Give the entries of a page, those beyond a customer's, strongly consistent, read as they are asked for."""
         ...
 
-    def budget(self, customer: Customer, rivals: Iterable[Run] = ()) -> Budget:
+    def budget(self, customer: Customer, run: Run | None = None, rivals: Iterable[Run] = ()) -> Budget:
         """Give the marketing mails to a person of late, what they said of them, and what other runs still wait to send them.
 
-        Strongly consistent, in one request.
+        With the entries in a run of whoever they absorbed. Strongly consistent, in one request.
         """
         ...
 

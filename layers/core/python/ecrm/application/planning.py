@@ -19,6 +19,7 @@ from ecrm.domain.errors import Conflict, NotFound, Unavailable
 from ecrm.domain.facts import Facts, RowFacts, Scores
 from ecrm.domain.judging import Judge, judge_of
 from ecrm.domain.messages import Policy, Send, Status, mailbox_of
+from ecrm.domain.rosters import MERGED
 from ecrm.domain.runs import Run, RunState, Treatment, page_of
 from ecrm.domain.segments import Rule, SegmentCondition
 from ecrm.domain.statistics import CustomerStatistics
@@ -245,7 +246,7 @@ def _bars(run: Run, people: Mapping[str, Customer], room: EntryRoom, now: dateti
         if customer.erased_at is not None:
             return Status.CANCELLED, "erased"
         if customer.merged_into is not None:
-            return Status.CANCELLED, "merged"
+            return Status.CANCELLED, MERGED
         mailbox = mailboxes.get(customer.customer_id)
         if mailbox is None:
             return Status.NO_CONSENT, "no_address"

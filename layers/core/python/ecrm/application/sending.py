@@ -41,7 +41,7 @@ from ecrm.domain.messages import (
     settled,
     told,
 )
-from ecrm.domain.rosters import NO_WINNER, comes_before, end_of, ends_at, instant, pilot_until, treatment
+from ecrm.domain.rosters import MERGED, NO_WINNER, comes_before, end_of, ends_at, instant, pilot_until, treatment
 from ecrm.domain.runs import Run, RunState
 
 from .identity import root
@@ -269,6 +269,7 @@ class Sender:
         self._refuse_rationed(send, run, now)
         try:
             customer = root(send.customer_id, customers=self._customers, consistent=is_fresh)
+            _refuse_merged(send, customer, run)
             composed = self._compose(send, customer, is_fresh=is_fresh)
         except Erased as error:
             raise Never(Status.CANCELLED, "erased") from error
@@ -290,7 +291,7 @@ class Sender:
         self._refuse_rationed(send, run, now)
         budget = None
         if send.policy is Policy.MARKETING:
-            budget = self._sends.budget(customer, self._rivals_of(run, now) if run else ())
+            budget = self._sends.budget(customer, run, self._rivals_of(run, now) if run else ())
             _refuse_more(send, budget, composed.policy, run, now)
             budget = reserve(budget, send, now)
         claimed = claim(send, now, composed.template_version)
@@ -488,6 +489,15 @@ def _refuse_ended(send: Send, run: Run | None, now: datetime) -> None:
         raise Never(Status.EXPIRED)
 
 
+def _refuse_merged(send: Send, customer: Customer, run: Run | None) -> None:
+    """End an entry of a run whose person turned out to be another one, as planning does: that one has an entry, or was not meant.
+
+    A message that was asked for by itself goes to whoever they are.
+    """
+    if run is not None and customer.customer_id != send.customer_id:
+        raise Never(Status.CANCELLED, MERGED)
+
+
 def _refuse_early(send: Send, policy: ContactPolicy, run: Run | None, now: datetime) -> None:
     """Let marketing wait for its time where its person is, and for an hour at which it may reach them."""
     if send.policy is not Policy.MARKETING:
@@ -503,7 +513,9 @@ def _refuse_early(send: Send, policy: ContactPolicy, run: Run | None, now: datet
 
 
 def _refuse_more(send: Send, budget: Budget, policy: ContactPolicy, run: Run | None, now: datetime) -> None:
-    """Let marketing wait until its person has room for it, if that is before its end."""
+    """Let marketing wait until its person has room for it, if that is before its end; nobody gets two mails of a run."""
+    if budget.is_served:
+        raise Never(Status.CANCELLED, MERGED)
     wait = no_room(budget, policy.cap, send, now)
     if wait is None:
         return

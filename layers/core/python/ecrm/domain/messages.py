@@ -53,6 +53,8 @@ LOST_AFTER = timedelta(minutes=2)
 """Twice the time-out of the function that sends: whoever claimed so long ago is dead."""
 DOUBTED_FOR = timedelta(minutes=15)
 """How long the provider's events are waited for before a doubt is settled without them."""
+SERVED = frozenset({Status.CLAIMED, Status.UNKNOWN, Status.UNKNOWN_FINAL, Status.ACCEPTED, Status.HELD_OUT})
+"""Whoever has an entry that stands there gets no other mail of its run: they have it, or may, or are held out."""
 BUDGET_KEPT = timedelta(days=8)
 """How long a person's budget remembers a send at least: longer only where a cap of their own looks back further."""
 PRIORITY_AGAIN = timedelta(hours=1)
@@ -361,7 +363,7 @@ class Budget:
     """The marketing mails to a person of late, by send id, at a version (0: none yet); `inherited` are of those they absorbed.
 
     `wishes` are what the person said of such mails. `ahead` are the mails to them that campaigns of higher priority still wait
-    to send.
+    to send. `twins` are the entries that those they absorbed have in the run of the mail.
     """
 
     customer_id: str
@@ -370,6 +372,12 @@ class Budget:
     inherited: Mapping[str, Reserved] = field(default_factory=dict)
     wishes: Preferences = field(default_factory=Preferences)
     ahead: tuple[Send, ...] = ()
+    twins: tuple[Send, ...] = ()
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the run of the mail has served the person already, as somebody who turned out to be them."""
+        return any(twin.status in SERVED for twin in self.twins)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ UNDECIDED_FOR = timedelta(minutes=30)
 """How long an entry waits on for a pilot whose time is over and that nobody has decided yet; whoever decides it wakes all."""
 PILOT = "pilot"
 NO_WINNER = "no_winner"
+MERGED = "merged"
+"""The reason of what ends because its person turned out to be another one."""
 
 
 @dataclass(frozen=True, slots=True)

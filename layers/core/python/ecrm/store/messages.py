@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import product
+from itertools import product, starmap
 
 from ecrm.application.mail_ports import AlreadyRecorded, Blocked, Waiting
 from ecrm.application.ports import Contended, Request, Standing
@@ -64,26 +64,25 @@ class DynamoSends:
         items = self._table.query(keys.page_partition(run_id, shard), consistent=True, after=after)
         return (send_of(item) for item in items if item["SK"] != keys.PAGE)
 
-    def budget(self, customer: Customer, rivals: Iterable[Run] = ()) -> Budget:
+    def budget(self, customer: Customer, run: Run | None = None, rivals: Iterable[Run] = ()) -> Budget:
         wanted = [*map(keys.budget, customer.partitions), *map(keys.preferences, customer.partitions)]
-        wanted += [
-            keys.send(run.run_id, page_of(keys.shard_of(theirs), run.pages), theirs)
-            for run, theirs in product(rivals, customer.partitions)
-        ]
+        wanted += starmap(_place, product([run] if run else [], customer.absorbed))
+        wanted += starmap(_place, product(rivals, customer.partitions))
         budget, inherited = Budget(customer.customer_id), dict[str, Reserved]()
         wishes: list[Preferences] = []
-        ahead: list[Send] = []
+        sends: list[Send] = []
         for item in self._table.get_many(wanted, consistent=True):
             if item["type"] == "send":
-                ahead.append(send_of(item))
+                sends.append(send_of(item))
             elif item["SK"] == keys.PREFERENCES:
                 wishes.append(preferences_of(item))
             elif keys.customer_id_of(item["PK"]) == customer.customer_id:
                 budget = budget_of(item)
             else:
                 inherited |= budget_of(item).sends
-        planned = tuple(send for send in ahead if send.status is Status.PLANNED)
-        return replace(budget, inherited=inherited, wishes=joined(wishes), ahead=planned)
+        twins = tuple(send for send in sends if run and send.run_id == run.run_id)
+        ahead = tuple(send for send in sends if send not in twins and send.status is Status.PLANNED)
+        return replace(budget, inherited=inherited, wishes=joined(wishes), ahead=ahead, twins=twins)
 
     def claim(self, claimed: Send, customer: Customer, to: str, budget: Budget | None, now: datetime) -> None:
         address = Address(Channel.EMAIL, to)
@@ -186,6 +185,11 @@ def close(table: Table, key: keys.Key, at: datetime) -> None:
             item = refused.found[_ENTRY]
         else:
             return
+
+
+def _place(run: Run, customer_id: str) -> keys.Key:
+    """Say where somebody's entry in a run is, if they have one."""
+    return keys.send(run.run_id, page_of(keys.shard_of(customer_id), run.pages), customer_id)
 
 
 def _as_seen(send: Send) -> Put:
