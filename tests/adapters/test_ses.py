@@ -248,6 +248,17 @@ EVIL = {
     "a second address": "Hello, eve@example.com",
     "a group": "eve: eve@example.com;",
 }
+TURNED = {
+    "an override": ("Sara \u202eevil", "Sara  evil"),
+    "embeddings": ("\u202aa\u202bb\u202cc\u202d", "a b c"),
+    "an isolate that nothing ends": ("\u2067Sara, hello", "Sara, hello"),
+    "an end of none": ("Sara\u2069, hello", "Sara , hello"),
+    "a name that leaves its isolate": ("\u2068x\u2069\u2067y\u2069, hello", "\u2068x\u2069\u2067y\u2069, hello"),
+    "one too many": ("\u2068Sara\u2069\u2069, hello", "\u2068Sara\u2069 , hello"),
+    "an isolate in an encoded word's beginning": ("=\u2068?utf-8?q?=0A?=", "= ?utf-8?q?=0A?="),
+    "an isolate that is cut": ("\u2068" + "س" * 300 + "\u2069", "س" * 248 + "…"),
+    "a mark": ("\u200fSara، سلام", "\u200fSara، سلام"),
+}
 NAMES = {
     "Persian": "فروشگاهِ آبی\u200cنوت",
     "Chinese": "蓝调唱片行" * 15,
@@ -278,6 +289,17 @@ def test_a_subject_stays_a_subject(provider: Provider, evil: str) -> None:
     assert Accepted("m-1") == reply
     assert 0 < len(data) <= 250
     assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]|=\?", data)
+
+
+@pytest.mark.parametrize("what", TURNED)
+def test_nothing_in_a_subject_turns_round_the_words_behind_it(provider: Provider, what: str) -> None:
+    written, expected = TURNED[what]
+    _, request = sent_from(provider, replace(MAIL, subject=written, from_name=written[:50]))
+    assert expected == request["Content"]["Simple"]["Subject"]["Data"]
+    (sender,) = senders(request["FromEmailAddress"])
+    shown = re.sub("[^\u2066-\u2069]", "", sender.display_name)
+    assert "" == re.sub("(?:[\u2066-\u2068]\u2069)*", "", shown)
+    assert not re.search("[\u202a-\u202e]", sender.display_name)
 
 
 @pytest.mark.parametrize("evil", EVIL)

@@ -264,6 +264,20 @@ def test_a_newsletter_is_what_was_sent_along_and_more_for_some(language: str) ->
     assert "https://example.com/x" in mail.text
 
 
+def test_an_order_s_number_keeps_its_direction_among_persian_words() -> None:
+    mail = made(TEMPLATES["order-confirmed"], "fa", order=numbered("1001-A"))
+    assert f"سفارش \u20681001-A\u2069 شما در \u2068{SITE.brand}\u2069" == mail.subject
+    assert "سفارش \u200e1001-A شما" in mail.text
+    assert 'سفارش \u200e<span dir="auto">1001-A</span> شما' in mail.html
+    english = made(TEMPLATES["order-confirmed"], "en", order=numbered("1001-A"))
+    assert "" == "".join(re.findall("[\u200e\u200f\u2066-\u2069]", english.subject + english.text))
+
+
+def numbered(order_id: str) -> OrderView:
+    view = sample_order(SITE)
+    return replace(view, order=replace(view.order, order_id=order_id))
+
+
 SAID: dict[str, Any] = {
     "data": {
         "title": "Spring",

@@ -455,6 +455,22 @@ def test_a_partial_in_a_link_is_held_to_what_its_mail_is() -> None:
     MAILS.check(replace(a_template(each.html), purpose=Purpose.PARTIAL))
 
 
+@pytest.mark.parametrize(
+    ("language", "subject", "mark"),
+    [
+        ("fa", "{{ data.x }}، تولدتان مبارک", "\u200f"),
+        ("fa", "تولدتان مبارک، {{ data.x }}", ""),
+        ("fa", "1001 {{ data.x }} سفارش", "\u200f"),
+        ("fa", "{{ data.x }}", ""),
+        ("en", "{{ data.x }}, hello", ""),
+        ("en", "سارا, hello", "\u200e"),
+    ],
+)
+def test_a_subject_is_laid_out_as_its_language_runs_whatever_name_comes_first(language: str, subject: str, mark: str) -> None:
+    mail = made(a_template(language=language, subject=subject), data={"x": "Sara"})
+    assert mark + subject.replace("{{ data.x }}", "Sara") == mail.subject
+
+
 def test_a_subject_is_one_line_whatever_its_values_are() -> None:
     mail = made(a_template(subject="Hello\n{{ data.x }}", preheader=" {{ data.x }} "), data={"x": "a\r\nBcc: b"})
     assert ("Hello a  Bcc: b", "a  Bcc: b") == (mail.subject, mail.preheader)

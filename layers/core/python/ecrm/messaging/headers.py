@@ -1,7 +1,8 @@
 """Header fields of a mail, made of words that somebody else chose: whatever they are, they stay within their field.
 
 SES builds the message, so nothing here is folded. What must never reach it: a line's end or another control, which would begin a
-field or the body, and `=?`, by which a text says that it is encoded (RFC 2047) and a reader would make controls of what follows.
+field or the body; `=?`, by which a text says that it is encoded (RFC 2047) and a reader would make controls of what follows; and
+what turns round the letters behind it (UAX 9), for no markup keeps a name apart from the words around it.
 """
 
 import re
@@ -17,20 +18,22 @@ LONGEST_VALUE = 995
 _ENCODED_WORD = 75
 """RFC 2047, 2: an encoded word may not be longer."""
 _QUOTED = re.compile(r'(["\\])')
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]+")
+"""Also embeddings and overrides of direction: isolates do what they are good for, and end."""
+_ISOLATES, _END_OF_ISOLATE = "\u2066\u2067\u2068", "\u2069"
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
 """An addr-spec (RFC 5322) without quotes, comments or blanks: the only ones that the contracts let in."""
 
 
 def subject(text: str) -> str:
     """Give a subject of one line; SES encodes it where it is not ASCII."""
-    return _bounded(_neutral(text), LONGEST_SUBJECT)
+    return _closed(_bounded(_neutral(text), LONGEST_SUBJECT))
 
 
 def mailbox(name: str, address: str) -> str:
     """Give `name <address>`: the name quoted, or encoded (RFC 2047) where it is not ASCII. Raises Invalid as `addr_spec` does."""
     spec = addr_spec(address)
-    shown = _bounded(_neutral(name), LONGEST_NAME)
+    shown = _closed(_bounded(_neutral(name), LONGEST_NAME))
     if not shown:
         return spec
     if shown.isascii():
@@ -57,6 +60,23 @@ def value(text: str) -> str:
 def _neutral(text: str) -> str:
     """Take controls, ends of lines and halves of pairs as one blank, and part `=?`."""
     return _UNPRINTABLE.sub(" ", text).strip().replace("=?", "= ?")
+
+
+def _closed(text: str) -> str:
+    """Take isolates that nothing ends, and ends of none, as blanks: those that are left turn round what stands in them alone."""
+    open_at: list[int] = []
+    letters = list(text)
+    for at, letter in enumerate(text):
+        if letter in _ISOLATES:
+            open_at.append(at)
+        elif letter == _END_OF_ISOLATE:
+            if open_at:
+                open_at.pop()
+            else:
+                letters[at] = " "
+    for at in open_at:
+        letters[at] = " "
+    return "".join(letters).strip()
 
 
 def _bounded(text: str, longest: int) -> str:

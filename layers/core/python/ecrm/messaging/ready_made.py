@@ -22,8 +22,14 @@ _FONTS = {
     Language.PERSIAN: "Vazirmatn,'Noto Sans Arabic','Segoe UI',Tahoma,Arial,sans-serif",
     Language.CHINESE: "'PingFang SC','Microsoft YaHei','Noto Sans SC','Noto Sans CJK SC',Arial,sans-serif",
 }
-_NAMED = re.compile(r"\{\{ (?:order\.order_id|site\.brand) \}\}")
+_NAMED = re.compile(r"\{\{ (?:order\.order_id|site\.brand|customer\.first_name) \}\}")
 """What is written in the letters of whoever named it, and keeps its own direction among words of another."""
+_PLAIN, _ISOLATED = ("subject", "preheader"), "\u2068\\g<0>\u2069"
+"""The same where there is no markup (UAX 9: FSI and PDI)."""
+_NUMBER = '<span dir="auto">{{ order.order_id }}</span>'
+_LEFT_TO_RIGHT = "\u200e"
+"""Before an order's number, for the plain text: behind Persian letters 1001-A would be read as A-1001, and who copies the number
+takes no mark along that a form refuses."""
 
 
 def ready_made() -> Mapping[str, Template]:
@@ -60,7 +66,8 @@ def _variant(brackets: Environment, name: str, language: Language, words: Mappin
     is_marketing = READY_MADE[name] is Purpose.MARKETING
     said = {**words["all"], **({"why": words["all"]["agreed"]} if is_marketing else {}), **words.get(name, {})}
     w = {what: _NAMED.sub(r'<span dir="auto">\g<0></span>', text) for what, text in said.items()}
-    start, end = ("right", "left") if direction_of(language) == "rtl" else ("left", "right")
+    is_rtl = direction_of(language) == "rtl"
+    start, end = ("right", "left") if is_rtl else ("left", "right")
     page = brackets.render_template(
         f"{name}.html",
         w=w,
@@ -70,4 +77,6 @@ def _variant(brackets: Environment, name: str, language: Language, words: Mappin
         text=f"margin:0;font-family:{_FONTS[language]};font-size:16px;line-height:26px;color:#1c2321",
         small=f"margin:0;font-family:{_FONTS[language]};font-size:14px;line-height:22px;color:#53605b",
     )
-    return Variant(subject=said.get("subject", ""), preheader=said.get("preheader", ""), html=page)
+    subject, preheader = (_NAMED.sub(_ISOLATED, text) if is_rtl else text for text in (said.get(part, "") for part in _PLAIN))
+    html = page.replace(_NUMBER, _LEFT_TO_RIGHT + _NUMBER) if is_rtl else page
+    return Variant(subject=subject, preheader=preheader, html=html)
