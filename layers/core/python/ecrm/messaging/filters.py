@@ -200,9 +200,9 @@ class Filters:
     def _url_encode(self, value: Any) -> str:
         return quote(self._text(value), safe="")
 
-    def _url(self, value: Any) -> str:
-        """Let a value that a link begins with lead to the web or to a person, and to nothing else."""
-        text = self._text(value).strip()
+    def _url(self, value: Any, instead: str) -> str:
+        """Let a value that a link begins with lead to the web or to a person, and to nothing else; nowhere if there is none."""
+        text = self._text(value).strip() or instead
         if text and not text.lower().startswith(_WEB):
             raise Invalid("a link of the mail begins with something other than https://", code="unsafe_link")
         return text

@@ -7,7 +7,6 @@ that a loop can neither work nor write without end.
 import html
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -35,8 +34,6 @@ CLIPPED = 102_000
 MOST_FLAWS = 50
 
 _BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
-_RUNS = {"L": "ltr", "R": "rtl", "AL": "rtl"}
-_MARKS = {"ltr": "\u200e", "rtl": "\u200f"}
 _PADDING = "&#847;&zwnj;&nbsp;" * 40
 """Keeps the first words of the mail itself from following the preheader in a list of mails."""
 
@@ -53,6 +50,7 @@ class _Part:
     has_direction: bool = True
     linked: frozenset[str] = frozenset()
     oddities: Sequence[Mark] = ()
+    personal: Sequence[Mark] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,9 @@ def _html_part(source: str, partials: _Partials = ()) -> _Part:
         return _Part("", reading.uses, reading.flaws)
     markup = Markup(reading.pieces)
     pieces = [
-        replace(piece, source=f"({piece.source}) | {URL}(line={piece.line})") if at in markup.addresses else piece
+        replace(piece, source=f"({piece.source}) | {URL}({_quoted(markup.addresses[at])}, line={piece.line})")
+        if at in markup.addresses
+        else piece
         for at, piece in enumerate(reading.pieces)
     ]
     return _Part(
@@ -108,6 +108,7 @@ def _html_part(source: str, partials: _Partials = ()) -> _Part:
         markup.has_direction,
         frozenset(_written_in(reading.pieces, markup.linked)),
         markup.oddities,
+        markup.personal,
     )
 
 
@@ -185,6 +186,8 @@ class Mails:
         wrong = [(name, mark) for name, part in _read_parts(template, language) for mark in part.flaws]
         if template.purpose is Purpose.MARKETING:
             wrong += _missing_of_marketing(template, language)
+            page = _html_part(template.variants[language].html, _partials_of(template, language))
+            wrong += (("html", mark) for mark in page.personal)
         if wrong:
             return wrong, []
         material = _sample(Material(site=SITE))
@@ -207,7 +210,7 @@ class Mails:
         values = values_of(material, language)
         fill = _filling(_Desk(language, material), values)
         values["preheader"] = preheader = _one_line(fill("preheader", _text_part(variant.preheader).source))
-        subject = _leaning(_one_line(fill("subject", _text_part(variant.subject).source)), language)
+        subject = _one_line(fill("subject", _text_part(variant.subject).source))
         page = _html_part(variant.html, partials)
         made = fill("html", page.source).replace("&#x2f;", "/")  # minijinja escapes more than links are readable with
         if not page.has_page:
@@ -375,17 +378,6 @@ def _flaw(pointer: str, mark: Mark) -> Flaw:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split("\n")).replace("\r", " ").strip() if "\n" in text or "\r" in text else text.strip()
-
-
-def _leaning(subject: str, language: str) -> str:
-    """Begin a subject with the mark of its language's direction where a letter of the other one comes first.
-
-    It has no `dir`: mail programs lay it out by that letter, which is often one of a name. One without a letter of its language
-    stays as it is.
-    """
-    runs = [_RUNS.get(unicodedata.bidirectional(letter)) for letter in subject]
-    first, direction = next(filter(None, runs), None), direction_of(language)
-    return _MARKS[direction] + subject if direction in runs and first != direction else subject
 
 
 def _page(inner: str, language: str, title: str) -> str:

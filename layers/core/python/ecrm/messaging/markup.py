@@ -5,8 +5,9 @@ source, and what is derived from it is a template again, whose values are never 
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
 from html.parser import HTMLParser
 
 from .syntax import Mark, Piece
@@ -14,7 +15,12 @@ from .syntax import Mark, Piece
 _MARK = re.compile(r"\x02(\d+)\n*\x03")
 _NO_PLACE = frozenset({"script", "iframe", "object", "embed", "applet", "base", "frame", "frameset", "portal"})
 _ADDRESSES = frozenset({"href", "src", "action", "formaction", "background", "poster", "cite", "xlink:href"})
-_STATIC_ADDRESS = re.compile(r"https?://[^\s]|mailto:|tel:|sms:|#", re.IGNORECASE)
+_WEB = re.compile(r"http(s)?://", re.IGNORECASE)
+_NO_WEB = re.compile(r"mailto:|tel:|sms:|#", re.IGNORECASE)
+_SCHEME = re.compile(r"[\s\x00-\x20]*([a-zA-Z][\w+.-]*):")
+_FOLLOWED = frozenset({"a", "area"})
+_OF_THE_READER = frozenset({"customer", "segments"})
+"""Values that say something of one person. What is in the catalogue, or was sent with a campaign, is the same for many."""
 _UNQUOTED = re.compile(r"=[ \t\r\n\f]*+[^\s\"'=>\x02]*+\x02")
 _TAG = re.compile(r"</?[A-Za-z](?:[^\"'<>]|\"[^\"]*+\"|'[^']*+')*+>")
 _STRAY = re.compile(r"<(?![A-Za-z/!?])")
@@ -56,9 +62,10 @@ def _written(gap: str) -> str:
 
 
 class Markup:
-    """`addresses` are the places, among the pieces, of values that a link begins with; `linked`, of all in a link of text.
+    """`addresses` has the places, among the pieces, of values that a link begins with, and what stands there if they are empty.
 
-    `text` are the pieces of the plain text, whose gaps `spaced` writes; `oddities` are what hinders nothing.
+    `linked` are the places of all values in a link of text, `personal` the links whose path says something of the reader. `text`
+    are the pieces of the plain text, whose gaps `spaced` writes; `oddities` are what hinders nothing.
     """
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
@@ -76,7 +83,8 @@ class Markup:
             reader.flaw("value_in_tag", "a value cannot name a tag", marked.count("\n", 0, found.start()) + 1)
         self.flaws: tuple[Mark, ...] = tuple(reader.flaws)
         self.oddities: tuple[Mark, ...] = tuple(reader.oddities)
-        self.addresses = frozenset(reader.addresses)
+        self.personal: tuple[Mark, ...] = tuple(reader.personal)
+        self.addresses: Mapping[int, str] = reader.addresses
         self.linked = frozenset(reader.linked)
         self.has_page = reader.has_page
         self.has_direction = reader.has_direction or not reader.has_page
@@ -108,7 +116,8 @@ class _Reader(HTMLParser):
         self._pieces = pieces
         self.flaws: list[Mark] = []
         self.oddities: list[Mark] = []
-        self.addresses: set[int] = set()
+        self.personal: list[Mark] = []
+        self.addresses: dict[int, str] = {}
         self.linked: set[int] = set()
         self.has_page = self.has_direction = False
         self.text = _Text(pieces)
@@ -155,44 +164,149 @@ class _Reader(HTMLParser):
 
     def _address(self, tag: str, value: str) -> None:
         """A link leads to the web or to a person; where it begins with a value, the value is looked at when it is there."""
-        places = [int(found[1]) for found in _MARK.finditer(value)]
         if tag == "a":
-            self.linked.update(places)
-        rest = value.lstrip()
-        if _STATIC_ADDRESS.match(rest):
-            if rest[: len("http:")].lower() == "http:":
-                self._odd("insecure_link", "anybody on the way can read or change what http:// leads to; https:// exists")
+            self.linked.update(int(found[1]) for found in _MARK.finditer(value))
+        address = _Address(self._pieces)
+        try:
+            address.read(value)
+        except _Unfit as unfit:
+            self.flaw(unfit.code, unfit.detail)
             return
-        leading = _leading_values(rest, self._pieces)
-        if leading:
-            self.addresses.update(leading)
-            return
-        scheme = re.match(r"[\s\x00-\x20]*([a-zA-Z][\w+.-]*):", re.sub(r"[\t\r\n]", "", value))
-        detail = f"a link cannot begin with {scheme[1].lower()}:" if scheme else "a link begins with https:// or with a value"
-        self.flaw("unsafe_link" if scheme else "bad_link", detail)
+        if address.is_insecure:
+            self._odd("insecure_link", "anybody on the way can read or change what http:// leads to; https:// exists")
+        if address.is_personal and tag in _FOLLOWED:
+            detail = "a link is kept up to its ? where it is followed, beyond an erasure: what is the reader's own stands behind"
+            self.personal.append(Mark(self.getpos()[0], "personal_link", detail))
+        self.addresses.update(dict.fromkeys(address.leading, "#" if address.goes_on else ""))
 
     def _has_value(self, name: str) -> bool:
         return any(self._pieces[int(found[1])].kind == "print" for found in _MARK.finditer(name))
 
 
-def _leading_values(address: str, pieces: Sequence[Piece]) -> list[int]:
-    """Find the values that an address begins with: one, or one in each branch of an `if`; none where text comes first."""
-    leading: list[int] = []
-    at, is_open = 0, True
-    for found in _MARK.finditer(address):
-        text, piece = address[at : found.start()].strip(), pieces[int(found[1])]
-        at = found.end()
-        if text and is_open:
-            if not _STATIC_ADDRESS.match(text):
-                return []
-            is_open = False
-        if piece.kind == "print" and is_open:
-            leading.append(int(found[1]))
-            is_open = False
-        elif piece.kind == "block" and piece.source.startswith(("if ", "elif ", "else", "for ")):
-            is_open = True
-    tail = address[at:].strip()
-    return [] if tail and is_open and not _STATIC_ADDRESS.match(tail) else leading
+class _Place(Enum):
+    """How far an address has come: VALUE is behind one that it began with, REST behind the first ? or #."""
+
+    START = "start"
+    SCHEME = "scheme"
+    HOST = "host"
+    VALUE = "value"
+    PATH = "path"
+    REST = "rest"
+
+
+class _Unfit(Exception):
+    def __init__(self, detail: str, code: str = "bad_link") -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(slots=True)
+class _Branches:
+    """A block in an address: where it can have come to before, and behind the branches that are over."""
+
+    before: frozenset[_Place]
+    behind: frozenset[_Place] = frozenset()
+    has_else: bool = False
+
+
+class _Address:
+    """An address as it is read, along all branches at once: where it leads is said by its text, or by one value at its beginning.
+
+    Where that value is empty, the rest would be an address of its own; `goes_on` says whether there is any.
+    """
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self._pieces = pieces
+        self._places = frozenset({_Place.START})
+        self._blocks: list[_Branches] = []
+        self.leading: list[int] = []
+        self.goes_on = self.is_insecure = self.is_personal = False
+
+    def read(self, value: str) -> None:
+        """Raises _Unfit."""
+        at = 0
+        for found in _MARK.finditer(value):
+            self._text(value[at : found.start()])
+            self._piece(int(found[1]))
+            at = found.end()
+        self._text(value[at:])
+        if self._blocks:
+            raise _Unfit("a block that begins in a link ends in it")
+        if self._places == {_Place.START} or _Place.SCHEME in self._places:
+            raise _Unfit("a link begins with https:// or with a value")
+
+    def _text(self, text: str) -> None:
+        if text.strip():
+            self._places = frozenset(self._behind(place, text) for place in self._places)
+
+    def _behind(self, place: _Place, text: str) -> _Place:
+        match place:
+            case _Place.START:
+                return self._begun(text)
+            case _Place.SCHEME:
+                if text.startswith(("/", "\\", "?", "#")):
+                    raise _Unfit("a link begins with https:// or with a value")
+                return _within(_Place.HOST, text)
+            case _Place.VALUE:
+                self.goes_on = True
+                if not text.startswith(("/", "?", "#")):
+                    raise _Unfit("behind a value that a link begins with stands / or ? or #")
+                return _within(_Place.PATH, text)
+            case _:
+                return _within(place, text)
+
+    def _begun(self, text: str) -> _Place:
+        rest = text.lstrip()
+        if _NO_WEB.match(rest):
+            return _Place.REST
+        web = _WEB.match(rest)
+        if web is None:
+            scheme = _SCHEME.match(re.sub(r"[\t\r\n]", "", text))
+            if scheme:
+                raise _Unfit(f"a link cannot begin with {scheme[1].lower()}:", "unsafe_link")
+            raise _Unfit("a link begins with https:// or with a value")
+        self.is_insecure |= web[1] is None
+        host = rest[web.end() :]
+        return self._behind(_Place.SCHEME, host) if host else _Place.SCHEME
+
+    def _piece(self, at: int) -> None:
+        piece = self._pieces[at]
+        if piece.kind == "print":
+            self._print(at, piece)
+        elif piece.kind == "block":
+            self._block(piece.source.partition(" ")[0])
+
+    def _print(self, at: int, piece: Piece) -> None:
+        if self._places & {_Place.SCHEME, _Place.HOST, _Place.VALUE}:
+            raise _Unfit("a link says by its text up to the next / where it leads, or by one value that it begins with")
+        self.is_personal |= self._places != {_Place.REST} and not _OF_THE_READER.isdisjoint(piece.origins)
+        if _Place.START in self._places:
+            self.leading.append(at)
+            self._places = self._places - {_Place.START} | {_Place.VALUE}
+
+    def _block(self, word: str) -> None:
+        if word in ("if", "for"):
+            if word == "for" and not self._places <= {_Place.PATH, _Place.REST}:
+                raise _Unfit("a link does not begin in a loop")
+            self._blocks.append(_Branches(self._places))
+            return
+        if not self._blocks:
+            raise _Unfit("a block that ends in a link begins in it")
+        block = self._blocks[-1]
+        block.behind |= self._places
+        if word in ("elif", "else"):
+            block.has_else |= word == "else"
+            self._places = block.before
+            return
+        self._places = block.behind if block.has_else else block.behind | block.before
+        self._blocks.pop()
+
+
+def _within(place: _Place, text: str) -> _Place:
+    if "?" in text or "#" in text:
+        return _Place.REST
+    return _Place.PATH if "/" in text else place
 
 
 class _Text:

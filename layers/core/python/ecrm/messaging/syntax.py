@@ -14,7 +14,7 @@ function, so that its work is counted.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -70,13 +70,17 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of a template. `source` is text, or an expression or statement as minijinja reads it."""
+    """A stretch of a template. `source` is text, or an expression or statement as minijinja reads it.
+
+    `origins` are the values that it speaks of, by the first part of their names; what a loop binds is of what it goes over.
+    """
 
     kind: Kind
     source: str
     line: int
     lines: int = 0
     trims: tuple[bool, bool] = (False, False)
+    origins: frozenset[str] = frozenset()
 
     @property
     def opens_a_loop(self) -> bool:
@@ -109,6 +113,7 @@ class _Block:
     word: str
     line: int
     names: tuple[str, ...] = ()
+    origins: frozenset[str] = frozenset()
     has_else: bool = False
 
 
@@ -158,9 +163,16 @@ class _Reader:
         if end > self._at:
             self._add("text", self._source[self._at : end], end)
 
-    def _add(self, kind: Kind, source: str, end: int, trims: tuple[bool, bool] = (False, False)) -> None:
+    def _add(
+        self,
+        kind: Kind,
+        source: str,
+        end: int,
+        trims: tuple[bool, bool] = (False, False),
+        origins: frozenset[str] = frozenset(),
+    ) -> None:
         lines = self._source.count("\n", self._at, end)
-        self._found.pieces.append(Piece(kind, source, self._line, lines, trims))
+        self._found.pieces.append(Piece(kind, source, self._line, lines, trims, origins))
         self._at, self._line = end, self._line + lines
 
     def _flaw(self, line: int, code: str, detail: str) -> None:
@@ -189,7 +201,7 @@ class _Reader:
         if opening[1] == "{":
             written = tag.whole()
             self._use(tag, is_print=True)
-            self._add("print", written, end, trims)
+            self._add("print", written, end, trims, self._origins(path[0] for path, _ in tag.paths))
             return
         word = tag.next() or ""
         if word == "raw":
@@ -205,6 +217,7 @@ class _Reader:
         self._use(tag, is_print=False)
         self._add("block", f"{word} {written}".rstrip(), end, trims)
         if word == "for":
+            self._blocks[-1].origins = self._origins(path[0] for path, _ in tag.paths)
             self._blocks[-1].names = (tag.bound, "loop")
 
     def _tokens(self, opening: re.Match[str]) -> tuple[list[tuple[str, str]], int, bool]:
@@ -258,7 +271,9 @@ class _Reader:
             for use in partial.uses
             if use.path[0] not in local
         )
-        self._found.pieces += (replace(_on_one_line(piece), line=self._line) for piece in partial.pieces)
+        self._found.pieces += (
+            replace(_on_one_line(piece), line=self._line, origins=self._origins(piece.origins)) for piece in partial.pieces
+        )
         self._add("comment", "", end, trims)
 
     def _block(self, word: str, tag: "_Tag") -> str:
@@ -282,6 +297,10 @@ class _Reader:
                 return ""
             case _:
                 raise _no_statement(word)
+
+    def _origins(self, names: Iterable[str]) -> frozenset[str]:
+        bound = {name: block.origins for block in self._blocks for name in block.names}
+        return frozenset(origin for name in names for origin in bound.get(name, {name}))
 
     def _use(self, tag: "_Tag", *, is_print: bool) -> None:
         local = {name for block in self._blocks for name in block.names}
