@@ -7,6 +7,7 @@ that a loop can neither work nor write without end.
 import html
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -34,6 +35,8 @@ CLIPPED = 102_000
 MOST_FLAWS = 50
 
 _BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
+_RUNS = {"L": "ltr", "R": "rtl", "AL": "rtl"}
+_MARKS = {"ltr": "\u200e", "rtl": "\u200f"}
 _PADDING = "&#847;&zwnj;&nbsp;" * 40
 """Keeps the first words of the mail itself from following the preheader in a list of mails."""
 
@@ -210,7 +213,7 @@ class Mails:
         values = values_of(material, language)
         fill = _filling(_Desk(language, material), values)
         values["preheader"] = preheader = _one_line(fill("preheader", _text_part(variant.preheader).source))
-        subject = _one_line(fill("subject", _text_part(variant.subject).source))
+        subject = _leaning(_one_line(fill("subject", _text_part(variant.subject).source)), language)
         page = _html_part(variant.html, partials)
         made = fill("html", page.source).replace("&#x2f;", "/")  # minijinja escapes more than links are readable with
         if not page.has_page:
@@ -378,6 +381,17 @@ def _flaw(pointer: str, mark: Mark) -> Flaw:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split("\n")).replace("\r", " ").strip() if "\n" in text or "\r" in text else text.strip()
+
+
+def _leaning(subject: str, language: str) -> str:
+    """Begin a subject with the mark of its language's direction where a letter of the other one comes first.
+
+    It has no `dir`: mail programs lay it out by that letter, which is often one of a name. One without a letter of its language
+    stays as it is.
+    """
+    runs = [_RUNS.get(unicodedata.bidirectional(letter)) for letter in subject]
+    first, direction = next(filter(None, runs), None), direction_of(language)
+    return _MARKS[direction] + subject if direction in runs and first != direction else subject
 
 
 def _page(inner: str, language: str, title: str) -> str:
