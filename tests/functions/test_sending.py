@@ -9,9 +9,11 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
 
 from ecrm import bootstrap
-from ecrm.application.sending import Hold
+from ecrm.application.sending import Hold, Worked
+from ecrm.contracts.messages import PageMessage
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.messages import send_id
+from ecrm.entry.sending import work
 from ecrm.store import keys
 from send_messages.handler import handler as send_messages
 from settle_sends.handler import handler as settle_sends
@@ -165,6 +167,12 @@ def test_a_worker_without_time_begins_nothing_and_asks_for_the_page_again(shop: 
         assert {"batchItemFailures": []} == send_messages({"Records": [record]}, Time(lambda: 29_000))
     assert ([], "planned") == (provider.mails, status_of(shop, message_id)[0])
     assert 1 == len(send(shop))
+
+
+def test_an_entry_that_breaks_beside_others_rings_at_once(logs: Logs) -> None:
+    message = PageMessage(type="page", v=1, run_id="1" * 32, shard=0)
+    work(message, context=Time(), use=lambda *_, **__: Worked(held=Hold.LATE, broken=KeyError("corrupt")))
+    assert '"UnhandledErrors":[1.0]' in logs.take()
 
 
 def test_settling_says_what_it_did_and_nothing_of_whom(shop: Shop, logs: Logs) -> None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ecrm.application.mail_ports import Composed
-from ecrm.application.sending import PAUSED_AGAIN, RUN_PAUSED_AGAIN, Hold, Settled, pause, resume, settle_due
+from ecrm.application.sending import PAUSED_AGAIN, PLANNED_AGAIN, RUN_PAUSED_AGAIN, Hold, Settled, pause, resume, settle_due
 from ecrm.domain.assignment import Arm, treatment_of
 from ecrm.domain.contact_policy import Cap, ContactPolicy, QuietHours, Window
 from ecrm.domain.customers import Customer
@@ -492,3 +492,52 @@ def test_a_merger_that_is_undone_in_time_ends_nothing() -> None:
     house.company.unmerge("c2", "c1", NOON)
     assert {Status.ACCEPTED: 1} == house.works("r1").statuses
     assert ["c1@example.com"] == [taken.to for taken in house.provider.taken]
+
+
+def test_a_page_that_takes_for_hours_is_asked_for_by_one_message() -> None:
+    house = Campaigns()
+    house.begin(a_run())
+    house.company.sends.come_back("r1", 0, NOON + PLANNED_AGAIN)
+    house.queue.send("r1", 0)
+    many: list[int] = []
+    for minute in range(180):
+        house.clock.at = NOON + timedelta(minutes=minute, seconds=1)
+        for page in house.queue.due():
+            assert Hold.LATE is house.works(page[0], at_once=0).held
+        if minute % 5 == 0:
+            house.settles()
+        many.append(len(house.queue.messages))
+    assert [1] * 180 == many
+
+
+def test_a_page_on_which_an_entry_breaks_fails_when_all_others_are_done_and_is_handed_on_until_then() -> None:
+    house = Campaigns()
+    house.begin(a_run())
+
+    def broken(send: Send, customer: Customer, *, is_fresh: bool) -> Composed:
+        if customer.customer_id == "c1":
+            raise ZeroDivisionError
+        return compose(send, customer, is_fresh=is_fresh)
+
+    house.composes = broken
+    for _ in range(8):
+        house.sender = house.worker()
+        worked = house.works("r1", at_once=2)
+        assert (Hold.LATE, ZeroDivisionError) == (worked.held, type(worked.broken))
+        assert [("r1", 0)] == [page for _, page in house.queue.messages]
+        house.queue.messages.clear()
+    with pytest.raises(ZeroDivisionError):
+        house.works("r1")
+    assert [] == house.queue.messages
+    assert [Status.PLANNED] + [Status.ACCEPTED] * 9 == [house.entry(name).status for name in PEOPLE]
+
+
+def test_nobody_comes_back_to_a_page_of_which_nothing_is_left() -> None:
+    house = Campaigns()
+    house.begin(a_run(rate_per_minute=6))
+    house.works("r1")
+    assert [timedelta(minutes=1) + PLANNED_AGAIN] == [
+        timedelta(seconds=round((waiting.due - NOON).total_seconds())) for waiting in house.company.sends.due(NOON + DAY, 9)
+    ]
+    assert {Status.ACCEPTED: 4} == house.later(timedelta(minutes=1))
+    assert [] == list(house.company.sends.due(NOON + DAY, 9))

@@ -96,6 +96,10 @@ class Sends(Protocol):
         """Let somebody come back to a page."""
         ...
 
+    def leave(self, run_id: str, shard: int, now: datetime) -> None:
+        """Let nobody come back to a page of which nothing is open any more."""
+        ...
+
     def due(self, now: datetime, limit: int) -> Iterable[Waiting]:
         """Give pages to which somebody has to come back now, at most `limit` of each shard of the worklist."""
         ...

@@ -139,11 +139,12 @@ class NotYet(Exception):
 
 @dataclass(slots=True)
 class Worked:
-    """What became of the entries that were worked on, and why the others were left."""
+    """What became of the entries that were worked on, why the others were left, and what one of them raised."""
 
     statuses: Counter[Status] = field(default_factory=Counter)
     held: Hold | None = None
     has_opened_breaker: bool = False
+    broken: Exception | None = None
 
 
 @dataclass(slots=True)
@@ -193,14 +194,16 @@ class Sender:
     def work(self, run_id: str, shard: int, *, is_late: Callable[[], bool]) -> Worked:
         """Send what is planned on a page, until it is done or time is short; somebody comes back to what is left.
 
-        May be done twice, at once too. An entry that breaks is in nobody's way: it is raised when all others are done.
+        May be done twice, at once too. An entry that breaks is in nobody's way: it is raised when all others are done. Where
+        others are left it is not, for whoever is told that a page failed comes back to it, beside whoever was asked to.
         """
         worked = Worked()
         due: datetime | None = None
-        broken: Exception | None = None
+        is_of_many = False
         try:
             self._refuse_spent(run_id, shard)
             for entry in self._sends.page(run_id, shard):
+                is_of_many |= entry.is_of_many
                 if not entry.is_open:
                     continue
                 try:
@@ -209,22 +212,26 @@ class Sender:
                 except (Held, Unavailable):
                     raise
                 except Exception as error:  # noqa: BLE001 (poison, whatever it is, is not in the way of others)
-                    broken = broken or error
+                    worked.broken = worked.broken or error
         except Held as held:
             worked.held = held.by
             self._hold(run_id, shard, held)
-            due = None
+            return worked
         if due is not None:
             self._sends.come_back(run_id, shard, due)
-        if broken is not None:
-            raise broken
+        if worked.broken is not None:
+            raise worked.broken
+        if due is None and is_of_many:
+            self._sends.leave(run_id, shard, self._clock.now())
         return worked
 
     def _hold(self, run_id: str, shard: int, held: Held) -> None:
-        """Let somebody come back: the queue where it is soon, else whoever settles."""
+        """Let somebody come back: the queue where it is soon, and whoever settles where it does not."""
         if held.by in (Hold.NOT_ARMED, Hold.PAUSED):
             self._sends.come_back(run_id, shard, held.until)
             return
+        # Before the queue is asked: else whoever settles asks it as well, every time, and each of its messages replaces itself.
+        self._sends.come_back(run_id, shard, held.until + PLANNED_AGAIN)
         seconds = (held.until - self._clock.now()).total_seconds()
         self._queue.send(run_id, shard, max(0, ceil(seconds)))
 

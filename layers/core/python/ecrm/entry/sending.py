@@ -39,6 +39,8 @@ def work(message: PageMessage, *, context: object, use: Work) -> None:
         observability.note("held", run_id=message.run_id, shard=message.shard, by=worked.held)
     if worked.held is Hold.NOT_ARMED:
         observability.count("SendingNotArmed")
+    if worked.broken is not None:
+        observability.alarm("an entry breaks beside others", worked.broken, run_id=message.run_id, shard=message.shard)
     if worked.has_opened_breaker:
         observability.count("SendingBroken")
 

@@ -158,6 +158,10 @@ class DynamoSends:
     def come_back(self, run_id: str, shard: int, due: datetime) -> None:
         self._table.put(Put(_page(run_id, shard, due), None, "whoever asks last decides"))
 
+    def leave(self, run_id: str, shard: int, now: datetime) -> None:
+        page = _page(run_id, shard, None, forgotten_at=now + FORGOTTEN_AFTER)
+        self._table.put(Put(page, None, "what has ended never opens again"))
+
     def due(self, now: datetime, limit: int) -> Iterator[Waiting]:
         for number in range(keys.WORK_SHARDS):
             for item in self._table.waiting(keys.work_shard(number), to_text(now), limit):
