@@ -176,7 +176,7 @@ class _Reader(HTMLParser):
             self._odd("insecure_link", "anybody on the way can read or change what http:// leads to; https:// exists")
         if address.is_personal and tag in _FOLLOWED:
             detail = "a link is kept up to its ? where it is followed, beyond an erasure: what is the reader's own stands behind"
-            self.personal.append(Mark(self.getpos()[0], "personal_link", detail))
+            self.personal.append(Mark(self.getpos()[0], code="personal_link", detail=detail))
         self.addresses.update(dict.fromkeys(address.leading, "#" if address.goes_on else ""))
 
     def _has_value(self, name: str) -> bool:
@@ -195,10 +195,15 @@ class _Place(Enum):
 
 
 class _Unfit(Exception):
-    def __init__(self, detail: str, code: str = "bad_link") -> None:
+    code = "bad_link"
+
+    def __init__(self, detail: str) -> None:
         super().__init__(detail)
-        self.code = code
         self.detail = detail
+
+
+class _Unsafe(_Unfit):
+    code = "unsafe_link"
 
 
 @dataclass(slots=True)
@@ -264,7 +269,7 @@ class _Address:
         if web is None:
             scheme = _SCHEME.match(re.sub(r"[\t\r\n]", "", text))
             if scheme:
-                raise _Unfit(f"a link cannot begin with {scheme[1].lower()}:", "unsafe_link")
+                raise _Unsafe(f"a link cannot begin with {scheme[1].lower()}:")
             raise _Unfit("a link begins with https:// or with a value")
         self.is_insecure |= web[1] is None
         host = rest[web.end() :]
