@@ -1,6 +1,6 @@
 """Looking after a run, on the table: pilots are decided once and late enough, and books are closed when they balance alone."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,7 +19,8 @@ from ecrm.domain.errors import Unavailable
 from ecrm.domain.messages import Policy, Send, Status
 from ecrm.domain.runs import CampaignMessage, Otherwise, Pilot, PilotMetric, Run, RunState, Treatment, Tried, Verdict
 from ecrm.domain.statistics import NOTHING
-from ecrm.domain.tallies import tally_of
+from ecrm.domain.tallies import Group, tally_of
+from ecrm.store.messages import DynamoSends
 from ecrm.store.rosters import DynamoRosters
 from ecrm.store.runs import run_item
 from ecrm.store.table import Put
@@ -255,6 +256,62 @@ def test_a_decision_is_put_off_until_half_of_the_time_of_the_others_at_most(clou
     }
 
 
+def test_a_page_that_waited_for_a_mail_is_counted_again_and_no_other_one_is(room: RunRoom) -> None:
+    late = replace(entries(1, treatment="b")[0], status=Status.PLANNED, settled_at=None)
+    run = there(a_pilot(replace(PILOT, minimum=1)), [entries(1), [late], entries(3, treatment="b", clicks=1)])
+    _, after = looked_after(run, room)
+    assert ({0, 1}, {}) == (set(room.tallies.of("r1")), after.verdicts)
+    soon = a_room(LATER + LOOK_AGAIN)
+    soon.sends.write(replace(late, shard=1, status=Status.EXPIRED, settled_at=LATER, version=2))
+    asked: list[int] = []
+    decided = looked_after(after, counting(soon, asked))[1].verdicts
+    assert {"spring": Verdict(None, "no_difference", (Tried("a", 1, 0), Tried("b", 3, 1)))} == decided
+    assert [1, 2] == asked
+
+
+def test_who_decides_a_pilot_goes_on_where_the_time_ended(room: RunRoom) -> None:
+    """With time for two of twenty pages in each round; each of them is read once."""
+    run = there(a_pilot(replace(PILOT, minimum=1)), [entries(2, treatment="ab"[page % 2], clicks=page % 2) for page in range(20)])
+    asked: list[int] = []
+    counts = counting(room, asked)
+    for done in range(0, 18, 2):
+        with pytest.raises(Unavailable):
+            look_after(run, lambda done=done: len(asked) >= done + 2, room=counts)  # type: ignore[misc]  # a value of each round
+    decided = looked_after(run, counts)[1].verdicts
+    assert list(range(20)) == asked
+    assert {"spring": Verdict("b", "better", (Tried("a", 20, 0), Tried("b", 20, 10)))} == decided
+
+
+def counting(room: RunRoom, asked: list[int]) -> RunRoom:
+    """A room that notes which pages are read."""
+
+    class Sends(DynamoSends):
+        def page(self, run_id: str, shard: int, *, after: str | None = None) -> Iterator[Send]:
+            asked.append(shard)
+            return super().page(run_id, shard, after=after)
+
+    return replace(room, sends=Sends(bootstrap.table(), bootstrap.customers(), bytes))
+
+
+def test_everybody_in_the_pilot_has_the_whole_time_also_where_another_never_got_theirs(cloud: Cloud) -> None:
+    """What was counted when the decision was due at first is too early for somebody whose mail went out an hour before that."""
+    del cloud
+    wait = PILOT.wait
+    late = [replace(send, settled_at=LATER - timedelta(hours=1)) for send in entries(100)]
+    missing = replace(entries(101, treatment="b")[100], status=Status.PLANNED, settled_at=None)
+    run = there(a_pilot(), [late, [*entries(100, treatment="b"), missing]])
+    room = a_room(LATER)
+    _, after = looked_after(run, room)
+    assert {} == after.verdicts
+    for send in late[:20]:
+        room.sends.write(replace(send, clicked_at=LATER + timedelta(hours=1), version=2))
+    room.sends.write(replace(missing, shard=1, status=Status.EXPIRED, settled_at=LATER, version=2))
+    soon = LATER + wait
+    _, after = looked_after(after, a_room(soon))
+    assert {"spring": Verdict("a", "better", (Tried("a", 100, 20), Tried("b", 100, 0)))} == after.verdicts
+    assert soon == after.decide_at
+
+
 def test_orders_are_counted_since_each_got_their_mail_and_of_the_whole_person(room: RunRoom) -> None:
     """Half of b ordered since, one of them as a part of somebody else; all of a before."""
     pilot = replace(PILOT, metric=PilotMetric.ORDERS)
@@ -264,6 +321,8 @@ def test_orders_are_counted_since_each_got_their_mail_and_of_the_whole_person(ro
         ordered(f"b{number:04}" if number else "winner", NOON if number < 50 else None)
     bootstrap.customers().write(Claim(Customer("b0000", (), NOON, merged_into="winner"), 0, (), ()), None, NOON)
     assert looked_after(run, room)[1].verdicts == {"spring": Verdict("b", "better", (Tried("a", 100, 0), Tried("b", 100, 50)))}
+    (counted,) = (found.tally.ordered for found in room.tallies.of("r1").values() if found.tally.ordered)
+    assert {Group("spring", Arm.TREATED, "b", is_pilot=True): 50} == counted
     found = room.last_orders.of(["a0000", "b0000", "b0099", "nobody"])
     assert found == {"a0000": NOON - timedelta(seconds=1), "b0000": NOON}
 

@@ -9,11 +9,12 @@ from itertools import count
 import pytest
 
 from ecrm.application.occurrences import is_behind
+from ecrm.application.runs import LookedAfter
 from ecrm.domain.assignment import Arm
 from ecrm.domain.campaigns import Every, Head, LifeState, Schedule, Unit
 from ecrm.domain.errors import Conflict, NotFound, Unavailable
 from ecrm.domain.messages import Status
-from ecrm.domain.runs import RunState, cancelled, page_of, paused, resumed, retry_id, run_id
+from ecrm.domain.runs import Run, RunState, cancelled, page_of, paused, resumed, retry_id, run_id
 from ecrm.store.campaigns import DynamoRuns
 from ecrm.store.segments import DynamoSegments
 from ecrm.store.sending import DynamoSendingControl
@@ -202,6 +203,32 @@ def test_a_page_that_cannot_be_planned_is_tried_again_by_another_attempt_ever_mo
     assert not is_behind(runs=agency.runs, control=agency.company.control, clock=agency.clock)
 
 
+def test_a_run_that_takes_all_the_time_there_is_keeps_neither_a_campaign_nor_another_run_waiting() -> None:
+    agency = live(made().fork())
+    slow = agency.run()
+    other = replace(slow, run_id="f" * 32, version=1)
+    launched(agency, a_campaign(campaign="autumn"), NOON + HOUR)
+    assert agency.runs.begin(other, _another(agency, "winter"))
+    for run in (slow, other):
+        found = agency.runs.find(run.run_id)
+        assert found is not None
+        assert agency.runs.write(replace(found, due_at=NOON, version=found.version + 1)) is None
+    seen: list[str] = []
+
+    def look_after(run: Run, _is_late: Callable[[], bool]) -> LookedAfter:
+        seen.append(run.run_id)
+        raise Unavailable("there is no time for all pages of the run")
+
+    agency.look_after = look_after  # type: ignore[method-assign]
+    agency.clock.at = NOON + HOUR
+    for minute in range(4):
+        rounds = len(seen)
+        done = agency.start(is_late=lambda rounds=rounds: len(seen) > rounds)  # type: ignore[misc]  # a value of each round
+        assert ([] if minute else [run_id("autumn", NOON + HOUR)], 1) == (done.begun, done.failed)
+        agency.clock.at += MINUTE
+    assert {slow.run_id, other.run_id} == set(seen)
+
+
 def test_somebody_looks_into_what_has_been_due_for_a_quarter_of_an_hour_or_is_not_settled_for_a_day() -> None:
     agency = opened(0)
     behind = partial(is_behind, runs=agency.runs, control=agency.company.control, clock=agency.clock)
@@ -333,9 +360,9 @@ def test_a_campaign_that_is_behind_its_run_moves_on() -> None:
     assert (LifeState.SCHEDULED, NOON + DAY, RUN_ID) == life_of(twin)
 
 
-def _another(agency: Agency) -> Head:
+def _another(agency: Agency, name: str = "autumn") -> Head:
     """A head that stands in no run's way."""
-    launched(agency, a_campaign(campaign="autumn"), NOON + DAY)
-    head = agency.campaigns.find("autumn")
+    launched(agency, a_campaign(campaign=name), NOON + DAY)
+    head = agency.campaigns.find(name)
     assert head is not None
     return Head(head.campaign, replace(head.life, revision=head.life.revision + 1))

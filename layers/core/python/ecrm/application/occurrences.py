@@ -6,7 +6,7 @@ follows may be done again: the machine that plans (`planning.py`) by its attempt
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -16,7 +16,7 @@ from ecrm.domain.errors import Flaw, NotFound, Unavailable
 from ecrm.domain.instants import time_zone
 from ecrm.domain.runs import Run, RunState, run_id
 
-from .campaign_ports import Campaigns, DueCampaign, Runs
+from .campaign_ports import Campaigns, DueCampaign, DueRun, Runs
 from .campaigns import Named, frozen, problems
 from .mail_ports import MessageQueue, SendingControl, Sends
 from .night_ports import StatisticsRows
@@ -24,6 +24,7 @@ from .planning_ports import CampaignMachine, Rosters
 from .ports import Clock, Contended, Sites
 from .runs import LookedAfter
 from .segment_ports import Nights
+from .sending import PLANNED_AGAIN
 from .templates import ReadyMade, Templates
 
 CUSTOMERS_A_PAGE = 1_000
@@ -89,10 +90,11 @@ class OccurrenceRoom:
 def start_due(*, room: OccurrenceRoom, is_late: Callable[[], bool]) -> Round:
     """Begin each occurrence whose time has come, and come back to each run that is due; nothing while the table is not armed.
 
-    One that breaks is in nobody's way: it is raised when all others are done. Half a read unit where nothing is due.
+    One that breaks is in nobody's way: it is raised when all others are done. Nor is one that takes all the time there is.
+    Half a read unit where nothing is due.
     """
-    done = Round()
-    due = tuple(room.runs.due(room.clock.now(), MOST_DUE))
+    done, now = Round(), room.clock.now()
+    due = _in_turn(tuple(room.runs.due(now, MOST_DUE)), now)
     if due and room.control.sending().armed_for != room.control.table_id():
         done.is_armed = False
         return done
@@ -113,6 +115,13 @@ def start_due(*, room: OccurrenceRoom, is_late: Callable[[], bool]) -> Round:
     if broken is not None:
         raise broken
     return done
+
+
+def _in_turn(due: Sequence[DueCampaign | DueRun], now: datetime) -> Sequence[DueCampaign | DueRun]:
+    """Put campaigns first, whose occurrences take no time, and let another run come first in each minute."""
+    runs = [each for each in due if isinstance(each, DueRun)]
+    first = int(now.timestamp()) // 60 % max(1, len(runs))
+    return [*(each for each in due if isinstance(each, DueCampaign)), *runs[first:], *runs[:first]]
 
 
 def is_behind(*, runs: Runs, control: SendingControl, clock: Clock) -> bool:
@@ -264,8 +273,8 @@ def _woken(run: Run, room: OccurrenceRoom, is_late: Callable[[], bool]) -> Run:
         if is_late():
             raise Unavailable("there is no time to wake all pages")
         if audience:
-            room.sends.come_back(run.run_id, page, now)
-            room.queue.send(run.run_id, page)
+            room.sends.come_back(run.run_id, page, now + PLANNED_AGAIN)
+            room.queue.send(run.run_id, page, is_of_many=True)
     return _written(run, lambda seen: replace(seen, woken_at=now), room.runs)
 
 

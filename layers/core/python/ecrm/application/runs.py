@@ -1,19 +1,20 @@
 """Coming back to a run that is being sent: its pilot is decided once, and its books are closed when they balance, not before.
 
-A run is counted from its roster, a page at a time; what is counted is kept by page, so whoever runs out of time goes on there.
+Both are counted from its roster, a page at a time; what is counted is kept by page, so whoever runs out of time goes on there.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import batched
 
 from ecrm.analytics.experiments import Part, winner
+from ecrm.domain.assignment import Arm
 from ecrm.domain.errors import Unavailable
 from ecrm.domain.messages import Send, Status
-from ecrm.domain.runs import CampaignMessage, PilotMetric, Run, RunState, Tried, Verdict
-from ecrm.domain.tallies import Tally, tally_of
+from ecrm.domain.runs import CampaignMessage, Pilot, PilotMetric, Run, RunState, Tried, Verdict
+from ecrm.domain.tallies import Group, Tally, group_of, tally_of
 
 from .campaign_ports import Counted, LastOrders, Runs, Tallies
 from .mail_ports import Sends
@@ -80,10 +81,14 @@ def recount(run: Run, page: int, *, room: RunRoom) -> Tally:
     return found.tally
 
 
-def counted(run: Run, page: int, *, sends: Sends, clock: Clock) -> Counted:
-    """Count a page of a roster."""
+def counted(run: Run, page: int, *, sends: Sends, clock: Clock, last_orders: LastOrders | None = None) -> Counted:
+    """Count a page of a roster; who of its pilot has ordered where `last_orders` is given: two read units for each of it."""
     at = clock.now()
-    return Counted(tally_of(sends.page(run.run_id, page), run.started_at), at)
+    entries = tuple(sends.page(run.run_id, page))
+    tally = tally_of(entries, run.started_at)
+    if last_orders is not None:
+        tally.ordered = _ordered(entries, last_orders)
+    return Counted(tally, at)
 
 
 def _closed(run: Run, room: RunRoom, is_late: Callable[[], bool]) -> Tally | None:
@@ -126,63 +131,69 @@ def _piloted(run: Run, now: datetime, room: RunRoom, is_late: Callable[[], bool]
     pilot, decide_at = run.pilot, run.decide_at
     if pilot is None or decide_at is None or run.verdicts or run.state is not RunState.SENDING or now < decide_at:
         return run
-    tried = _Tried()
-    for page in _planned(run, room, is_late):
-        for some in batched(room.sends.page(run.run_id, page), AT_ONCE, strict=False):
-            tried.add([send for send in some if send.is_pilot], pilot.metric, room.last_orders)
     soonest = run.started_at + pilot.wait
     latest = soonest + (run.expires_at - soonest) / 2
-    if now < latest and tried.open:
-        return run
-    ready_at = min(latest, tried.last_at + pilot.wait) if tried.last_at else now
-    if now < ready_at:
-        return replace(run, decide_at=ready_at)
-    verdicts = {
-        message.name: _verdict(tried.parts(message), pilot.minimum) for message in run.messages if len(message.treatments) > 1
-    }
-    return replace(run, verdicts=verdicts)
+    waits = now < latest
+    total = Tally()
+
+    def is_good(found: Counted) -> bool:
+        """Say whether what was counted, by whomever, need not be counted anew; so whoever is short of time comes to the end."""
+        is_whole = pilot.metric is not PilotMetric.ORDERS or found.tally.ordered is not None
+        return is_whole and found.at >= (decide_at if waits else latest) and not (waits and found.tally.is_pilot_open)
+
+    for tally in _tried(run, pilot.metric, is_good, room, is_late):
+        if waits and tally.is_pilot_open:
+            return run
+        total.merge(tally)
+    ready_at = min(latest, total.piloted_at + pilot.wait) if total.piloted_at else decide_at
+    if decide_at < ready_at:
+        # Where that has come, too, what was counted before it is counted anew.
+        return _piloted(replace(run, decide_at=ready_at), now, room, is_late)
+    verdicts = {message.name: _verdict(message, total, pilot) for message in run.messages if len(message.treatments) > 1}
+    return replace(run, verdicts=verdicts, decide_at=now)
 
 
-def _verdict(parts: Sequence[Part], minimum: int) -> Verdict:
-    outcome = winner(parts, minimum)
+def _tried(
+    run: Run, metric: PilotMetric, is_good: Callable[[Counted], bool], room: RunRoom, is_late: Callable[[], bool]
+) -> Iterator[Tally]:
+    """Give what each page came to, as it was counted before where that is good."""
+    kept = room.tallies.of(run.run_id)
+    for page in _planned(run, room, is_late):
+        found = kept.get(page)
+        if found is None or not is_good(found):
+            found = counted(
+                run,
+                page,
+                sends=room.sends,
+                clock=room.clock,
+                last_orders=room.last_orders if metric is PilotMetric.ORDERS else None,
+            )
+            room.tallies.write(run.run_id, page, found)
+        yield found.tally
+
+
+def _ordered(entries: Iterable[Send], last_orders: LastOrders) -> Counter[Group]:
+    """Count who of the pilot has ordered since they got their mail."""
+    ordered = Counter[Group]()
+    got = (send for send in entries if send.is_pilot and send.status is Status.ACCEPTED)
+    for some in batched(got, AT_ONCE, strict=False):
+        placed = last_orders.of([send.customer_id for send in some])
+        ordered.update(group_of(send) for send in some if _has_ordered(send, placed.get(send.customer_id)))
+    return ordered
+
+
+def _has_ordered(send: Send, last_order_at: datetime | None) -> bool:
+    return last_order_at is not None and send.settled_at is not None and last_order_at >= send.settled_at
+
+
+def _verdict(message: CampaignMessage, total: Tally, pilot: Pilot) -> Verdict:
+    parts = [_part(message.name, treatment.name, total, pilot) for treatment in message.treatments]
+    outcome = winner(parts, pilot.minimum)
     return Verdict(outcome.winner, outcome.why, tuple(Tried(part.name, part.recipients, part.successes) for part in parts))
 
 
-@dataclass(slots=True)
-class _Tried:
-    """Of each treatment of a message, who got it and who did what counts; how many wait for theirs, and when the last got it."""
-
-    recipients: Counter[tuple[str, str]] = field(default_factory=Counter)
-    successes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    open: int = 0
-    last_at: datetime | None = None
-
-    def add(self, sends: Sequence[Send], metric: PilotMetric, last_orders: LastOrders) -> None:
-        self.open += sum(send.is_open for send in sends)
-        got = [send for send in sends if send.status is Status.ACCEPTED]
-        has_done = _have_ordered(got, last_orders) if metric is PilotMetric.ORDERS else _has_clicked
-        for send in got:
-            place = send.message or "", send.treatment or ""
-            self.recipients[place] += 1
-            self.successes[place] += has_done(send)
-            self.last_at = max(filter(None, (self.last_at, send.settled_at)), default=None)
-
-    def parts(self, message: CampaignMessage) -> list[Part]:
-        return [
-            Part(treatment.name, self.recipients[message.name, treatment.name], self.successes[message.name, treatment.name])
-            for treatment in message.treatments
-        ]
-
-
-def _has_clicked(send: Send) -> bool:
-    return send.clicked_at is not None
-
-
-def _have_ordered(sends: Sequence[Send], last_orders: LastOrders) -> Callable[[Send], bool]:
-    placed = last_orders.of([send.customer_id for send in sends])
-
-    def has_ordered(send: Send) -> bool:
-        last, got_at = placed.get(send.customer_id), send.settled_at
-        return last is not None and got_at is not None and last >= got_at
-
-    return has_ordered
+def _part(message: str, treatment: str, total: Tally, pilot: Pilot) -> Part:
+    group = Group(message, Arm.TREATED, treatment, is_pilot=True)
+    counts = total.groups.get(group, Counter[str]())
+    did = (total.ordered or Counter[Group]())[group] if pilot.metric is PilotMetric.ORDERS else counts["clicked"]
+    return Part(treatment, counts[Status.ACCEPTED.value], did)

@@ -47,6 +47,7 @@ class Tally:
     """`groups` count entries, their statuses, and what followed; `reasons` are by status.
 
     `links` count who followed which, by message and treatment; `hours` are those since the run began, with what happened in each.
+    `piloted_at` is when the last of the pilot got their mail; `ordered` counts who of it has ordered since, where anybody looked.
     """
 
     entries: int = 0
@@ -55,6 +56,13 @@ class Tally:
     reasons: dict[str, Counter[str]] = field(default_factory=dict)
     links: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
     hours: dict[int, Counter[str]] = field(default_factory=dict)
+    piloted_at: datetime | None = None
+    ordered: Counter[Group] | None = None
+
+    @property
+    def is_pilot_open(self) -> bool:
+        """Whether somebody of the pilot may still get their mail."""
+        return any(counted[status.value] for group, counted in self.groups.items() if group.is_pilot for status in OPEN)
 
     @property
     def books(self) -> dict[str, int]:
@@ -69,6 +77,9 @@ class Tally:
         _merge(self.reasons, other.reasons)
         _merge(self.links, other.links)
         _merge(self.hours, other.hours)
+        self.piloted_at = max(filter(None, (self.piloted_at, other.piloted_at)), default=None)
+        if other.ordered is not None:
+            self.ordered = (self.ordered or Counter()) + other.ordered
 
 
 def _merge[K](ours: dict[K, Counter[str]], theirs: Mapping[K, Counter[str]]) -> None:
@@ -108,6 +119,8 @@ def _count(tally: Tally, send: Send, begun_at: datetime) -> None:
         return
     for what in FOLLOWED:
         counted[what] += getattr(send, f"{what}_at") is not None
+    if send.is_pilot:
+        tally.piloted_at = max(filter(None, (tally.piloted_at, send.settled_at)), default=None)
     if send.links:
         tally.links.setdefault((send.message or "", send.treatment or ""), Counter()).update(send.links.keys())
     for what, at in (("accepted", send.settled_at), ("opened", send.opened_at), ("clicked", send.clicked_at)):

@@ -46,7 +46,7 @@ class DynamoLastOrders:
 
 def _item(key: keys.Key, counted: Counted) -> Item:
     tally = counted.tally
-    return {
+    item: Item = {
         "PK": key.pk,
         "SK": key.sk,
         "type": "tally",
@@ -59,6 +59,8 @@ def _item(key: keys.Key, counted: Counted) -> Item:
         "links": [[*mail, dict(counts)] for mail, counts in tally.links.items()],
         "hours": [[hour, dict(counts)] for hour, counts in tally.hours.items()],
     }
+    item |= {"piloted_at": to_text(tally.piloted_at)} if tally.piloted_at else {}
+    return item | ({"ordered": [[*group, count] for group, count in tally.ordered.items()]} if tally.ordered is not None else {})
 
 
 def _tally_of(item: Item) -> Tally:
@@ -69,4 +71,6 @@ def _tally_of(item: Item) -> Tally:
         reasons={status: Counter(counts) for status, counts in item["reasons"].items()},
         links={(message, treatment): Counter(counts) for message, treatment, counts in item["links"]},
         hours={hour: Counter(counts) for hour, counts in item["hours"]},
+        piloted_at=from_text(item["piloted_at"]) if "piloted_at" in item else None,
+        ordered=Counter({Group(*group): count for *group, count in item["ordered"]}) if "ordered" in item else None,
     )
