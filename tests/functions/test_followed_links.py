@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from typing import Any
 from urllib.parse import quote
 
 from ecrm import bootstrap
@@ -26,7 +27,7 @@ def found(shop: Shop) -> list[str]:  # noqa: F811 (the fixture's value)
     return [spelt for spelt in spellings(NAME) if spelt.lower() in items]
 
 
-def greeting(address: str) -> dict[str, object]:
+def greeting(address: str) -> dict[str, Any]:
     said = {"subject": "{{ data.subject }}", "html": f'{SAYS}<a id="x" href="{address}">Your page</a>'}
     return GREETING | {"variants": {"en": said}}
 
