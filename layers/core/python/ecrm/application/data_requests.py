@@ -19,9 +19,10 @@ from ecrm.domain.sites import Site
 from .identity import root
 from .jobs import Requested, read_job, request_customers_export, request_erasure
 from .link_keys import ring_for
-from .links import open_person_link, refuse_former, site_behind
+from .links import open_person_link, site_behind
 from .mail_ports import Limits, MessageIds, Sends
 from .messages import RequestMessage, new_message
+from .person_links import refuse_former
 from .ports import (
     Clock,
     Consents,

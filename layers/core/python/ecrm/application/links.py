@@ -2,16 +2,13 @@
 
 from dataclasses import dataclass
 
-from ecrm.domain.consent import Channel
-from ecrm.domain.customers import Customer
 from ecrm.domain.errors import NotFound
-from ecrm.domain.links import Language, Link, PersonLink, Purpose, mark_of, seal, unseal, unseal_person
-from ecrm.domain.messages import mailbox_of
+from ecrm.domain.links import Language, Link, PersonLink, Purpose, seal, unseal, unseal_person
 from ecrm.domain.sites import Site
 
 from .link_keys import ring_for
 from .orders import OrderView, find_order, read_order
-from .ports import Clock, Consents, LinkKeys, Orders, Sites
+from .ports import Clock, LinkKeys, Orders, Sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +34,6 @@ def open_link(token: str, purpose: Purpose, *, keys: LinkKeys) -> Link:
 def open_person_link(token: str, purpose: Purpose, *, keys: LinkKeys, clock: Clock) -> PersonLink:
     """Read a token of a customer's own page. Raises NotFound."""
     return unseal_person(token, purpose, ring_for(token, keys), clock.now())
-
-
-def mailbox_behind(link: PersonLink, customer: Customer, consents: Consents) -> str | None:
-    """Give the digest of the address at which a customer is reached now, if the link was sent there; else None."""
-    mailbox = mailbox_of(customer)
-    digest = consents.digest(Channel.EMAIL, mailbox) if mailbox else None
-    return digest if digest is not None and mark_of(digest) == link.sent_to else None
-
-
-def refuse_former(link: PersonLink, customer: Customer, consents: Consents) -> str:
-    """Give that digest. Raises NotFound where the customer is reached elsewhere by now, as for a link that leads nowhere."""
-    digest = mailbox_behind(link, customer, consents)
-    if digest is None:
-        raise NotFound("the customer is reached at another address by now", code="link_not_found")
-    return digest
 
 
 def site_behind(name: str, sites: Sites) -> Site:

@@ -8,8 +8,9 @@ from ecrm.domain.links import Purpose
 from ecrm.domain.messages import Send
 
 from .identity import root
-from .links import open_person_link, refuse_former
+from .links import open_person_link
 from .mail_ports import Sends
+from .person_links import refuse_former
 from .ports import Clock, Consents, Customers, LinkKeys
 from .templates import Rendered
 

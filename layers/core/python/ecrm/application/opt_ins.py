@@ -12,8 +12,9 @@ from ecrm.domain.topics import Topic
 
 from .consent import ChangeConsents, ConsentChange, change_consents
 from .identity import root
-from .links import open_person_link, refuse_former, site_behind
+from .links import open_person_link, site_behind
 from .mail_ports import Sends
+from .person_links import refuse_former
 from .ports import Clock, Consents, Customers, Ids, LinkKeys, NamedTopics, Profiles, Request, Requests, Sites, Timeline
 from .profiles import UpdateCustomer, update_customer
 from .subscriptions import SignUp, read_sign_up

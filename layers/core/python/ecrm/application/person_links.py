@@ -1,9 +1,14 @@
-"""The links to a person's own pages that a mail carries."""
+"""The links to a person's own pages that a mail carries, and whether they were sent to where the person is reached now."""
 
 from datetime import datetime
 
+from ecrm.domain.consent import Channel
+from ecrm.domain.customers import Customer
+from ecrm.domain.errors import NotFound
 from ecrm.domain.links import Keyring, Language, PersonLink, Purpose, ends_at, mark_of, person_url
-from ecrm.domain.messages import Policy, Send
+from ecrm.domain.messages import Policy, Send, mailbox_of
+
+from .ports import Consents
 
 _OF_MARKETING = {"unsubscribe": Purpose.UNSUBSCRIBE, "preferences": Purpose.PREFERENCES, "view": Purpose.VIEW}
 
@@ -30,6 +35,21 @@ def links_of_mail(send: Send, *, digest: str, kind: str | None, language: str, r
         )
         urls[name] = person_url(public_url, link, ring)
     return urls
+
+
+def mailbox_behind(link: PersonLink, customer: Customer, consents: Consents) -> str | None:
+    """Give the digest of the address at which a customer is reached now, if the link was sent there; else None."""
+    mailbox = mailbox_of(customer)
+    digest = consents.digest(Channel.EMAIL, mailbox) if mailbox else None
+    return digest if digest is not None and mark_of(digest) == link.sent_to else None
+
+
+def refuse_former(link: PersonLink, customer: Customer, consents: Consents) -> str:
+    """Give that digest. Raises NotFound where the customer is reached elsewhere by now, as for a link that leads nowhere."""
+    digest = mailbox_behind(link, customer, consents)
+    if digest is None:
+        raise NotFound("the customer is reached at another address by now", code="link_not_found")
+    return digest
 
 
 def _transactional(kind: str | None) -> dict[str, Purpose]:

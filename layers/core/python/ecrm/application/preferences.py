@@ -3,28 +3,30 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ecrm.domain.attributes import merged, vouched
-from ecrm.domain.consent import Channel, Consent, Method, Proof, ProofKind, State, Subject, effective
+from ecrm.domain.consent import Channel, Method, Proof, ProofKind, State, Subject, effective
 from ecrm.domain.customers import Customer
 from ecrm.domain.errors import Invalid
 from ecrm.domain.events import Event
 from ecrm.domain.instants import to_text
 from ecrm.domain.links import Language, PersonLink, Purpose, person_url
 from ecrm.domain.messages import mailbox_of
-from ecrm.domain.preferences import PAUSE, Frequency, Preferences, is_hard_no
+from ecrm.domain.preferences import PAUSE, Frequency, Preferences, is_hard_no, may_resume
 from ecrm.domain.sites import Site
 from ecrm.domain.suppressions import Address
 from ecrm.domain.topics import Topic
 
-from .consent import MOST_CHANGES, ChangeConsents, ConsentChange, change_consents
+from .consent import MOST_CHANGES, ChangeConsents, ConsentChange, change_consents, reached
 from .identity import root
 from .link_keys import ring_for
-from .links import mailbox_behind, open_person_link, site_behind
+from .links import open_person_link, site_behind
+from .person_links import mailbox_behind
 from .ports import Contended, Ids, PreferenceBook, Profiles, Suppressions
 from .profiles import UpdateCustomer, update_customer
-from .unsubscribes import UnsubscribeRoom, deny
+from .unsubscribes import UnsubscribeRoom, deny, mail_subjects
 
 if TYPE_CHECKING:
     from .subscriptions import AskToConfirm
@@ -59,10 +61,32 @@ class PreferenceRoom(UnsubscribeRoom):
     ask: Callable[["AskToConfirm"], object]
 
 
+class Note(StrEnum):
+    """Why what is asked for by a channel is not sent there."""
+
+    WAITING = "waiting"
+    """It is not confirmed for the address of now."""
+    SHUT = "shut"
+    """The address may not be written to, or only a proof that this page is not raises the "no"."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelChoice:
+    """A channel beside mail of which something is on record. `is_on`: it was not refused; `is_open`: the page can change that."""
+
+    channel: Channel
+    is_on: bool
+    is_open: bool
+    note: Note | None
+
+
 @dataclass(frozen=True, slots=True)
 class TopicChoice:
+    """`is_on` is of mail, None where the topic is not offered by mail."""
+
     topic: Topic
-    is_on: bool
+    is_on: bool | None
+    others: tuple[ChannelChoice, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +94,7 @@ class PreferencePage:
     """What the page shows. Of the birthday only whether one is known: a mail may have been passed on.
 
     `is_blocked`: nothing is sent to the address, whatever is chosen here. Of `asked` a mail asks whether they are meant.
+    `wrong_birthday` is a month and a day as they were posted, which are none.
     """
 
     site: Site
@@ -83,21 +108,23 @@ class PreferencePage:
     my_data_url: str
     is_saved: bool = False
     asked: tuple[Topic, ...] = ()
+    wrong_birthday: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choose:
-    """What is chosen. `shown` are the topics that were to be chosen from, `wanted` those that were; None leaves a thing as it is.
+    """What is chosen. `shown` is what was to be chosen from, `wanted` what was; None leaves a thing as it is.
 
-    `pause`: begin one, or end it. `attributes` are as a profile keeps them.
+    `pause`: begin one, or end it. `attributes` are as a profile keeps them; a `wrong_birthday` is not among them.
     """
 
-    shown: frozenset[str]
-    wanted: frozenset[str]
+    shown: frozenset[Subject]
+    wanted: frozenset[Subject]
     frequency: Frequency | None
     pause: bool | None
     attributes: Mapping[str, Any]
     ip: str
+    wrong_birthday: tuple[str, str] | None = None
 
 
 def read_preferences(token: str, *, room: PreferenceRoom) -> PreferencePage:
@@ -110,30 +137,32 @@ def choose(token: str, chosen: Choose, *, room: PreferenceRoom) -> PreferencePag
     """Keep what is chosen: every "no" first, and at once.
 
     A "yes" counts with the page as its proof, where the link was sent to the address at which the customer is reached now; not
-    so where it complained or somebody else said no: then a mail asks that address. Raises NotFound, Invalid.
+    so where it complained or somebody else said no: then a mail asks that address. On another channel it counts where the person
+    had it before and left it by themselves; nobody is asked there. Raises NotFound, Invalid.
     """
     link = open_person_link(token, Purpose.PREFERENCES, keys=room.keys, clock=room.clock)
     customer = root(link.customer_id, customers=room.customers)
-    topics = {topic.topic: topic for topic in _offered(room)}
-    if not chosen.shown | chosen.wanted <= topics.keys():
-        raise Invalid.at("/topics", "unknown_topic", "no such topic")
     state = _State(customer, link, room)
+    if not chosen.shown | chosen.wanted <= state.offered():
+        raise Invalid.at("/topics", "unknown_topic", "no such topic")
     deny(
-        sorted(topic for topic in chosen.shown - chosen.wanted if state.is_open(topic)),
+        sorted(subject for subject in chosen.shown - chosen.wanted if state.is_open(subject)),
         link,
         method=Method.PREFERENCE_CENTRE,
         source=SOURCE,
         room=room,
     )
-    wanted = sorted(topic for topic in chosen.wanted if not state.is_on(topic))
-    to_ask = tuple(topic for topic in wanted if not state.may_raise(topic))
-    _grant([topic for topic in wanted if topic not in to_ask], state.mailbox, link, chosen.ip, room)
+    wanted = sorted(subject for subject in chosen.wanted if not state.is_on(subject))
+    raised = [subject for subject in wanted if state.may_raise(subject)]
+    _grant(raised, state, link, chosen.ip, room)
+    to_ask = tuple(each.topic for each in wanted if each.channel is Channel.EMAIL and each not in raised)
     if to_ask and not state.is_blocked:
         _ask(to_ask, customer, link, room)
     _keep_pace(link, chosen, room)
     if chosen.attributes:
         _keep_attributes(link, chosen.attributes, room)
-    return replace(_page(token, link, room), is_saved=True, asked=tuple(topics[topic] for topic in to_ask))
+    asked = tuple(state.topics[topic] for topic in to_ask)
+    return replace(_page(token, link, room), is_saved=True, asked=asked, wrong_birthday=chosen.wrong_birthday)
 
 
 def _ask(topics: tuple[str, ...], customer: Customer, link: PersonLink, room: PreferenceRoom) -> None:
@@ -154,47 +183,90 @@ def _ask(topics: tuple[str, ...], customer: Customer, link: PersonLink, room: Pr
 def stop_everything(token: str, *, room: PreferenceRoom) -> PreferencePage:
     """Deny every topic by mail, before this returns. Raises NotFound."""
     link = open_person_link(token, Purpose.PREFERENCES, keys=room.keys, clock=room.clock)
-    book = room.consents.of(root(link.customer_id, customers=room.customers).customer_id).consents
-    named = {topic.topic for topic in _offered(room)} | {each.topic for each in book if each.channel is Channel.EMAIL}
-    denied = {each.topic for each, consent in book.items() if each.channel is Channel.EMAIL and consent.state is State.DENIED}
-    deny(sorted(named - denied), link, method=Method.PREFERENCE_CENTRE, source=SOURCE, room=room)
+    book = room.consents.of(root(link.customer_id, customers=room.customers).customer_id)
+    denied = {subject for subject, consent in book.consents.items() if consent.state is State.DENIED}
+    deny(sorted(mail_subjects(book, room.topics) - denied), link, method=Method.PREFERENCE_CENTRE, source=SOURCE, room=room)
     return replace(_page(token, link, room), is_saved=True)
 
 
 class _State:
-    """What holds for the address at which a customer is reached by mail."""
+    """What holds for the addresses at which a customer is reached; `mailbox` is the digest of the one that the link went to."""
 
     def __init__(self, customer: Customer, link: PersonLink, room: PreferenceRoom) -> None:
-        self._book = room.consents.of(customer.customer_id).consents
-        mailbox = mailbox_of(customer)
-        self._digest = room.consents.digest(Channel.EMAIL, mailbox) if mailbox else None
+        self.topics = {topic.topic: topic for topic in room.topics.all()}
         self.mailbox = mailbox_behind(link, customer, room.consents)
-        self.is_blocked = bool(mailbox) and room.suppressions.find(Address(Channel.EMAIL, str(mailbox)))[0].is_active(
-            room.clock.now()
-        )
+        self._book = room.consents.of(customer.customer_id).consents
+        used = {Channel.EMAIL, *(subject.channel for subject in self._book)}
+        addresses = {channel: address for channel, address in _addresses(customer).items() if channel in used}
+        found = room.suppressions.of(Address(channel, address) for channel, address in addresses.items())
+        self._shut = {address.channel for address, suppression in found.items() if suppression.is_active(room.clock.now())}
+        self._digests = {channel: room.consents.digest(channel, address) for channel, address in addresses.items()}
 
-    def _consent(self, topic: str) -> Consent | None:
-        return self._book.get(Subject(Channel.EMAIL, topic))
+    @property
+    def is_blocked(self) -> bool:
+        return Channel.EMAIL in self._shut
 
-    def is_on(self, topic: str) -> bool:
-        consent = self._consent(topic)
-        return consent is not None and effective(Subject(Channel.EMAIL, topic), consent, self._digest) is State.GRANTED
+    def offered(self) -> set[Subject]:
+        """Give what can be chosen: each topic by mail that is sent so, and by any other channel that is on record."""
+        by_mail = {Subject(Channel.EMAIL, each.topic) for each in self.topics.values() if Channel.EMAIL in each.channels}
+        others = {each for each in self._book if each.channel is not Channel.EMAIL and each.topic in self.topics}
+        return by_mail | others
 
-    def is_open(self, topic: str) -> bool:
+    def choices(self) -> tuple[TopicChoice, ...]:
+        """Give them by topic, without the topics that have none."""
+        offered: dict[str, list[Subject]] = {}
+        for subject in sorted(self.offered()):
+            offered.setdefault(subject.topic, []).append(subject)
+        return tuple(self._choice(topic, offered[name]) for name, topic in self.topics.items() if name in offered)
+
+    def _choice(self, topic: Topic, offered: Sequence[Subject]) -> TopicChoice:
+        mail = Subject(Channel.EMAIL, topic.topic)
+        others = tuple(self._other(each) for each in offered if each != mail)
+        return TopicChoice(topic, self.is_on(mail) if mail in offered else None, others)
+
+    def _other(self, subject: Subject) -> ChannelChoice:
+        is_on = self.is_on(subject)
+        is_open = is_on or self.may_raise(subject)
+        if subject.channel in self._shut or not is_open:
+            return ChannelChoice(subject.channel, is_on, is_open, Note.SHUT)
+        return ChannelChoice(subject.channel, is_on, is_open, Note.WAITING if is_on and not self._holds(subject) else None)
+
+    def address(self, channel: Channel) -> str | None:
+        return self._digests.get(channel)
+
+    def is_on(self, subject: Subject) -> bool:
+        """Say whether a "yes" would say nothing new: on a channel where nobody is asked, what waits stays so."""
+        return self._holds(subject) if subject.channel is Channel.EMAIL else self.is_open(subject)
+
+    def is_open(self, subject: Subject) -> bool:
         """Say whether a "no" would say something new."""
-        consent = self._consent(topic)
+        consent = self._book.get(subject)
         return consent is not None and consent.state is not State.DENIED
 
-    def may_raise(self, topic: str) -> bool:
-        return self.mailbox is not None and not self.is_blocked and not is_hard_no(self._consent(topic))
+    def may_raise(self, subject: Subject) -> bool:
+        """Say whether the page is proof enough: by mail of what its own mailbox says, elsewhere of what was left by oneself."""
+        if self.mailbox is None or self.is_blocked or subject.channel in self._shut:
+            return False
+        consent, channel = self._book.get(subject), subject.channel
+        if channel is Channel.EMAIL:
+            return not is_hard_no(consent)
+        is_offered = channel in self.topics[subject.topic].channels
+        return is_offered and consent is not None and may_resume(channel, consent, self.address(channel))
+
+    def _holds(self, subject: Subject) -> bool:
+        consent = self._book.get(subject)
+        return consent is not None and effective(subject, consent, self.address(subject.channel)) is State.GRANTED
 
 
-def _offered(room: PreferenceRoom) -> tuple[Topic, ...]:
-    return tuple(topic for topic in room.topics.all() if Channel.EMAIL in topic.channels)
+def _addresses(customer: Customer) -> dict[Channel, str]:
+    """Give where a customer is reached; by mail at no address that is merely claimed."""
+    mailbox = mailbox_of(customer)
+    others = {channel: address for channel, address in reached(customer).items() if channel is not Channel.EMAIL}
+    return others | ({Channel.EMAIL: mailbox} if mailbox else {})
 
 
-def _grant(topics: list[str], mailbox: str | None, link: PersonLink, ip: str, room: PreferenceRoom) -> None:
-    """Grant for the mailbox that the link proves: another address that the customer has by now has agreed to nothing."""
+def _grant(subjects: Sequence[Subject], state: _State, link: PersonLink, ip: str, room: PreferenceRoom) -> None:
+    """Grant for the addresses of `state`: another one that the customer has by now has agreed to nothing."""
     now = room.clock.now()
     proof = Proof(
         kind=ProofKind.PREFERENCE_CENTRE,
@@ -202,20 +274,20 @@ def _grant(topics: list[str], mailbox: str | None, link: PersonLink, ip: str, ro
         reference=f"message:{link.reference}" if link.reference else None,
         ip=ip or None,
     )
-    for start in range(0, len(topics), MOST_CHANGES):
+    for start in range(0, len(subjects), MOST_CHANGES):
         changes = tuple(
             ConsentChange(
-                channel=Channel.EMAIL,
-                topic=topic,
+                channel=subject.channel,
+                topic=subject.topic,
                 state=State.GRANTED,
                 at=now,
                 source=None,
                 method=Method.PREFERENCE_CENTRE,
                 text_version=None,
                 proof=proof,
-                address=mailbox,
+                address=state.address(subject.channel),
             )
-            for topic in topics[start : start + MOST_CHANGES]
+            for subject in subjects[start : start + MOST_CHANGES]
         )
         change_consents(
             ChangeConsents(customer_id=link.customer_id, changes=changes, site=link.site, source=SOURCE),
@@ -293,7 +365,7 @@ def _page(token: str, link: PersonLink, room: PreferenceRoom) -> PreferencePage:
     return PreferencePage(
         site=site_behind(link.site, room.sites),
         link_language=link.language,
-        topics=tuple(TopicChoice(topic, state.is_on(topic.topic)) for topic in _offered(room)),
+        topics=state.choices(),
         frequency=preferences.frequency,
         paused_until=preferences.paused_until if preferences.is_paused(now) else None,
         language=attributes.get("language"),
