@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from ecrm.application.data_requests import DataFiles, DataKind, DataRequest, MyData
 from ecrm.application.opt_ins import OptIn
-from ecrm.application.preferences import PreferencePage, TopicChoice
+from ecrm.application.preferences import ChannelChoice, Note, PreferencePage, TopicChoice
 from ecrm.application.unsubscribes import Unsubscribing
 from ecrm.domain.consent import Channel
 from ecrm.domain.jobs import JobState
@@ -73,10 +73,18 @@ def _pages(pages: PersonPages, language: Language) -> Iterator[tuple[str, str]]:
 
 
 def _preferences(site: Site, language: Language, paused_until: datetime | None) -> PreferencePage:
+    others = (
+        ChannelChoice(Channel.POST, is_on=False, is_open=True, note=None),
+        ChannelChoice(Channel.PUSH, is_on=True, is_open=True, note=Note.WAITING),
+        ChannelChoice(Channel.SMS, is_on=False, is_open=False, note=Note.SHUT),
+    )
     return PreferencePage(
         site=site,
         link_language=language,
-        topics=(TopicChoice(NEWS, is_on=True), TopicChoice(OFFERS, is_on=False)),
+        topics=(
+            TopicChoice(NEWS, is_on=True, others=others if paused_until else ()),
+            TopicChoice(OFFERS, is_on=False, others=()),
+        ),
         frequency=Frequency.WEEKLY,
         paused_until=paused_until,
         language=language,
@@ -85,4 +93,5 @@ def _preferences(site: Site, language: Language, paused_until: datetime | None) 
         my_data_url=f"{HERE}/my-data/x",
         is_saved=paused_until is not None,
         asked=(OFFERS,) if paused_until else (),
+        wrong_birthday=("2", "30") if paused_until else None,
     )

@@ -1,5 +1,6 @@
 """The preference centre: a "no" counts at once, a "yes" where the mailbox has said it, and nothing of the person is shown."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -11,10 +12,10 @@ import pytest
 from ecrm import bootstrap
 from ecrm.application import preferences as use_preferences
 from ecrm.domain.api_keys import KeyKind
-from ecrm.domain.consent import Channel
+from ecrm.domain.consent import Channel, Subject
 from ecrm.domain.links import Language, PersonLink, Purpose, mark_of, seal_person
 from ecrm.domain.preferences import Frequency, Preferences
-from tests.builders import a_consent, a_site
+from tests.builders import a_consent, a_site, a_topic
 from tests.cloud import Answer
 from tests.functions.api import Shop, a_new_order
 from tests.functions.test_consents import a_customer, history, say
@@ -113,6 +114,32 @@ def test_language_and_birthday_are_the_profiles_and_the_birthday_is_forgotten(sh
     assert {"language": "zh"} == attributes(shop, customer_id)
 
 
+@pytest.mark.parametrize(("month", "day"), [("2", "30"), ("2", ""), ("", "1"), ("x", "1")])
+def test_of_a_birthday_that_is_none_it_is_said_beside_the_field_and_all_else_is_kept(shop: Shop, month: str, day: str) -> None:
+    customer_id, email = a_person(shop)
+    page = choose(a_path(customer_id, email), "offers", frequency="weekly", language="zh", month=month, day=day)
+    assert (200, 2) == (page.status, page.text.count('aria-invalid="true" aria-describedby="wrong-birthday"'))
+    assert [True, True] == [words in page.text for words in ("but for the birthday", 'id="wrong-birthday">Please choose both')]
+    fields = re.findall(r'<select name="(?:month|day)".*?</select>', page.text, re.DOTALL)
+    selected = [re.findall(r'<option value="(\d+)" selected>', each) for each in fields]
+    assert [[each] if each.isdigit() else [] for each in (month, day)] == selected
+    assert {"news": "denied", "offers": "granted"} == held(shop, customer_id)
+    assert ("weekly", {"language": "zh"}) == (kept_of(customer_id).frequency, attributes(shop, customer_id))
+
+
+def test_a_form_may_have_as_many_topics_as_fit_into_it(shop: Shop) -> None:
+    customer_id, email = a_person(shop)
+    staff = shop.cloud.key(KeyKind.STAFF)
+    topics = [f"topic-{number}" for number in range(111)]
+    for topic in topics:
+        assert 201 == shop.call("PUT", f"/v1/topics/{topic}", a_topic(), key=staff).status
+    assert 200 == choose(a_path(customer_id, email), *topics, **dict.fromkeys(("frequency",), "weekly")).status
+    assert ({*topics}, "weekly") == (
+        {topic for topic, state in held(shop, customer_id).items() if state == "granted"},
+        kept_of(customer_id).frequency,
+    )
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -121,9 +148,9 @@ def test_language_and_birthday_are_the_profiles_and_the_birthday_is_forgotten(sh
         {"frequency": "hourly"},
         {"pause": "forever"},
         {"language": "de"},
-        {"month": "2", "day": "30"},
-        {"month": "2"},
-        {"month": "x", "day": "1"},
+        {"topic": "sms:news"},
+        {"shown": "sms:news"},
+        {"topic": "fax:news"},
     ],
 )
 def test_what_nobody_was_offered_is_refused_and_changes_nothing(shop: Shop, fields: dict[str, str]) -> None:
@@ -170,7 +197,7 @@ def test_a_yes_counts_for_the_mailbox_that_said_it_and_for_no_other_that_is_thei
     assert 200 == choose(path).status
     changed = {"email": f"p-{next(_emails)}@example.com"}
     topics = Meanwhile(bootstrap.topics(), "named", lambda: shop.call("PATCH", f"/v1/customers/{customer_id}", changed))
-    wanted = replace(NOTHING, wanted=frozenset({"news"}))
+    wanted = replace(NOTHING, wanted=frozenset({Subject(Channel.EMAIL, "news")}))
     use_preferences.choose(path.rpartition("/")[2], wanted, room=replace(bootstrap.preference_room(), topics=topics))
     assert "pending" == held(shop, customer_id)["news"]
     assert 200 == shop.call("PATCH", f"/v1/customers/{customer_id}", {"email": email}).status

@@ -122,6 +122,15 @@ def test_all_advertising_can_be_stopped_at_once(shop: Shop) -> None:
     assert {"news", "offers"} <= held(shop, customer_id).keys()
 
 
+@pytest.mark.parametrize(("scope", "buttons"), [("topic", ["all"]), ("all", [])])
+def test_the_page_in_another_language_says_what_is_done_too(shop: Shop, scope: str, buttons: list[str]) -> None:
+    path = at(a_token(a_subscriber(shop), language=Language.ENGLISH))
+    done = send(path, f"scope={scope}").text
+    assert done == send(path, method="GET").text
+    assert buttons == re.findall(r'<button name="scope" value="(\w+)"', done)
+    assert "لغو شد" in send(path, method="GET", query="lang=fa").text
+
+
 def test_a_topic_that_is_not_there_any_more_is_unsubscribed_from_all_the_same(shop: Shop) -> None:
     customer_id = a_subscriber(shop)
     assert 200 == send(at(a_token(customer_id, about=("gone",))), ONE_CLICK).status

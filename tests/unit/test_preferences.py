@@ -1,13 +1,14 @@
 """Preferences: of several books the latest choice counts; and whose "no" a person can take back by themselves."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 
 import pytest
 
-from ecrm.domain.consent import Consent, ConsentFact, Method, Proof, ProofKind, State
+from ecrm.domain.consent import Channel, Consent, ConsentFact, Method, Proof, ProofKind, State
 from ecrm.domain.contact_policy import Cap
-from ecrm.domain.preferences import Frequency, Preferences, is_hard_no, joined
+from ecrm.domain.preferences import Frequency, Preferences, is_hard_no, joined, may_resume
 from tests.builders import NOON
 
 LATER = NOON + timedelta(days=1)
@@ -29,6 +30,26 @@ def test_what_is_no_no_is_not_hard() -> None:
     raised = Consent(denied=a_fact(State.DENIED, Method.COMPLAINT), proven=a_fact(State.GRANTED, Method.DOUBLE_OPT_IN, proof))
     pending = Consent(pending=a_fact(State.PENDING, Method.IMPORT))
     assert [False] * 3 == [is_hard_no(consent) for consent in (None, raised, pending)]
+
+
+def test_what_was_had_for_an_address_and_left_by_oneself_may_be_taken_again_for_that_one() -> None:
+    yes = replace(a_fact(State.GRANTED, Method.FORM), at=NOON - timedelta(days=1), address="a")
+    no = a_fact(State.DENIED, Method.UNSUBSCRIBE)
+    had = Consent(granted=yes, denied=no)
+    undone = a_fact(State.PENDING, Method.UNDO)
+    cases = [
+        (had, "a", True),
+        (had, "b", False),
+        (replace(had, granted=None, proven=yes), "a", True),
+        (replace(had, granted=None), "a", False),
+        (replace(had, granted=replace(yes, address=None)), None, False),
+        (replace(had, denied=replace(no, method=Method.SERVICE)), "a", False),
+        (Consent(granted=yes), "a", False),
+        (replace(had, withheld=undone), "a", False),
+        (replace(had, withheld=replace(undone, at=yes.at - timedelta(days=1))), "a", True),
+    ]
+    assert [may for _, _, may in cases] == [may_resume(Channel.SMS, consent, address) for consent, address, _ in cases]
+    assert may_resume(Channel.POST, replace(had, granted=replace(yes, address=None)), None)
 
 
 BOOKS = (

@@ -16,7 +16,7 @@ from .consent import MOST_CHANGES, ChangeConsents, ConsentChange, change_consent
 from .identity import root
 from .link_keys import ring_for
 from .links import open_person_link, site_behind
-from .ports import Clock, Consents, Customers, LinkKeys, NamedTopics, Requests, Sites
+from .ports import Clock, ConsentBook, Consents, Customers, LinkKeys, NamedTopics, Requests, Sites
 
 if TYPE_CHECKING:  # only the type is needed: showing a page loads nothing of mail
     from .mail_ports import Sends
@@ -63,10 +63,12 @@ class UnsubscribeRoom:
 
 
 def read_unsubscribing(token: str, *, room: UnsubscribeRoom) -> Unsubscribing:
-    """Read what a link unsubscribes from. Raises NotFound, also where the customer is erased."""
+    """Read what a link unsubscribes from, and whether it did. Raises NotFound, also where the customer is erased."""
     link = open_person_link(token, Purpose.UNSUBSCRIBE, keys=room.keys, clock=room.clock)
-    root(link.customer_id, customers=room.customers)
-    return _page(token, link, room)
+    book = room.consents.of(root(link.customer_id, customers=room.customers).customer_id)
+    denied = {subject for subject, consent in book.consents.items() if consent.state is State.DENIED}
+    is_done = Subject(Channel.EMAIL, link.about[0]) in denied
+    return _page(token, link, room, is_done=is_done, is_everything=is_done and denied >= mail_subjects(book, room.topics))
 
 
 def unsubscribe(token: str, *, is_everything: bool, room: UnsubscribeRoom) -> Unsubscribing | None:
@@ -80,13 +82,12 @@ def unsubscribe(token: str, *, is_everything: bool, room: UnsubscribeRoom) -> Un
         customer = root(link.customer_id, customers=room.customers)
     except NotFound:
         return None
-    book = room.consents.of(customer.customer_id).consents
-    named = set(link.about[:1])
+    book = room.consents.of(customer.customer_id)
+    named = {Subject(Channel.EMAIL, topic) for topic in link.about[:1]}
     if is_everything:
-        named |= {topic.topic for topic in room.topics.all() if Channel.EMAIL in topic.channels}
-        named |= {subject.topic for subject in book if subject.channel is Channel.EMAIL}
-    consents = {topic: book.get(Subject(Channel.EMAIL, topic)) for topic in sorted(named)}
-    open_ = [topic for topic, consent in consents.items() if consent is None or consent.state is not State.DENIED]
+        named |= mail_subjects(book, room.topics)
+    consents = {subject: book.consents.get(subject) for subject in sorted(named)}
+    open_ = [subject for subject, consent in consents.items() if consent is None or consent.state is not State.DENIED]
     deny(open_, link, method=Method.UNSUBSCRIBE, source=SOURCE, room=room)
     if open_:
         _mark(link, room)
@@ -96,11 +97,17 @@ def unsubscribe(token: str, *, is_everything: bool, room: UnsubscribeRoom) -> Un
         return None
 
 
-def deny(topics: Iterable[str], link: PersonLink, *, method: Method, source: str, room: UnsubscribeRoom) -> None:
-    """Write a "no" by mail to each of some topics, also to those that are not defined any more."""
-    now, named = room.clock.now(), tuple(topics)
+def mail_subjects(book: ConsentBook, topics: AllTopics) -> set[Subject]:
+    """Give every topic by mail: those that there are, and those that something is said of."""
+    offered = {Subject(Channel.EMAIL, topic.topic) for topic in topics.all() if Channel.EMAIL in topic.channels}
+    return offered | {subject for subject in book.consents if subject.channel is Channel.EMAIL}
+
+
+def deny(subjects: Iterable[Subject], link: PersonLink, *, method: Method, source: str, room: UnsubscribeRoom) -> None:
+    """Write a "no" to each of some subjects, also of topics that are not defined any more."""
+    now, named = room.clock.now(), tuple(subjects)
     for start in range(0, len(named), MOST_CHANGES):
-        changes = tuple(_denied(topic, method, link, now) for topic in named[start : start + MOST_CHANGES])
+        changes = tuple(_denied(subject, method, link, now) for subject in named[start : start + MOST_CHANGES])
         change_consents(
             ChangeConsents(customer_id=link.customer_id, changes=changes, site=link.site, source=source),
             None,
@@ -126,10 +133,10 @@ def _mark(link: PersonLink, room: UnsubscribeRoom) -> None:
             send = sends.write(replace(send, unsubscribed_at=room.clock.now(), version=send.version + 1))
 
 
-def _denied(topic: str, method: Method, link: PersonLink, now: datetime) -> ConsentChange:
+def _denied(subject: Subject, method: Method, link: PersonLink, now: datetime) -> ConsentChange:
     return ConsentChange(
-        channel=Channel.EMAIL,
-        topic=topic,
+        channel=subject.channel,
+        topic=subject.topic,
         state=State.DENIED,
         at=now,
         source=f"message:{link.reference}" if link.reference else None,

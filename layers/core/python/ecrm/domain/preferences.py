@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from .consent import Consent, Method, State
+from .consent import ADDRESSED, Channel, Consent, Method, State
 from .contact_policy import Cap
 
 PAUSE = timedelta(days=30)
@@ -50,6 +50,18 @@ _OWN_WORDS = frozenset({Method.UNSUBSCRIBE, Method.PREFERENCE_CENTRE, Method.DOU
 def is_hard_no(consent: Consent | None) -> bool:
     """Say whether only the mailbox itself can raise this: it complained, or somebody else said no, such as our service."""
     return consent is not None and consent.state is State.DENIED and consent.decisive.method not in _OWN_WORDS
+
+
+def may_resume(channel: Channel, consent: Consent, address: str | None) -> bool:
+    """Say whether a person who left a channel by themselves may take it again on a page that proves another one's address.
+
+    They may where they had it before, for the address of now, given as its digest: so it is theirs. What a merger, or the undoing
+    of an import, took back was never had.
+    """
+    if consent.state is not State.DENIED or is_hard_no(consent) or (channel in ADDRESSED and address is None):
+        return False
+    given = [fact for fact in (consent.proven, consent.granted) if fact and fact.address == address]
+    return any(consent.withheld is None or fact.since > consent.withheld.since for fact in given)
 
 
 def joined(books: Iterable[Preferences]) -> Preferences:

@@ -4,6 +4,7 @@ from typing import Any
 
 from ecrm.application.preferences import Choose
 from ecrm.domain.attributes import day_of_any_year
+from ecrm.domain.consent import Channel, Subject
 from ecrm.domain.errors import Invalid
 from ecrm.domain.links import Language
 from ecrm.domain.preferences import Frequency
@@ -18,18 +19,29 @@ def chosen(posted: Posted) -> Choose:
     frequency = posted.one("frequency")
     if frequency not in ("", *Frequency) or posted.one("pause") not in PAUSES:
         raise Invalid("nobody was offered this", code="unknown_value")
+    attributes, wrong_birthday = _attributes(posted)
     return Choose(
-        shown=frozenset(posted.fields.get("shown", ())),
-        wanted=frozenset(posted.fields.get("topic", ())),
+        shown=_subjects(posted, "shown"),
+        wanted=_subjects(posted, "topic"),
         frequency=Frequency(frequency) if frequency else None,
         pause=PAUSES[posted.one("pause")],
-        attributes=_attributes(posted),
+        attributes=attributes,
         ip=posted.ip,
+        wrong_birthday=wrong_birthday,
     )
 
 
-def _attributes(posted: Posted) -> dict[str, Any]:
-    """Read language and birthday; of what is left empty nothing is said."""
+def _subjects(posted: Posted, name: str) -> frozenset[Subject]:
+    """Read topics: such as `news` by mail, `sms:news` by another channel."""
+    said = (value.rpartition(":") for value in posted.fields.get(name, ()))
+    named = [(channel or Channel.EMAIL, topic) for channel, _, topic in said]
+    if not all(channel in Channel for channel, _ in named):
+        raise Invalid("nobody was offered this", code="unknown_value")
+    return frozenset(Subject(Channel(channel), topic) for channel, topic in named)
+
+
+def _attributes(posted: Posted) -> tuple[dict[str, Any], tuple[str, str] | None]:
+    """Read language and birthday, of what is left empty nothing; a birthday that is none comes beside, for all else is kept."""
     said: dict[str, Any] = {}
     if language := posted.one("language"):
         if language not in Language:
@@ -41,6 +53,6 @@ def _attributes(posted: Posted) -> dict[str, Any]:
     elif month or day:
         birthday = f"--{month:0>2}-{day:0>2}"
         if day_of_any_year(birthday) is None:
-            raise Invalid("a birthday has a month and a day", code="bad_date")
+            return said, (month, day)
         said["birthday"] = birthday
-    return said
+    return said, None

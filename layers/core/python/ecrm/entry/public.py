@@ -9,7 +9,7 @@ and latency; written here is only what went wrong.
 
 import re
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
@@ -21,7 +21,6 @@ MOST_ACCEPTED = 20
 """Languages of an Accept-Language header that are looked at; browsers send five."""
 LARGEST_FORM = 64 * 1024
 """Bytes of a form."""
-MOST_FIELDS = 200
 OK = 200
 REFUSALS: Mapping[type[EcrmError], tuple[int, str]] = {
     NotFound: (404, "not_found"),
@@ -100,7 +99,7 @@ class Visit:
 class Posted(Visit):
     """A form that somebody sent; `fields` are its values by name, `ip` is where they are."""
 
-    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
     ip: str = ""
 
     def one(self, name: str) -> str:
@@ -236,14 +235,14 @@ def _posted(visit: Visit, route: PublicRoute, event: Mapping[str, Any]) -> Poste
             _refuse_from_elsewhere(headers)
             if not is_form:
                 raise Invalid("only a form is taken here", code="wrong_content_type")
-        pairs = parse_qsl(sent.decode(errors="replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS) if is_form else []
+        pairs = parse_qsl(sent.decode(errors="replace"), keep_blank_values=True) if is_form else []
     except ValueError:
         if not route.takes_anything:
             raise Invalid("this is no form", code="bad_form") from None
         pairs = []
-    fields: dict[str, tuple[str, ...]] = {}
+    fields: dict[str, list[str]] = {}
     for name, value in pairs:
-        fields[name] = (*fields.get(name, ()), value)
+        fields.setdefault(name, []).append(value)
     return Posted(visit.token, visit.wanted, visit.asked, fields, event["requestContext"]["http"].get("sourceIp", ""))
 
 

@@ -3,6 +3,7 @@
 Whoever asks for one page waits for nothing of the others.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,7 @@ from .words import DIRECTIONS, GREGORIAN_MONTHS, NAMES, TAGS
 if TYPE_CHECKING:
     from ecrm.application.data_requests import DataFiles, DataRequest, MyData
     from ecrm.application.opt_ins import OptIn
-    from ecrm.application.preferences import PreferencePage
+    from ecrm.application.preferences import PreferencePage, TopicChoice
     from ecrm.application.unsubscribes import Unsubscribing
 
 
@@ -99,7 +100,7 @@ class PersonPages:
                     "id": each.topic.topic,
                     "name": name_of(each.topic, language, page.site),
                     "about": _about(each.topic, language, page.site),
-                    "on": each.is_on,
+                    "channels": list(_channels(each, WORDS[language])),
                 }
                 for each in page.topics
             ],
@@ -109,6 +110,7 @@ class PersonPages:
             paused_until={"iso": to_answer(until), "text": formats.moment(until.astimezone(zone), language)} if until else None,
             languages=[_choice(each, language) | {"on": each.value == spoken} for each in Language],
             has_birthday=page.has_birthday,
+            wrong_birthday=page.wrong_birthday,
             months=GREGORIAN_MONTHS[language],
             days=[formats.number(day, language) for day in range(1, 32)],
             my_data_url=page.my_data_url,
@@ -136,6 +138,19 @@ def name_of(topic: Topic, language: Language, site: Site) -> str:
 def _about(topic: Topic, language: Language, site: Site) -> str | None:
     told = topic.descriptions
     return told[choose(told, language, site.languages)] if told else None
+
+
+def _channels(choice: "TopicChoice", words: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    if choice.is_on is not None:
+        yield {"value": choice.topic.topic, "name": words["by_email"], "on": choice.is_on, "open": True, "note": None}
+    for each in choice.others:
+        yield {
+            "value": f"{each.channel}:{choice.topic.topic}",
+            "name": words[f"by_{each.channel}"],
+            "on": each.is_on,
+            "open": each.is_open,
+            "note": words[each.note] if each.note else None,
+        }
 
 
 def _choice(each: Language, current: Language) -> dict[str, Any]:
