@@ -58,6 +58,12 @@ def test_a_test_goes_to_colleagues_and_is_marked_as_one(shop: Shop, provider: Se
     assert ("transactional", []) == (first["ConfigurationSetName"], first["EmailTags"])
 
 
+def test_a_test_in_persian_is_laid_out_as_its_mail_will_be(shop: Shop, provider: Ses) -> None:
+    answer = sent(shop, "birthday", language="fa", customer={"first_name": "Sara"})
+    expected = "\u200f[Test] \u200f\u2068Sara\u2069، تولدتان مبارک"
+    assert (expected, expected) == (answer.json["subject"], provider.mails[0]["Content"]["Simple"]["Subject"]["Data"])
+
+
 def test_a_marketing_template_is_tried_with_products_segments_and_a_customer(shop: Shop, provider: Ses) -> None:
     product = {"name": "Blue", "url": "https://example.com/blue", "price": {"amount": "12.50", "currency": "EUR"}}
     assert shop.call("PUT", "/v1/products/TRY-1", product).status in (200, 201)

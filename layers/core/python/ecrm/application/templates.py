@@ -8,7 +8,7 @@ from ecrm.domain.attributes import vouched
 from ecrm.domain.errors import Invalid, NotFound
 from ecrm.domain.products import Product
 from ecrm.domain.sites import Site
-from ecrm.domain.templates import Purpose, Template, TemplateHead, choose, looked_up
+from ecrm.domain.templates import Purpose, Template, TemplateHead, choose, direction_of, looked_up
 
 from .definitions import put_definition
 from .orders import OrderView
@@ -244,12 +244,6 @@ class TryOut:
     cart: Sequence[CartItem] = ()
 
 
-TEST_MARK = "[Test] "
-
-
-"""What the subject of a test begins with."""
-
-
 @dataclass(frozen=True, slots=True)
 class TestSent:
     """What the provider said of one test mail; `reason` is its own word where it has not taken it."""
@@ -257,6 +251,11 @@ class TestSent:
     to: str
     outcome: Literal["accepted", "refused", "not_sent", "unknown"]
     reason: str | None = None
+
+
+def subject_of_test(made: Preview) -> str:
+    """Give the subject with what marks a test, by whose letters no mail program is to lay out the words behind it."""
+    return ("\u200f" if direction_of(made.language) == "rtl" else "") + "[Test] " + made.mail.subject
 
 
 def preview(wanted: TryOut, *, renderer: Renderer) -> Preview:

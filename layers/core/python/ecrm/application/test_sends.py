@@ -12,7 +12,7 @@ from ecrm.domain.templates import Purpose
 from .mail_ports import Limits, Mail, Mailer, SendingControl
 from .mails import TRANSACTIONAL_HEADERS
 from .ports import Clock, Suppressions
-from .templates import TEST_MARK, Preview, Renderer, TestSent, TryOut, preview
+from .templates import Preview, Renderer, TestSent, TryOut, preview, subject_of_test
 
 DAY = 86_400
 MOST_A_DAY = 100
@@ -80,7 +80,7 @@ def _mail(made: Preview, site: Site, sender: str, to: str) -> Mail:
         from_address=sender,
         to=to,
         reply_to=site.reply_to,
-        subject=TEST_MARK + made.mail.subject,
+        subject=subject_of_test(made),
         html=made.mail.html,
         text=made.mail.text,
         policy=Policy.TRANSACTIONAL,

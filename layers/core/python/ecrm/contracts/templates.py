@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from ecrm.application.templates import TEST_MARK, Preview, TestSent, Warned
+from ecrm.application.templates import Preview, TestSent, Warned, subject_of_test
 from ecrm.domain import instants
 from ecrm.domain.errors import Invalid
 from ecrm.domain.templates import Purpose, Template, TemplateHead, Variant, direction_of
@@ -237,7 +237,7 @@ class TestSendBody(Answer):
     def of(cls, made: Preview, sent: Sequence[TestSent]) -> Self:
         return cls(
             language=made.language,
-            subject=TEST_MARK + made.mail.subject,
+            subject=subject_of_test(made),
             size_bytes=made.mail.size_bytes,
             warnings=TemplateWarningBody.all_of(made.warnings),
             sent=[TestSentBody(to=each.to, outcome=each.outcome, reason=each.reason) for each in sent],
