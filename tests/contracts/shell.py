@@ -11,7 +11,16 @@ from tests.functions.api import ask
 TAKEN = {"-sS", "-X", "-H", "-d"}
 
 
-def run(command: str, **variables: str) -> Answer:
+def run_piped(commands: str, **variables: str) -> Answer:
+    """Send what several `curl` would, each with the answer of the one before it as `-d @-`."""
+    answer = None
+    for command in commands.split("|\n"):
+        answer = run(command, answer.text if answer else "", **variables)
+    assert answer is not None
+    return answer
+
+
+def run(command: str, piped: str = "", /, **variables: str) -> Answer:
     """Send what `curl` would send; only the options that the documentation uses are known."""
     program, *words = shlex.split(command.replace("\\\n", " "), posix=True)
     assert "curl" == program
@@ -24,7 +33,8 @@ def run(command: str, **variables: str) -> Answer:
             name, _, value = filled(next(rest), variables).partition(": ")
             headers[name.lower()] = value
         elif word == "-d":
-            body = next(rest)
+            said = next(rest)
+            body = piped if said == "@-" else said
         elif word != "-sS":
             assert not word.startswith("-"), f"curl {word} is not known here: {TAKEN}"
             url = filled(word, variables)

@@ -5,13 +5,15 @@ import re
 from decimal import Decimal
 from typing import Any, get_args
 
-from ecrm.contracts.campaigns import CampaignStateName, PutCampaignBody
+from ecrm.analytics.experiments import smallest_effect
+from ecrm.contracts.campaigns import AudienceBody, CampaignStateName, PutCampaignBody
+from ecrm.contracts.exports import recipient_row
 from ecrm.domain.assignment import Arm, arm_of, is_in_pilot, share, treatment_of
 from ecrm.domain.messages import OPEN, Status
 from ecrm.entry.json_body import read_json
 from tests.architecture.pages import code, section, table
 from tests.architecture.sources import ROOT
-from tests.builders import NOON
+from tests.builders import NOON, a_planned_send
 
 PAGE = ROOT / "docs" / "campaigns.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -68,3 +70,28 @@ def test_what_a_shell_says_on_the_page_is_what_it_says() -> None:
 def test_the_rules_of_the_page_are_json() -> None:
     for said in re.findall(r'`({"unit".*?})`', TEXT):
         assert json.loads(said)["unit"] in ("day", "week", "month")
+
+
+def test_the_columns_of_the_recipients_are_told_in_their_order() -> None:
+    told = re.search(r"gives a line for each in the audience: (.*?) There is no address in it", TEXT, re.DOTALL)
+    assert told is not None
+    assert [*recipient_row(a_planned_send("r1", "c1"))] == re.findall(r"`(\w+)`", told[1])
+
+
+def test_the_smallest_effect_that_the_page_reads_is_the_one_that_a_report_tells() -> None:
+    said = re.search(
+        r"where ([\d,]+) are treated and ([\d,]+) held out, it has `({.*?})`\. If (\d+) of 100 .*? then ([\d.]+) of 100", TEXT
+    )
+    assert said is not None
+    treated, control = (int(number.replace(",", "")) for number in said.groups()[:2])
+    told = json.loads(said[3])
+    effect = smallest_effect(treated, control, told["baseline"])
+    assert effect is not None
+    assert told == {"baseline": float(said[4]) / 100, "effect": round(effect, 6)}
+    assert said[5] == f"{100 * (told['baseline'] + told['effect']):.1f}"
+
+
+def test_the_audience_of_a_first_step_of_going_live_can_be_saved() -> None:
+    found = re.search(r"```json\n(.*?)```", section(ROOT / "docs" / "going-live.md", "9. Warming up"), re.DOTALL)
+    assert found is not None
+    AudienceBody.model_validate(read_json(found[1].encode())).to_audience()
