@@ -2,9 +2,12 @@
 
 import json
 import re
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from ecrm import bootstrap
 from ecrm.contracts import headers
 from ecrm.contracts.sidecars import SidecarBody
 from ecrm.domain import reasons
@@ -13,7 +16,8 @@ from ecrm.domain.imports import Kind
 from tests.architecture.pages import CODE, section, table
 from tests.cloud import Cloud
 from tests.folder import Folder, a_topic
-from tests.functions.api import ROOT
+from tests.functions.api import ROOT, Shop
+from tests.functions.mail import ses
 
 PAGE = ROOT / "docs" / "contact-files.md"
 SECTIONS = {kind: kind.value.capitalize() for kind in Kind}
@@ -81,3 +85,22 @@ def test_the_example_of_a_sidecar_is_one_and_its_fields_are_all_there() -> None:
 def _in_the_order_of_the_page(text: str) -> list[str]:
     order = [row[0].strip("`") for row in table(text, "field", "what it says")]
     return sorted(SidecarBody.model_fields, key=lambda name: order.index(name) if name in order else len(order))
+
+
+def test_a_yes_without_the_proof_that_its_topic_wants_stays_pending_and_asks_nobody(cloud: Cloud) -> None:
+    """As the page says of `needs_proof`, and that the same file with its proof in the sidecar is the remedy."""
+    bootstrap.topics().write(replace(a_topic("news", Channel.EMAIL, double_opt_in=True), version=1), seen=0)
+    cloud.arm()
+    proof: dict[str, Any] = {"kind": "signature", "confirmed_at": "2026-11-20T12:00:00Z"}
+    found = []
+    with ses() as provider:
+        for name, more in (("before", {}), ("after", {"proof": proof})):
+            sidecar = {"consent": {"channel": "email", "topic": "news", "source": "a list on paper", **more}}
+            cloud.drop(f"contacts/{name}.csv", b"E-mail,Newsletter\nsara@example.com,yes\n", sidecar=sidecar)
+            cloud.import_files()
+            cloud.publish()
+            assert [] == cloud.send()
+            (customer_id,) = bootstrap.customers().all_ids()
+            (consent,) = Shop(cloud, customer_id).call("GET", f"/v1/customers/{customer_id}/consents").json["consents"]
+            found.append(consent["effective"])
+    assert (["pending", "granted"], []) == (found, provider.mails)
