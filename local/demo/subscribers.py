@@ -41,8 +41,7 @@ def let_sign_up(staff: Api, site: str, mails: dict[str, str]) -> None:
     """Offer a topic, and let a site welcome who has confirmed, at any hour."""
     staff.put(f"/v1/topics/{TOPIC}", NEWS, 200, 201)
     known = staff.get(f"/v1/sites/{site}")
-    about = {name: value for name, value in known.items() if name not in ("site", "updated_at", "version")}
-    staff.put(f"/v1/sites/{site}", about | {"mails": mails | WELCOME, "quiet_hours": None})
+    staff.put(f"/v1/sites/{site}", known | {"mails": mails | WELCOME, "quiet_hours": None})
 
 
 def sign_up(api_url: str, write_key: str) -> Iterator[Subscriber]:

@@ -60,9 +60,7 @@ def a_parade(stack: Stack, facts: dict[str, Any]) -> Iterator[Api]:
     """A connection of the site, which may send a person as many mails as it likes, at any hour."""
     put_site(stack, PARADE)
     with Api(facts["api_url"], facts["staff_key"]) as staff:
-        known = staff.get(f"/v1/sites/{PARADE}")
-        about = {name: value for name, value in known.items() if name not in ("site", "updated_at", "version")}
-        staff.put(f"/v1/sites/{PARADE}", about | {"quiet_hours": None, "frequency_cap": None})
+        staff.put(f"/v1/sites/{PARADE}", staff.get(f"/v1/sites/{PARADE}") | {"quiet_hours": None, "frequency_cap": None})
         topic = {"names": {"en": "Parade"}, "channels": ["email"], "double_opt_in": False}
         staff.put(f"/v1/topics/{PARADE}", topic, 200, 201)
         staff.put(f"/v1/templates/{PARADE}", OFFER, 200, 201)

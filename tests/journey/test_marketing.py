@@ -54,10 +54,9 @@ def press(facts: dict[str, Any], gazette: dict[str, str]) -> Iterator[Api]:
 def keep_to(stack: Stack, editor: Api) -> Iterator[Callable[..., None]]:
     """Change what the gazette keeps to, for one test."""
     known = editor.get(f"/v1/sites/{GAZETTE}")
-    about = {name: value for name, value in known.items() if name not in ("site", "updated_at", "version")}
 
     def put(**policy: object) -> None:
-        editor.put(f"/v1/sites/{GAZETTE}", about | policy)
+        editor.put(f"/v1/sites/{GAZETTE}", known | policy)
         assert drain(stack) == {}
         for pid in workers(stack, "idle"):  # they may keep what they know of a site for a minute
             kill(pid)
