@@ -142,15 +142,19 @@ def test_a_run_begins_with_its_campaign_as_that_is_thereafter() -> None:
     assert (run,) == runs.active()
 
 
-def test_a_run_over_the_failed_begins_with_the_one_that_failed_them() -> None:
+def test_a_run_over_the_failed_begins_with_the_one_that_failed_them_while_the_campaign_is_as_it_was_seen() -> None:
     runs = bootstrap.runs()
     run = a_run("f" * 32, state=RunState.SETTLED, settled_at=NOON)
-    begun(run, defined())
+    head = begun(run, defined())
     retry = a_run("e" * 32, retry_of=run.run_id, scheduled_at=LATER)
     retried = replace(run, retried_by=retry.run_id, version=2)
-    assert runs.begin(retry, retried)
-    assert (retried, retry) == (runs.find(run.run_id), runs.find(retry.run_id))
-    assert not runs.begin(replace(retry, run_id="d" * 32), retried)
+    paused = moved(head, state=LifeState.PAUSED)
+    assert bootstrap.campaigns().change(paused) is None
+    assert not runs.retry(retry, retried, head)
+    assert (run, None) == (runs.find(run.run_id), runs.find(retry.run_id))
+    assert runs.retry(retry, retried, paused)
+    assert (retried, retry, paused) == (runs.find(run.run_id), runs.find(retry.run_id), bootstrap.campaigns().find("spring"))
+    assert not runs.retry(replace(retry, run_id="d" * 32), retried, paused)
     assert (retry,) == runs.active()
 
 

@@ -123,7 +123,9 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         **READS_NIGHTS,
     },
     "campaigns_api": {
-        "Table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "Table": {
+            *("dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query")
+        },
         "IdentitySecret": {"secretsmanager:GetSecretValue"},
         "LinkSecret": {"secretsmanager:GetSecretValue"},
         "identity/*": {"ses:GetEmailIdentity"},

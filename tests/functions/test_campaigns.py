@@ -14,6 +14,7 @@ from ecrm.application.ports import Contended
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.assignment import Arm
 from ecrm.domain.campaigns import Head, LifeState
+from ecrm.domain.errors import Conflict
 from ecrm.domain.instants import to_answer
 from ecrm.domain.messages import Policy, Send, Status
 from ecrm.domain.runs import Run, RunState, Verdict
@@ -211,6 +212,8 @@ def other_site(shop: Shop, **changes: Any) -> None:
         ),
         ({"messages": [a_message(template="product-grid")]}, [("/messages/0/treatments/0/template", "template_not_marketing")]),
         ({"messages": [a_message(template="about-gifts")]}, [("/messages/0/treatments/0/template", "other_topic")]),
+        ({"window": {"start": "21:00", "end": "08:00"}}, [("/window", "no_hour")]),
+        ({"window": {"start": "22:00", "end": "07:30"}}, [("/window", "no_hour")]),
         ({"schedule": {"day": "2026-11-01", "at": "09:00"}}, [("/schedule", "in_the_past")]),
         (
             {"schedule": {"day": "2026-10-01", "at": "09:00", "every": {"unit": "day"}, "until": "2026-11-01"}},
@@ -504,7 +507,15 @@ def test_a_campaign_without_occurrences_to_come_is_what_its_last_run_is(shop: Sh
     assert ["paused", "sending", "cancelled"] == [do(shop, what).json["state"] for what in ("pause", "resume", "cancel")]
     run = run_of()
     assert bootstrap.runs().write(replace(run, settled_at=NOON, books={}, audience=0, version=run.version + 1)) is None
-    assert "cancelled" == get(shop).json["state"]
+    assert ["cancelled", "cancelled"] == [get(shop).json["state"], do(shop, "cancel").json["state"]]
+    for what in ("pause", "resume"):
+        assert (409, "campaign_cancelled") == code_of(do(shop, what))
+
+
+def test_a_campaign_of_which_nothing_is_left_is_not_stopped_any_more(shop: Shop) -> None:
+    put(shop)
+    do(shop, "launch")
+    begin(a_run("f" * 32, state=RunState.SETTLED, settled_at=NOON), state=LifeState.ENDED)
     for what in ("pause", "resume", "cancel"):
         assert (409, "campaign_over") == code_of(do(shop, what))
 
@@ -665,6 +676,54 @@ def test_those_whom_a_run_failed_get_it_by_one_more_run_however_often_that_is_as
     nobody = replace(retry, state=RunState.SETTLED, settled_at=LATER, audience=1, books={"accepted": 1}, due_at=None, version=2)
     assert bootstrap.runs().write(nobody) is None
     assert (409, "nothing_failed") == code_of(do(shop, "retry-failed"))
+
+
+def failed_one(shop: Shop) -> Run:
+    """Let a campaign have a run that failed somebody."""
+    put(shop, schedule=EVERY_DAY)
+    do(shop, "launch")
+    messages = head_of().campaign.messages
+    return begin(a_run("f" * 32, messages=messages, state=RunState.SETTLED, settled_at=LATER, audience=1, books={"failed": 1}))
+
+
+@pytest.mark.parametrize("state", [None, LifeState.ENDED])
+def test_nobody_gets_anything_in_the_name_of_a_campaign_that_was_stopped(shop: Shop, state: LifeState | None) -> None:
+    failed_one(shop)
+    begin(a_run("e" * 32, scheduled_at=LATER, woken_at=NOON), state=state)
+    path = f"runs/{'f' * 32}/retry-failed"
+    do(shop, "pause")
+    assert ("paused", (409, "campaign_paused")) == (get(shop).json["state"], code_of(do(shop, path)))
+    assert ("sending" if state else "scheduled") == do(shop, "resume").json["state"]
+    do(shop, "cancel")
+    assert ("cancelled", (409, "campaign_cancelled")) == (get(shop).json["state"], code_of(do(shop, path)))
+    assert [run_of("e" * 32)] == list(bootstrap.runs().active())
+
+
+def test_a_run_over_the_failed_is_stopped_by_a_pause_that_comes_while_it_begins(shop: Shop) -> None:
+    run = failed_one(shop)
+
+    def retried(campaigns: DynamoCampaigns) -> Run:
+        return use.retry_failed(
+            "spring",
+            run.run_id,
+            campaigns=campaigns,
+            runs=bootstrap.runs(),
+            templates=bootstrap.templates(),
+            ready_made=bootstrap.ready_made,
+            clock=bootstrap.clock,
+        )[0]
+
+    class PausedMeanwhile(DynamoCampaigns):
+        def find(self, name: str) -> Head | None:
+            found = super().find(name)
+            use.pause_campaign(name, campaigns=bootstrap.campaigns(), runs=bootstrap.runs())
+            return found
+
+    with pytest.raises(Conflict, match="paused") as refused:
+        retried(PausedMeanwhile(bootstrap.table()))
+    assert ("campaign_paused", ()) == (refused.value.code, bootstrap.runs().active())
+    do(shop, "resume")
+    assert (retried(bootstrap.campaigns()),) == bootstrap.runs().active()
 
 
 # ── recipients ───────────────────────────────────────────────────────────────────────────────────────────────────────

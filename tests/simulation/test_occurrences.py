@@ -267,7 +267,9 @@ def test_who_failed_in_a_run_gets_the_same_of_another_one_and_nobody_else_does()
         version=1,
     )
     settled = replace(run, state=RunState.SETTLED, settled_at=NOON, due_at=None, retried_by=again.run_id, version=run.version + 1)
-    assert agency.runs.begin(again, settled)
+    head = agency.campaigns.find(NAME)
+    assert head is not None
+    assert agency.runs.retry(again, settled, head)
     agency.looked_after.clear()
     live(agency)
     roster = agency.roster(again.run_id)

@@ -913,7 +913,9 @@ def campaign_room() -> "CampaignRoom":
         ),
         is_empty=is_audience_empty,
         identities=SesIdentities(_ses(_PATIENCE)),
-        retry=partial(use.retry_failed, runs=runs(), templates=templates(), ready_made=ready_made, clock=clock),
+        retry=partial(
+            use.retry_failed, campaigns=campaigns(), runs=runs(), templates=templates(), ready_made=ready_made, clock=clock
+        ),
         export=request_recipients,
         clock=clock,
     )

@@ -65,10 +65,17 @@ class Runs(Protocol):
         """Read runs, strongly consistent: whoever has just paused one sees it paused."""
         ...
 
-    def begin(self, run: Run, then: Head | Run) -> bool:
-        """Write a run with what begins it, as that is thereafter: its campaign, or the run over whose failed it is.
+    def begin(self, run: Run, head: Head) -> bool:
+        """Write a run with its campaign as that is thereafter.
 
-        One transaction of 4 items; the run is new, and what begins it as it was seen. Says whether it was so.
+        One transaction of 4 items; the run is new, and the campaign as it was seen. Says whether it was so.
+        """
+        ...
+
+    def retry(self, run: Run, over: Run, head: Head) -> bool:
+        """Write a run over the failed of another with that as it is thereafter, while the campaign is as it was seen.
+
+        One transaction of 5 items. Says whether both were as they were seen.
         """
         ...
 

@@ -260,7 +260,7 @@ def pause_campaign(name: str, *, campaigns: Campaigns, runs: Runs) -> Head:
     """
 
     def change(life: Life) -> LifeState:
-        return LifeState.PAUSED if life.state is LifeState.SCHEDULED else life.state
+        return LifeState.PAUSED if life.state in (LifeState.SCHEDULED, LifeState.ENDED) else life.state
 
     return _turned(name, change, paused, campaigns, runs)
 
@@ -272,7 +272,9 @@ def resume_campaign(name: str, *, campaigns: Campaigns, runs: Runs, clock: Clock
     """
 
     def change(life: Life) -> LifeState:
-        return LifeState.SCHEDULED if life.state is LifeState.PAUSED else life.state
+        if life.state is not LifeState.PAUSED:
+            return life.state
+        return LifeState.SCHEDULED if life.next_at else LifeState.ENDED
 
     now = clock.now()
     return _turned(name, change, lambda run: resumed(run, now), campaigns, runs)
@@ -285,8 +287,8 @@ def cancel_campaign(name: str, *, campaigns: Campaigns, runs: Runs, clock: Clock
     """
     now = clock.now()
 
-    def change(life: Life) -> LifeState:
-        return life.state if life.state is LifeState.ENDED else LifeState.CANCELLED
+    def change(_: Life) -> LifeState:
+        return LifeState.CANCELLED
 
     return _turned(name, change, lambda run: cancelled(run, now), campaigns, runs, is_final=True)
 
@@ -369,13 +371,20 @@ def newest_run(name: str, *, runs: Runs) -> Run:
 
 
 def retry_failed(
-    name: str, run_id: str | None, *, runs: Runs, templates: Templates, ready_made: ReadyMade, clock: Clock
+    name: str,
+    run_id: str | None,
+    *,
+    campaigns: Campaigns,
+    runs: Runs,
+    templates: Templates,
+    ready_made: ReadyMade,
+    clock: Clock,
 ) -> tuple[Run, bool]:
     """Begin a run over those whom a run failed, its campaign's newest where none is named; says whether it is new.
 
     They get the same message and treatment, of the templates' newest versions. A run has one such run and no more: asking again
     gives it, and while it is the newest and goes on, so does asking for the newest. Raises NotFound; Conflict where its books are
-    not closed yet, or nobody failed.
+    not closed yet, or nobody failed, and where the campaign is paused or cancelled.
     """
     run = read_run(name, run_id, runs=runs) if run_id else newest_run(name, runs=runs)
     for _ in range(ATTEMPTS):
@@ -386,6 +395,7 @@ def retry_failed(
         if not run.is_over:
             raise Conflict("the books of the run are not closed yet", code="run_not_settled")
         if not (run.books or {}).get(Status.FAILED):
+        head = read_campaign(name, campaigns=campaigns)
             raise Conflict("nobody failed in this run", code="nothing_failed")
         now = clock.now()
         new = replace(
@@ -394,6 +404,7 @@ def retry_failed(
             messages=frozen(run.messages, templates=templates, ready_made=ready_made),
             scheduled_at=now,
             started_at=now,
+        _refuse_held(head.life)
             expires_at=now + run.expires_after,
             wall=None,
             state=RunState.PLANNING,
@@ -411,7 +422,7 @@ def retry_failed(
             due_at=now,
             version=1,
         )
-        if runs.begin(new, replace(run, retried_by=new.run_id, version=run.version + 1)):
+        if runs.retry(new, replace(run, retried_by=new.run_id, version=run.version + 1), head):
             return new, True
         run = read_run(name, run.run_id, runs=runs)
     raise Contended("the run is changed by many at once")
@@ -424,6 +435,14 @@ def frozen(messages: Sequence[CampaignMessage], *, templates: Templates, ready_m
         for name in {treatment.template for message in messages for treatment in message.treatments}
     }
     return tuple(
+def _refuse_held(life: Life) -> None:
+    """Let nothing begin in the name of a campaign that was stopped."""
+    if life.state is LifeState.CANCELLED:
+        raise Conflict("it is cancelled", code="campaign_cancelled")
+    if life.state is LifeState.PAUSED:
+        raise Conflict("it is paused; resume it first", code="campaign_paused")
+
+
         replace(
             message,
             treatments=tuple(

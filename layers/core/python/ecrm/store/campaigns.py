@@ -15,7 +15,7 @@ from ecrm.domain.runs import Run
 from . import keys, replays
 from .keys import Key
 from .runs import design_item, design_of, messages_item, messages_of, run_item, run_of, seconds_of
-from .table import Action, Delete, Item, Put, Refused, Table, put_as_seen
+from .table import Action, Check, Delete, Item, Put, Refused, Table, as_seen, put_as_seen
 
 _HEAD = "campaign as it was seen"
 _RUN = "run as it was seen"
@@ -74,11 +74,18 @@ class DynamoRuns:
         found = map(run_of, self._table.get_many(map(keys.run, run_ids), consistent=True))
         return {run.run_id: run for run in found}
 
-    def begin(self, run: Run, then: Head | Run) -> bool:
+    def begin(self, run: Run, head: Head) -> bool:
+        return self._begun(run, _as_seen(head))
+
+    def retry(self, run: Run, over: Run, head: Head) -> bool:
+        condition, values = as_seen(head.life.revision)
+        return self._begun(run, _run_as_seen(over), Check(keys.campaign(head.campaign.campaign), condition, _HEAD, values))
+
+    def _begun(self, run: Run, *held: Action) -> bool:
         listing = keys.run_listing(run.campaign, run.scheduled_at, run.run_id)
         actions: list[Action] = [
             Put(run_item(run), "attribute_not_exists(PK)", _IS_NEW),
-            _as_seen(then) if isinstance(then, Head) else _run_as_seen(then),
+            *held,
             Put(_item(listing, "run_listing", {"run_id": run.run_id}), None, "follows its run"),
         ]
         if not run.is_over:
