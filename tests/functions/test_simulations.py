@@ -70,7 +70,8 @@ def test_the_control_group_is_the_one_that_a_run_would_hold_out(shop: Shop) -> N
 
 def test_who_waits_for_the_pilot_has_no_treatment_yet(shop: Shop) -> None:
     answer = simulated(shop, control_percent=0, pilot={"percent": 1, "wait_minutes": 60})
-    assert {("all", None): 5} == {(each["message"], each["treatment"]): each["people"] for each in answer.json["treatments"]}
+    people = {(each["message"], each["treatment"]): each["people"] for each in answer.json["treatments"]}
+    assert (5, True) == (sum(people.values()), people["all", None] > 0)
 
 
 def test_the_mails_are_those_of_people_whom_it_would_reach_and_their_links_open_nothing(shop: Shop) -> None:
@@ -97,6 +98,48 @@ def test_the_next_three_occurrences_are_said(shop: Shop) -> None:
     assert ["2040-01-31T08:00:00Z", "2040-02-29T08:00:00Z", "2040-03-31T07:00:00Z"] == [
         at.replace(".000000", "") for at in answer.json["occurrences"]
     ]
+
+
+NOON = {"day": "2040-01-30", "at": "12:00"}
+"""Of the site's clock, in Berlin; it is eleven by UTC."""
+AT_NIGHT = {"day": "2040-01-30", "at": "22:00"}
+
+
+def test_whom_it_could_only_reach_after_its_end_is_expired(shop: Shop) -> None:
+    reached = ("planned", None)
+    always = {("no_consent", None): 3, ("suppressed", None): 1}
+    morning = {"start": "09:00", "end": "10:00"}
+    tried = [
+        ({"schedule": NOON, "expires_after_hours": 1}, reached),
+        ({"schedule": AT_NIGHT, "expires_after_hours": 10}, ("expired", "quiet_hours")),
+        ({"schedule": AT_NIGHT, "expires_after_hours": 11}, reached),
+        ({"schedule": NOON, "window": morning, "expires_after_hours": 21}, ("expired", "window")),
+        ({"schedule": NOON, "window": morning, "expires_after_hours": 22}, reached),
+        ({"schedule": AT_NIGHT | {"local": True}, "expires_after_hours": 10}, ("expired", "quiet_hours")),
+        ({"schedule": AT_NIGHT | {"local": True}, "expires_after_hours": 11}, reached),
+    ]
+    for said, end in tried:
+        answer = simulated(shop, control_percent=0, costs={"currency": "EUR", "per_message": "1"}, **said)
+        assert {end: 5} | always == ends(answer), said
+        assert ("5.00" if end == reached else "0.00") == answer.json["cost"]["amount"]
+        assert (5 if end == reached else 0) == sum(each["people"] for each in answer.json["treatments"])
+
+
+def test_the_hours_are_those_of_each_readers_own_clock(shop: Shop) -> None:
+    """When it is noon in Berlin it is midnight in Auckland."""
+    for number, zone in ((1, "Pacific/Auckland"), (2, "America/New_York")):
+        body = {"email": f"reader{number}@example.com", "traits": {"time_zone": zone}}
+        assert 200 == shop.call("PUT", "/v1/customers", body).status
+    answer = simulated(shop, control_percent=0, schedule=NOON, expires_after_hours=8)
+    assert {("planned", None): 4, ("expired", "quiet_hours"): 1, ("no_consent", None): 3, ("suppressed", None): 1} == ends(answer)
+
+
+def test_who_waits_for_the_pilot_has_what_is_left_of_the_day(shop: Shop) -> None:
+    said = {"schedule": NOON, "control_percent": 0, "expires_after_hours": 12, "pilot": {"percent": 1, "wait_minutes": 600}}
+    answer = simulated(shop, **said)
+    tried = {each["treatment"]: each["people"] for each in answer.json["treatments"]}
+    assert (False, 5) == (None in tried, ends(answer)["expired", "quiet_hours"] + sum(tried.values()))
+    assert 5 == ends(simulated(shop, **said | {"pilot": {"percent": 1, "wait_minutes": 500}}))["planned", None]
 
 
 def test_what_hinders_it_is_said_instead(shop: Shop) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecrm.domain.contact_policy import QUIET_HOURS, QuietHours, quiet_until
+from ecrm.domain.contact_policy import QUIET_HOURS, QuietHours, Window, quiet_until
 
 NIGHT = "21:00-08:00"
 SMALL = "02:15-02:45"
@@ -133,6 +133,18 @@ def test_what_is_put_off_is_put_off_to_the_first_moment_that_is_not_quiet(
     minutes = int((until - now) / timedelta(minutes=1))
     open_since = [ahead for ahead in range(minutes) if not quiet.holds((now + timedelta(minutes=ahead)).astimezone(zone).time())]
     assert len(open_since) <= 60, open_since
+
+
+@given(window=st.tuples(MINUTES, MINUTES), quiet=st.tuples(MINUTES, MINUTES))
+def test_a_window_lies_within_quiet_hours_where_no_minute_of_a_day_is_open(
+    window: tuple[time, time], quiet: tuple[time, time]
+) -> None:
+    if window[0] == window[1] or quiet[0] == quiet[1]:
+        return
+    opened, closed = Window(*window), QuietHours(*quiet)
+    day = [time(*divmod(minute, 60)) for minute in range(24 * 60)]
+    is_open = [not opened.outside.holds(wall) and not closed.holds(wall) for wall in day]
+    assert any(is_open) is not opened.is_within(closed)
 
 
 def test_a_site_that_says_nothing_lets_people_sleep() -> None:

@@ -7,10 +7,8 @@ from typing import Any
 
 from ecrm.domain.attributes import merged, vouched
 from ecrm.domain.consent import Channel
-from ecrm.domain.contact_policy import ContactPolicy
 from ecrm.domain.customers import Customer
 from ecrm.domain.errors import Invalid, NotFound
-from ecrm.domain.instants import is_time_zone, time_zone
 from ecrm.domain.links import Language, Link, Purpose, seal
 from ecrm.domain.messages import Policy, Send, mailbox_of
 from ecrm.domain.runs import Run
@@ -98,7 +96,7 @@ class Composer:
             headers=_headers(send.policy, made.links),
             untracked=frozenset(made.links.values()),
         )
-        return Composed(mail, _contact_policy(site, made.attributes), template.version)
+        return Composed(mail, site.contact_policy(made.attributes.get("time_zone")), template.version)
 
     def again(self, send: Send, customer: Customer) -> Rendered:
         """Make the mail that was sent once more, of the template and the cart as they were and of what is known now.
@@ -225,13 +223,3 @@ def _headers(policy: Policy, links: Mapping[str, str]) -> Mapping[str, str]:
     if policy is Policy.TRANSACTIONAL:
         return TRANSACTIONAL_HEADERS
     return {"List-Unsubscribe": f"<{links['unsubscribe']}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
-
-
-def _contact_policy(site: Site, attributes: Mapping[str, Any]) -> ContactPolicy:
-    """What the site keeps to, by the clock of the customer, else of the site."""
-    zone = str(attributes.get("time_zone"))
-    return ContactPolicy(
-        zone=time_zone(zone if is_time_zone(zone) else site.time_zone),
-        quiet_hours=site.quiet_hours,
-        cap=site.frequency_cap,
-    )

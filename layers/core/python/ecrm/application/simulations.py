@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from itertools import islice
+from typing import Any
 
 from ecrm.analytics.experiments import smallest_effect
 from ecrm.domain.assignment import share
@@ -13,7 +14,10 @@ from ecrm.domain.customers import Customer
 from ecrm.domain.errors import EcrmError, Flaw, Unavailable
 from ecrm.domain.instants import time_zone
 from ecrm.domain.messages import Send, Status
+from ecrm.domain.rosters import ends_at, instant, pilot_until
 from ecrm.domain.runs import CampaignMessage, Costs, Run, Treatment
+from ecrm.domain.sites import Site
+from ecrm.domain.traits import Trait, TraitKind
 from ecrm.domain.windows import Moment
 
 from .campaign_ports import LastOrders
@@ -32,6 +36,8 @@ MOST_PEOPLE = 100
 MOST_NAMED = 20_000
 MAILS = 3
 OCCURRENCES = 3
+
+_TIME_ZONE = Trait(TraitKind.PROFILE, "time_zone")
 
 type Render = Callable[[Run, Send, Customer], Rendered]
 """Makes the mail of an entry of a run that is not there, with links that lead nowhere. Raises Invalid, NotFound, Unavailable."""
@@ -73,7 +79,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
-    """`ends` are what becomes of the audience before anything is sent: planned, held out, or not reached and why.
+    """`ends` are what becomes of the audience: planned, held out, or not reached and why; expired are those whom hours keep away.
 
     `looked_at` of them are what all but `audience` is estimated from. `cost_minor` is what the campaign says of its costs.
     """
@@ -109,7 +115,8 @@ class SimulationRoom(EntryRoom):
 def simulate(campaign: Campaign, *, room: SimulationRoom, is_late: Callable[[], bool]) -> Simulation:
     """Say what an occurrence of a campaign would come to if it began now; where something hinders it, as far as that can be said.
 
-    Beside what a preview of its rule reads, some 10 read units for each of MOST_PEOPLE.
+    Whom quiet hours and its window let through in time is judged by the clock of the next one. Beside what a preview of its
+    rule reads, some 11 read units for each of MOST_PEOPLE.
     """
     now, named = room.clock.now(), room.named()
     flaws = problems(campaign, named, now)
@@ -142,18 +149,23 @@ def simulate(campaign: Campaign, *, room: SimulationRoom, is_late: Callable[[], 
         sample=MOST_NAMED,
     )
     people = sorted(found.sample, key=lambda customer_id: share("", "simulation", customer_id))[:MOST_PEOPLE]
-    sends = tuple(entries(run, 0, _addressed(campaign, people, room, now, is_late), room))
-    treated, control = (_estimated(found.count, sends, status) for status in (Status.PLANNED, Status.HELD_OUT))
+    looked_at = _looked_at(campaign, people, room, now, is_late)
+    assigned = tuple(entries(run, 0, [each.addressed for each in looked_at], room))
+    treated, control = (_estimated(found.count, assigned, status) for status in (Status.PLANNED, Status.HELD_OUT))
+    first = comes[0] if comes else Occurrence(now)
+    timed = begun(campaign, first, first.scheduled_at)
+    zones = {each.addressed.customer_id: each.zone for each in looked_at}
+    sends = tuple(_in_time(send, timed, named.sites[campaign.site], zones[send.customer_id]) for send in assigned)
     return Simulation(
         problems=flaws,
         audience=found,
         looked_at=len(sends),
         ends=_expected(found.count, sends, lambda send: (send.status.value, send.reason)),
         treatments=_expected(found.count, sends, _treatment_name),
-        cost_minor=_cost(campaign.costs, treated),
+        cost_minor=_cost(campaign.costs, _estimated(found.count, sends, Status.PLANNED)),
         costs=campaign.costs,
         occurrences=comes,
-        effect=_effect(campaign, treated, control, [send for send in sends if send.ineligible is None], room),
+        effect=_effect(campaign, treated, control, [send for send in assigned if send.ineligible is None], room),
         mails=tuple(_samples(run, sends, room, is_late)),
     )
 
@@ -169,22 +181,42 @@ def _occurrences(campaign: Campaign, zone: tzinfo, now: datetime) -> tuple[Occur
     return tuple(comes)
 
 
-def _addressed(
+@dataclass(frozen=True, slots=True)
+class _LookedAt:
+    """Somebody of the audience, with the time zone that their profile says."""
+
+    addressed: Addressed
+    zone: Any
+
+
+def _looked_at(
     campaign: Campaign, people: Sequence[str], room: SimulationRoom, now: datetime, is_late: Callable[[], bool]
-) -> list[Addressed]:
+) -> list[_LookedAt]:
     """Give the message of each, as far as there is time."""
     rules = {segment.segment: segment.rule for segment in room.segments.published()}
     moment = Moment(now, room.zone)
     choosing, score = Choosing.of(campaign, rules, moment), score_by(room.nights.pointer().thresholds, moment.today)
-    addressed: list[Addressed] = []
+    looked_at: list[_LookedAt] = []
     for customer_id in people:
-        if addressed and is_late():
+        if looked_at and is_late():
             break
         facts = room.facts_of(customer_id, score)
         _, message = choosing.message(facts) if facts else (True, None)
-        if message is not None:
-            addressed.append(Addressed(customer_id, message))
-    return addressed
+        if facts is not None and message is not None:
+            looked_at.append(_LookedAt(Addressed(customer_id, message), facts.trait(_TIME_ZONE)))
+    return looked_at
+
+
+def _in_time(send: Send, run: Run, site: Site, zone: Any) -> Send:
+    """Let somebody's mail expire whose hours come only after its end, by their clock."""
+    if send.status is not Status.PLANNED:
+        return send
+    policy = site.contact_policy(zone)
+    begins_at = max(filter(None, (run.started_at, instant(run, policy.zone), pilot_until(send, run, run.started_at))))
+    wait = policy.closed(begins_at, run.window)
+    if wait is None or wait.until < ends_at(send, run, policy.zone):
+        return send
+    return replace(send, status=Status.EXPIRED, reason=wait.reason)
 
 
 def _expected(count: int, sends: Sequence[Send], name: Callable[[Send], tuple[str, str | None] | None]) -> tuple[Expected, ...]:

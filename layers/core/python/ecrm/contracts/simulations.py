@@ -97,9 +97,10 @@ class CostBody(Answer):
 class SimulationBody(Answer):
     """What an occurrence that began now would come to; where something but the schedule hinders it, only what hinders it.
 
-    `ends` are what becomes of the audience before anything is sent: `planned` for those who get it, `held_out` for the control
-    group, or why they are not reached; estimated, as `treatments` are, from `looked_at` people. Caps, pauses and quiet hours
-    are judged when it is sent. `cost` is by what the campaign says of its costs.
+    `ends` are what becomes of the audience: `planned` for those who get it, `held_out` for the control group, or why they are
+    not reached; estimated, as `treatments` are, from `looked_at` people. Whom quiet hours or its window would keep away for too
+    long, by the clock of its next occurrence, is `expired`; caps and pauses are judged when it is sent. `cost` is by what the
+    campaign says of its costs.
     """
 
     problems: list[CampaignProblemBody]

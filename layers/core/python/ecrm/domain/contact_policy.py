@@ -37,6 +37,10 @@ class Window:
     def outside(self) -> QuietHours:
         return QuietHours(self.end, self.start)
 
+    def is_within(self, hours: QuietHours) -> bool:
+        """Say whether quiet hours leave nothing of it: whatever they left would begin with it, or where they end."""
+        return hours.holds(self.start) and self.outside.holds(hours.end)
+
 
 QUIET_HOURS = QuietHours(time(21), time(8))
 FREQUENCY_CAP = Cap(4, timedelta(days=7))

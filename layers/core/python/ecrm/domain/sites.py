@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from .contact_policy import FREQUENCY_CAP, QUIET_HOURS, Cap, QuietHours
+from .contact_policy import FREQUENCY_CAP, QUIET_HOURS, Cap, ContactPolicy, QuietHours
+from .instants import is_time_zone, time_zone
 
 WELCOMED = "consent.confirmed"
 """The one type of event among a site's mails that brings marketing: a mailbox has confirmed that it wants some."""
@@ -41,3 +43,8 @@ class Site:
     def has_postal_address(self) -> bool:
         """Whether its mails can say where they come from: without, it sends no marketing."""
         return bool((self.postal_address or "").strip())
+
+    def contact_policy(self, zone: Any) -> ContactPolicy:
+        """Give what it keeps to for somebody whose attribute says a time zone; by its own clock where that is none."""
+        name = zone if isinstance(zone, str) and is_time_zone(zone) else self.time_zone
+        return ContactPolicy(zone=time_zone(name), quiet_hours=self.quiet_hours, cap=self.frequency_cap)
