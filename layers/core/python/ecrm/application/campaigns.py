@@ -7,7 +7,6 @@ from decimal import Decimal
 
 from ecrm.domain.campaigns import Campaign, Head, Life, LifeState, next_occurrence
 from ecrm.domain.consent import Channel
-from ecrm.domain.contact_policy import Window
 from ecrm.domain.errors import Conflict, Flaw, Invalid, NotFound, Stale
 from ecrm.domain.instants import time_zone
 from ecrm.domain.jobs import FileFormat, Job, JobKind
@@ -54,7 +53,6 @@ def problems(campaign: Campaign, named: Named, now: datetime) -> tuple[Flaw, ...
         *_problems_of_topic(named.topics.get(campaign.topic)),
         *_problems_of_rules(campaign, named.rules),
         *_problems_of_messages(campaign, named),
-        *_problems_of_window(campaign.window, named.sites.get(campaign.site)),
         *_problems_of_schedule(campaign, named.sites.get(campaign.site), now),
     )
 
@@ -99,11 +97,6 @@ def _problems_of_messages(campaign: Campaign, named: Named) -> Iterator[Flaw]:
                 yield Flaw(pointer, "template_not_marketing", "a campaign sends marketing templates only")
             elif template.topic not in (None, campaign.topic):
                 yield Flaw(pointer, "other_topic", f"it was written for the topic {template.topic}")
-
-
-def _problems_of_window(window: Window | None, site: Site | None) -> Iterator[Flaw]:
-    if window is not None and site is not None and site.quiet_hours is not None and window.is_within(site.quiet_hours):
-        yield Flaw("/window", "no_hour", "the quiet hours of the site leave no hour of it")
 
 
 def _problems_of_schedule(campaign: Campaign, site: Site | None, now: datetime) -> Iterator[Flaw]:
@@ -395,6 +388,7 @@ def retry_failed(
     """
     run = read_run(name, run_id, runs=runs) if run_id else newest_run(name, runs=runs)
     for _ in range(ATTEMPTS):
+        head = read_campaign(name, campaigns=campaigns)
         if run_id is None and run.retry_of is not None and not run.is_over:
             return run, False
         if run.retried_by is not None:
@@ -402,8 +396,8 @@ def retry_failed(
         if not run.is_over:
             raise Conflict("the books of the run are not closed yet", code="run_not_settled")
         if not (run.books or {}).get(Status.FAILED):
-        head = read_campaign(name, campaigns=campaigns)
             raise Conflict("nobody failed in this run", code="nothing_failed")
+        _refuse_held(head.life)
         now = clock.now()
         new = replace(
             run,
@@ -411,7 +405,6 @@ def retry_failed(
             messages=frozen(run.messages, templates=templates, ready_made=ready_made),
             scheduled_at=now,
             started_at=now,
-        _refuse_held(head.life)
             expires_at=now + run.expires_after,
             wall=None,
             state=RunState.PLANNING,
@@ -435,13 +428,6 @@ def retry_failed(
     raise Contended("the run is changed by many at once")
 
 
-def frozen(messages: Sequence[CampaignMessage], *, templates: Templates, ready_made: ReadyMade) -> tuple[CampaignMessage, ...]:
-    """Give messages with the newest version of each template. Raises NotFound."""
-    versions = {
-        name: read_template(name, templates=templates, ready_made=ready_made).version
-        for name in {treatment.template for message in messages for treatment in message.treatments}
-    }
-    return tuple(
 def _refuse_held(life: Life) -> None:
     """Let nothing begin in the name of a campaign that was stopped."""
     if life.state is LifeState.CANCELLED:
@@ -450,6 +436,13 @@ def _refuse_held(life: Life) -> None:
         raise Conflict("it is paused; resume it first", code="campaign_paused")
 
 
+def frozen(messages: Sequence[CampaignMessage], *, templates: Templates, ready_made: ReadyMade) -> tuple[CampaignMessage, ...]:
+    """Give messages with the newest version of each template. Raises NotFound."""
+    versions = {
+        name: read_template(name, templates=templates, ready_made=ready_made).version
+        for name in {treatment.template for message in messages for treatment in message.treatments}
+    }
+    return tuple(
         replace(
             message,
             treatments=tuple(
