@@ -104,7 +104,7 @@ class Unbounded:
 
 
 class NoQueue:
-    def send(self, run_id: str, shard: int, delay_seconds: int = 0) -> None:
+    def send(self, run_id: str, shard: int, delay_seconds: int = 0, *, is_of_many: bool) -> None:
         raise NotImplementedError
 
 
@@ -242,7 +242,7 @@ def _run(prefix: str, number: int, *, own: bool) -> str:
 
 def _cpu_seconds(sender: Sender, runs: set[str]) -> float:
     began = time.process_time()
-    worked = [sender.work(run_id, 0, is_late=lambda: False) for run_id in runs]
+    worked = [sender.work(run_id, 0, is_of_many=False, is_late=lambda: False) for run_id in runs]
     taken = time.process_time() - began
     accepted = sum(one.statuses[Status.ACCEPTED] for one in worked)
     if accepted != MESSAGES:

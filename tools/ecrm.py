@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
@@ -290,7 +291,7 @@ def _is_handed_on(event: Key) -> bool:
             outbox.hand_on(
                 to_wire(item),
                 send_job=wired.job_queue().send,
-                send_page=wired.message_queue().send,
+                send_message=partial(wired.message_queue().send, is_of_many=False),
                 plan=wired.plan_order_mail,
                 welcome=wired.plan_welcome,
             )

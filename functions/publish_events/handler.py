@@ -11,7 +11,7 @@ def handler(event: Mapping[str, Any], _context: object) -> Mapping[str, Any]:
     return publish(
         event,
         send_job=lambda job_id: wired.job_queue().send(job_id),
-        send_page=lambda run_id, shard: wired.message_queue().send(run_id, shard),
+        send_message=lambda run_id, shard: wired.message_queue().send(run_id, shard, is_of_many=False),
         plan=wired.plan_order_mail,
         welcome=wired.plan_welcome,
         failures=wired.failure_queue,

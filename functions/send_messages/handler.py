@@ -7,8 +7,8 @@ from typing import Any
 from ecrm import bootstrap as wired
 from ecrm.contracts.messages import PageMessage
 from ecrm.entry.queue import consume
-from ecrm.entry.sending import work
+from ecrm.entry.sending import in_turn, work
 
 
 def handler(event: Mapping[str, Any], context: object) -> Mapping[str, Any]:
-    return consume(event, PageMessage, partial(work, context=context, use=wired.sender().work))
+    return consume(in_turn(event), PageMessage, partial(work, context=context, use=wired.sender().work))

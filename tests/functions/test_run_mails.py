@@ -46,7 +46,7 @@ def begin(run: Run, *sends: Send) -> None:
     table.put(Put({"PK": key.pk, "SK": key.sk, "type": "active_run", "v": 1}, None, "active"))
     for one in sends:
         table.put(Put(send_item(one), None, "planned"))
-        bootstrap.message_queue().send(one.run_id, one.shard)
+        bootstrap.message_queue().send(one.run_id, one.shard, is_of_many=one.is_of_many)
 
 
 def of_two(**changes: Any) -> Run:
@@ -127,6 +127,22 @@ def test_of_pages_that_fail_beside_others_exactly_those_are_delivered_again(shop
         assert len(provider.mails) == ("good" in kinds)
         sent += len(provider.mails)
     assert sent > 20
+
+
+def test_a_message_goes_before_the_pages_that_come_with_it(shop: Shop) -> None:  # noqa: F811 (the fixture)
+    """A page takes all the time that there is, here that of one mail, and what it does not come to is handed on."""
+    put(shop, "/v1/templates/greeting", GREETING)
+    begin(of_two(), planned(shop.customer_id))
+    asked = shop.call("POST", "/v1/messages", {"template": "order-confirmed", "customer": {"customer_id": shop.customer_id}})
+    places = (("page", R1), ("page", R1), ("message", asked.json["message_id"]))
+    bodies = [json.dumps({"type": kind, "v": 1, "run_id": run_id, "shard": 0}) for kind, run_id in places]
+    records = [{"messageId": f"{at}", "body": body} for at, body in enumerate(bodies)]
+    with ses() as provider:
+        answer = send_messages({"Records": records}, Time(lambda: 29_000 if provider.mails else 60_000))
+    assert {"batchItemFailures": []} == answer
+    tags = [{tag["Name"]: tag["Value"] for tag in mail["EmailTags"]} for mail in provider.mails]
+    assert [asked.json["message_id"]] == [each["run"] for each in tags]
+    assert Status.PLANNED is entry(shop).status
 
 
 @pytest.mark.parametrize("percent", range(0, 101, 20))

@@ -79,7 +79,7 @@ def test_a_message_that_is_delivered_by_the_queue_again_is_not_sent_again(shop: 
     message_id = ask_for(shop)
     assert 1 == len(send(shop))
     for _ in range(3):
-        bootstrap.message_queue().send(message_id, 0)
+        bootstrap.message_queue().send(message_id, 0, is_of_many=False)
     assert [] == send(shop)
 
 
@@ -127,7 +127,7 @@ def test_nothing_over_http_arms_a_table(shop: Shop) -> None:
 def test_a_lost_reply_is_a_doubt_that_one_resend_ends_after_a_quarter_of_an_hour(shop: Shop) -> None:
     message_id = ask_for(shop)
     assert (1, ("unknown", "ReadTimeoutError", 1)) == (len(send(shop, lost)), status_of(shop, message_id))
-    bootstrap.message_queue().send(message_id, 0)
+    bootstrap.message_queue().send(message_id, 0, is_of_many=False)
     assert ([], 0) == (send(shop), settle(14 * MINUTE).statuses.total())
     settle(16 * MINUTE)
     tags = [{tag["Name"]: tag["Value"] for tag in mail["EmailTags"]} for mail in send(shop)]
@@ -162,7 +162,7 @@ def test_what_was_asked_for_and_cannot_be_made_any_more_fails_with_its_reason(sh
 
 def test_a_worker_without_time_begins_nothing_and_asks_for_the_page_again(shop: Shop) -> None:
     message_id = ask_for(shop)
-    record = {"messageId": "1", "body": json.dumps({"type": "page", "v": 1, "run_id": message_id, "shard": 0})}
+    record = {"messageId": "1", "body": json.dumps({"type": "message", "v": 1, "run_id": message_id, "shard": 0})}
     with ses() as provider:
         assert {"batchItemFailures": []} == send_messages({"Records": [record]}, Time(lambda: 29_000))
     assert ([], "planned") == (provider.mails, status_of(shop, message_id)[0])

@@ -237,8 +237,9 @@ class Bell:
     pause: Pause = go_on
     pages: list[tuple[str, int]] = field(default_factory=list)
 
-    def send(self, run_id: str, shard: int, delay_seconds: int = 0) -> None:
+    def send(self, run_id: str, shard: int, delay_seconds: int = 0, *, is_of_many: bool) -> None:
         del delay_seconds
+        assert is_of_many
         self.pause(Moment.BEFORE, "queue")
         self.pages.append((run_id, shard))
         self.pause(Moment.AFTER, "queue")

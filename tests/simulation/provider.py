@@ -124,6 +124,11 @@ class Provider:
         return Ambiguous("lost") if draw - mood.swallow < mood.lose else Accepted(taken.message_id)
 
 
+def is_run(run_id: str) -> bool:
+    """Say whether it is a run of many: they are r1, r2 and so on here, messages m1, n1."""
+    return run_id.startswith("r")
+
+
 @dataclass
 class Queue:
     """Messages that name pages; each is there from a time on."""
@@ -132,8 +137,9 @@ class Queue:
     pause: Pause
     messages: list[tuple[datetime, Page]] = field(default_factory=list)
 
-    def send(self, run_id: str, shard: int, delay_seconds: int = 0) -> None:
+    def send(self, run_id: str, shard: int, delay_seconds: int = 0, *, is_of_many: bool) -> None:
         assert 0 <= delay_seconds <= 900
+        assert is_of_many is is_run(run_id)
         self.pause(Moment.BEFORE, "queue")
         self.messages.append((self.clock.now() + timedelta(seconds=delay_seconds), (run_id, shard)))
         self.pause(Moment.AFTER, "queue")
@@ -206,9 +212,9 @@ class PostOffice:
         )
 
     def work(self, page: Page, *, at_once: int = 1_000) -> None:
-        """Work on a page in a new container; time is short after `at_once` questions."""
-        left = iter(range(at_once))
-        self.worker().work(*page, is_late=lambda: next(left, None) is None)
+        """Work on a page in a new container; time is short after `at_once` questions about its entries."""
+        left = iter(range(1 + at_once))
+        self.worker().work(*page, is_of_many=is_run(page[0]), is_late=lambda: next(left, None) is None)
 
     def settle(self) -> None:
         settle_due(

@@ -19,7 +19,7 @@ from ecrm.store.runs import run_item
 from ecrm.store.table import Put
 from tests.builders import NOON, a_run
 from tests.simulation.company import NEWS, Company, person
-from tests.simulation.provider import Quota, compose, planned
+from tests.simulation.provider import Quota, compose, is_run, planned
 from tests.simulation.table import MemoryTable, Moment
 from tests.simulation.timeline import Timeline
 
@@ -60,7 +60,8 @@ class Queue:
     clock: Timeline
     messages: list[tuple[datetime, tuple[str, int]]] = field(default_factory=list)
 
-    def send(self, run_id: str, shard: int, delay_seconds: int = 0) -> None:
+    def send(self, run_id: str, shard: int, delay_seconds: int = 0, *, is_of_many: bool) -> None:
+        assert is_of_many is is_run(run_id)
         self.messages.append((self.clock.now() + timedelta(seconds=delay_seconds), (run_id, shard)))
 
     def take(self) -> tuple[str, int] | None:
@@ -100,7 +101,7 @@ class House:
             for number in range(1, CUSTOMERS + 1):
                 send = planned(f"{run_id}-{shard}", f"c{number}", Policy.MARKETING, EARLIER, NEWS)
                 self.table.put(Put(send_item(replace(send, run_id=run_id, shard=shard)), None, "planned"))
-            self.queue.send(run_id, shard)
+            self.queue.send(run_id, shard, is_of_many=True)
 
     def message(self, run_id: str, after_seconds: float = 0) -> None:
         customer_id = f"c{self.random.randint(1, CUSTOMERS)}"
@@ -131,9 +132,9 @@ class House:
                 continue
             late_at = self.clock.now() + timedelta(seconds=30)
             try:
-                sender.work(*page, is_late=lambda late_at=late_at: self.clock.now() >= late_at)  # type: ignore[misc]
+                sender.work(*page, is_of_many=is_run(page[0]), is_late=lambda late_at=late_at: self.clock.now() >= late_at)  # type: ignore[misc]
             except Unavailable:
-                self.queue.send(*page, REDELIVERED_AFTER_SECONDS)
+                self.queue.send(*page, REDELIVERED_AFTER_SECONDS, is_of_many=is_run(page[0]))
 
     def _settle(self, end: datetime) -> None:
         while self.clock.now() < end:

@@ -101,7 +101,7 @@ class PausedAndResumed(RuleBasedStateMachine):
         for page in list(self.house.queue.due()):
             self.acts(lambda page=page: self.house.work(page), calls)  # type: ignore[misc]
             if calls is not None:
-                self.house.queue.send(*page, delay_seconds=360)
+                self.house.queue.send(*page, delay_seconds=360, is_of_many=True)
 
     @rule(calls=lives)
     def settle(self, calls: int | None) -> None:

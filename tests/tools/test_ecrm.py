@@ -458,7 +458,7 @@ def test_what_the_outbox_gave_up_on_is_handed_on_when_it_is_mended_and_the_queue
     assert (0, ["3 events repaired, 0 left in the queue"], []) == run("outbox", "repair")
     assert [{"visible": 0}, {"NotVisible": 0}] == waiting(cloud)
     assert [{"type": "job", "v": 1, "job_id": job["PK"]["S"].removeprefix("JOB#")}] == messages(cloud, cloud.jobs_url)
-    page = {"type": "page", "v": 1, "run_id": message["data"]["M"]["run_id"]["S"], "shard": 0}
+    page = {"type": "message", "v": 1, "run_id": message["data"]["M"]["run_id"]["S"], "shard": 0}
     assert [page] == messages(cloud, cloud.messages_url)
     planned = [item["data"]["M"]["template"]["S"] for item in cloud.items("EVENT#") if item["type"]["S"] == "message.requested"]
     assert ["order-confirmed"] * 2 == planned

@@ -330,7 +330,7 @@ def test_workers_share_a_run_s_minute_and_its_pages_come_back_one_after_the_othe
     run = a_run(rate_per_minute=5, pages=4)
     house.begin(run, *(replace(planned("r1", name, Policy.MARKETING, EARLIER, NEWS), shard=int(name[1:]) % 4) for name in PEOPLE))
     workers = [house.worker() for _ in range(4)]
-    worked = [workers[page].work("r1", page, is_late=lambda: False) for page in range(4)]
+    worked = [workers[page].work("r1", page, is_of_many=True, is_late=lambda: False) for page in range(4)]
     assert 5 == sum(one.statuses[Status.ACCEPTED] for one in worked)
     times = sorted(at for at, _ in house.queue.messages)
     assert {15} == {round((later - at).total_seconds()) for at, later in pairwise(times)}
@@ -498,7 +498,7 @@ def test_a_page_that_takes_for_hours_is_asked_for_by_one_message() -> None:
     house = Campaigns()
     house.begin(a_run())
     house.company.sends.come_back("r1", 0, NOON + PLANNED_AGAIN)
-    house.queue.send("r1", 0)
+    house.queue.send("r1", 0, is_of_many=True)
     many: list[int] = []
     for minute in range(180):
         house.clock.at = NOON + timedelta(minutes=minute, seconds=1)

@@ -44,7 +44,7 @@ from ecrm.store.runs import run_item
 from ecrm.store.table import Put
 from tests.builders import NOON, a_run
 from tests.simulation.company import NEWS, SITE, TABLE_ID, Company, person
-from tests.simulation.provider import KIND, Moving, PostOffice, Quota, compose, planned
+from tests.simulation.provider import KIND, Moving, PostOffice, Quota, compose, is_run, planned
 from tests.simulation.table import MemoryTable
 
 EARLIER = NOON - timedelta(hours=1)
@@ -78,8 +78,8 @@ class House(PostOffice):
         self.provider.send = send  # type: ignore[method-assign]
 
     def works(self, run_id: str = "m1", *, at_once: int = 1_000) -> Worked:
-        left = iter(range(at_once))
-        return self.sender.work(run_id, 0, is_late=lambda: next(left, None) is None)
+        left = iter(range(1 + at_once))  # it asks before it reads the page
+        return self.sender.work(run_id, 0, is_of_many=is_run(run_id), is_late=lambda: next(left, None) is None)
 
     def message(self, run_id: str = "m1", **changes: Any) -> Send:
         send = replace(planned(run_id, "c1", Policy.TRANSACTIONAL, EARLIER), requested_at=EARLIER, **changes)
@@ -291,7 +291,7 @@ def test_a_worker_in_doubt_sends_nothing_for_a_minute() -> None:
     house.works("m1")
     assert Hold.BREAKER is house.works("m2").held
     assert [("m2", 0)] == [page for _, page in house.queue.messages]
-    assert {Status.ACCEPTED: 1} == house.worker().work("m2", 0, is_late=lambda: False).statuses
+    assert {Status.ACCEPTED: 1} == house.worker().work("m2", 0, is_of_many=False, is_late=lambda: False).statuses
 
 
 def test_who_has_no_time_left_asks_for_the_rest() -> None:
@@ -300,6 +300,17 @@ def test_who_has_no_time_left_asks_for_the_rest() -> None:
     assert (Hold.LATE, {Status.ACCEPTED: 4}) == ((worked := house.works("r1", at_once=4)).held, worked.statuses)
     assert [("r1", 0)] == [page for _, page in house.queue.messages]
     assert {Status.ACCEPTED: 6} == house.works("r1").statuses
+
+
+def test_a_page_for_which_there_is_no_time_is_not_even_read() -> None:
+    house = House()
+    house.campaign()
+    asked: list[str] = []
+    house.company = Company(house.company.table.fork(pause=lambda _moment, operation: asked.append(operation)))
+    house.sender = house.worker()
+    assert Hold.LATE is house.works("r1", at_once=-1).held
+    assert {"put"} == set(asked)
+    assert [("r1", 0)] == [page for _, page in house.queue.messages]
 
 
 def test_an_entry_that_breaks_is_in_nobody_s_way() -> None:

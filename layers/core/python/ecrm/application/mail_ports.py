@@ -249,8 +249,8 @@ class Mailer(Protocol):
 
 
 class MessageQueue(Protocol):
-    def send(self, run_id: str, shard: int, delay_seconds: int = 0) -> None:
-        """Ask for a page of a roster to be worked on, after at most 900 seconds. Raises Unavailable."""
+    def send(self, run_id: str, shard: int, delay_seconds: int = 0, *, is_of_many: bool) -> None:
+        """Ask for a page of a run of many to be worked on, or for a message, after at most 900 seconds. Raises Unavailable."""
         ...
 
 

@@ -191,7 +191,7 @@ class Sender:
         self._spent: dict[str, tuple[datetime, timedelta]] = {}
         self._cools_until: datetime | None = None
 
-    def work(self, run_id: str, shard: int, *, is_late: Callable[[], bool]) -> Worked:
+    def work(self, run_id: str, shard: int, *, is_of_many: bool, is_late: Callable[[], bool]) -> Worked:
         """Send what is planned on a page, until it is done or time is short; somebody comes back to what is left.
 
         May be done twice, at once too. An entry that breaks is in nobody's way: it is raised when all others are done. Where
@@ -199,11 +199,10 @@ class Sender:
         """
         worked = Worked()
         due: datetime | None = None
-        is_of_many = False
         try:
             self._refuse_spent(run_id, shard)
+            self._refuse_late(is_late)  # a page may be a megabyte
             for entry in self._sends.page(run_id, shard):
-                is_of_many |= entry.is_of_many
                 if not entry.is_open:
                     continue
                 try:
@@ -215,7 +214,7 @@ class Sender:
                     worked.broken = worked.broken or error
         except Held as held:
             worked.held = held.by
-            self._hold(run_id, shard, held)
+            self._hold(run_id, shard, held, is_of_many=is_of_many)
             return worked
         if due is not None:
             self._sends.come_back(run_id, shard, due)
@@ -225,7 +224,7 @@ class Sender:
             self._sends.leave(run_id, shard, self._clock.now())
         return worked
 
-    def _hold(self, run_id: str, shard: int, held: Held) -> None:
+    def _hold(self, run_id: str, shard: int, held: Held, *, is_of_many: bool) -> None:
         """Let somebody come back: the queue where it is soon, and whoever settles where it does not."""
         if held.by in (Hold.NOT_ARMED, Hold.PAUSED):
             self._sends.come_back(run_id, shard, held.until)
@@ -233,7 +232,7 @@ class Sender:
         # Before the queue is asked: else whoever settles asks it as well, every time, and each of its messages replaces itself.
         self._sends.come_back(run_id, shard, held.until + PLANNED_AGAIN)
         seconds = (held.until - self._clock.now()).total_seconds()
-        self._queue.send(run_id, shard, max(0, ceil(seconds)))
+        self._queue.send(run_id, shard, max(0, ceil(seconds)), is_of_many=is_of_many)
 
     def _worked(self, send: Send, is_late: Callable[[], bool], worked: Worked) -> Send:
         now = self._clock.now()
@@ -243,8 +242,7 @@ class Sender:
         end = end_of(send, run, now) if run and send.status is Status.PLANNED else None
         if end is None and not _may_be_sent(send, run, now):
             return send
-        if is_late():
-            raise Held(Hold.LATE, now)
+        self._refuse_late(is_late)
         after = self._dropped(send, Never(end.status, end.reason)) if end else self._sent(send, worked)
         worked.statuses[after.status] += 1
         return after
@@ -362,6 +360,10 @@ class Sender:
         until, step = self._spent.get(run_id, (None, MINUTE))
         if until is not None and self._clock.now() < until:
             raise Held(Hold.RATE, until + step * shard)
+
+    def _refuse_late(self, is_late: Callable[[], bool]) -> None:
+        if is_late():
+            raise Held(Hold.LATE, self._clock.now())
 
     def _wait_for_slot(self) -> None:
         now = self._clock.now()
@@ -637,7 +639,7 @@ def settle(
     if planned is not None and permission is not None:
         hold = _hold(planned.policy, permission, control.table_id())
         if hold is None:
-            queue.send(waiting.run_id, waiting.shard)
+            queue.send(waiting.run_id, waiting.shard, is_of_many=planned.is_of_many)
         else:
             done.held[hold] += 1
         due = _sooner(due, now + _again_after(hold, permission))

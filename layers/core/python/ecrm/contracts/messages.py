@@ -201,9 +201,9 @@ def _state(sending: Sending, policy: Policy) -> PolicyStateBody:
 
 
 class PageMessage(Body):
-    """Ids alone: what is to be sent is in the table."""
+    """Ids alone: what is to be sent is in the table. A page of a run, or a message that is a run of its own."""
 
-    type: Literal["page"]
+    type: Literal["message", "page"]
     v: Literal[1]
     run_id: Annotated[str, Field(pattern=MESSAGE_ID)]
     shard: Annotated[int, Field(ge=0, le=255)]

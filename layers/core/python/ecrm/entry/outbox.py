@@ -23,7 +23,7 @@ def publish(
     event: Mapping[str, Any],
     *,
     send_job: Callable[[str], None],
-    send_page: Callable[[str, int], None],
+    send_message: Callable[[str, int], None],
     plan: Callable[[OrderEvent], object],
     welcome: Callable[[Confirmed], object],
     failures: Callable[[], FailureQueue],
@@ -41,7 +41,7 @@ def publish(
         if record.get("eventName") != "INSERT" or not image:
             continue
         try:
-            hand_on(image, send_job=send_job, send_page=send_page, plan=plan, welcome=welcome)
+            hand_on(image, send_job=send_job, send_message=send_message, plan=plan, welcome=welcome)
             confirmed += is_confirmed(image)
         except Unavailable as error:
             unavailable = error
@@ -62,7 +62,7 @@ def hand_on(
     image: Mapping[str, Any],
     *,
     send_job: Callable[[str], None],
-    send_page: Callable[[str, int], None],
+    send_message: Callable[[str, int], None],
     plan: Callable[[OrderEvent], object],
     welcome: Callable[[Confirmed], object],
 ) -> None:
@@ -72,7 +72,7 @@ def hand_on(
         send_job(partition.removeprefix(_JOB))
     elif partition.startswith(_CUSTOMER) and kind == REQUESTED:
         said = image["data"]["M"]
-        send_page(said["run_id"]["S"], int(said["shard"]["N"]))
+        send_message(said["run_id"]["S"], int(said["shard"]["N"]))
     elif partition.startswith(_CUSTOMER) and kind.startswith(_ORDER):
         plan(_order_event(image))
     elif is_confirmed(image):
