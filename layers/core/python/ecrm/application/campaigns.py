@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from ecrm.domain.campaigns import Campaign, Head, Life, LifeState, next_occurrence
 from ecrm.domain.consent import Channel
+from ecrm.domain.contact_policy import Window
 from ecrm.domain.errors import Conflict, Flaw, Invalid, NotFound, Stale
 from ecrm.domain.instants import time_zone
 from ecrm.domain.jobs import FileFormat, Job, JobKind
@@ -53,6 +54,7 @@ def problems(campaign: Campaign, named: Named, now: datetime) -> tuple[Flaw, ...
         *_problems_of_topic(named.topics.get(campaign.topic)),
         *_problems_of_rules(campaign, named.rules),
         *_problems_of_messages(campaign, named),
+        *_problems_of_window(campaign.window, named.sites.get(campaign.site)),
         *_problems_of_schedule(campaign, named.sites.get(campaign.site), now),
     )
 
@@ -97,6 +99,11 @@ def _problems_of_messages(campaign: Campaign, named: Named) -> Iterator[Flaw]:
                 yield Flaw(pointer, "template_not_marketing", "a campaign sends marketing templates only")
             elif template.topic not in (None, campaign.topic):
                 yield Flaw(pointer, "other_topic", f"it was written for the topic {template.topic}")
+
+
+def _problems_of_window(window: Window | None, site: Site | None) -> Iterator[Flaw]:
+    if window is not None and site is not None and site.quiet_hours is not None and window.is_within(site.quiet_hours):
+        yield Flaw("/window", "no_hour", "the quiet hours of the site leave no hour of it")
 
 
 def _problems_of_schedule(campaign: Campaign, site: Site | None, now: datetime) -> Iterator[Flaw]:
