@@ -33,7 +33,7 @@ from ecrm.domain.messages import (
     told,
 )
 from ecrm.domain.preferences import Frequency, Preferences
-from ecrm.domain.runs import CampaignMessage, Costs, Otherwise, Pilot, PilotMetric, RunState, Treatment, Tried, Verdict
+from ecrm.domain.runs import CampaignMessage, Costs, Otherwise, Pilot, PilotMetric, RunState, Treatment, Tried, Verdict, page_of
 from ecrm.domain.suppressions import Address, Ground, Reason, Suppression, with_soft_bounce
 from ecrm.store import keys
 from ecrm.store.messages import close, send_item, send_of
@@ -338,6 +338,20 @@ def test_a_budget_comes_with_what_its_person_has_chosen_whoever_they_were_then()
     assert Cap(1, timedelta(days=30)) == bootstrap.sends().budget(replace(SARA, absorbed=("c2",))).wishes.cap
 
 
+def test_a_budget_knows_the_entries_in_a_run_of_whoever_was_absorbed() -> None:
+    run = a_run("r1", pages=7)
+    theirs = [
+        replace(a_planned_send(run_id, "c2", policy=Policy.MARKETING), shard=page_of(keys.shard_of("c2"), run.pages))
+        for run_id in ("r1", "r2")
+    ]
+    for send in theirs:
+        bootstrap.table().put(Put(send_item(send), None, "planned"))
+    joined = replace(SARA, absorbed=("c2",))
+    assert (theirs[0],) == bootstrap.sends().budget(joined, run).twins
+    assert () == bootstrap.sends().budget(joined).twins == bootstrap.sends().budget(SARA, run).twins
+    assert (theirs[1],) == bootstrap.sends().budget(joined, run, [a_run("r2", pages=7)]).ahead
+
+
 def test_who_is_due_is_told_until_somebody_came() -> None:
     sends = bootstrap.sends()
     for shard in range(40):
@@ -425,3 +439,23 @@ def test_an_entry_is_read_by_its_own_key_alone() -> None:
     item = send_item(a_send(run_id="f" * 32, shard=255))
     assert ("RUN#" + "f" * 32 + "#255", "c1") == (item["PK"], item["SK"])
     assert ("f" * 32, 255, "c1") == ((send := send_of(item)).run_id, send.shard, send.customer_id)
+
+
+def test_whoever_has_no_time_for_all_pages_that_are_due_starves_no_shard_of_the_worklist() -> None:
+    sends = bootstrap.sends()
+    wanted = {("r1", page): NOON + timedelta(seconds=page) for page in range(100)}
+    for (run_id, page), due in wanted.items():
+        sends.come_back(run_id, page, due)
+
+    def found(minutes: int) -> list[tuple[str, Waiting]]:
+        now = NOON + timedelta(minutes=minutes)
+        return [(keys.work(keys.page(each.run_id, each.shard).pk), each) for each in sends.due(now, 100)]
+
+    first = [found(minutes)[0][0] for minutes in range(10, 10 + keys.WORK_SHARDS)]
+    assert keys.WORK_SHARDS == len(set(first))
+    places = found(10)
+    assert keys.WORK_SHARDS == len({shard for shard, _ in places[: keys.WORK_SHARDS]})
+    assert wanted == {(each.run_id, each.shard): each.due for _, each in places}
+    for shard in set(first):
+        theirs = [each.due for name, each in places if name == shard]
+        assert sorted(theirs) == theirs

@@ -101,7 +101,11 @@ class Sends(Protocol):
         ...
 
     def due(self, now: datetime, limit: int) -> Iterable[Waiting]:
-        """Give pages to which somebody has to come back now, at most `limit` of each shard of the worklist."""
+        """Give pages to which somebody has to come back now, at most `limit` of each shard of the worklist.
+
+        One of each shard in turn, the soonest first, and another shard first in each minute: whoever has no time for all starves
+        none.
+        """
         ...
 
     def put_off(self, waiting: Waiting, due: datetime | None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import product, starmap
+from itertools import product, starmap, zip_longest
 
 from ecrm.application.mail_ports import AlreadyRecorded, Blocked, Waiting
 from ecrm.application.ports import Contended, Request, Standing
@@ -163,8 +163,10 @@ class DynamoSends:
         self._table.put(Put(page, None, "what has ended never opens again"))
 
     def due(self, now: datetime, limit: int) -> Iterator[Waiting]:
-        for number in range(keys.WORK_SHARDS):
-            for item in self._table.waiting(keys.work_shard(number), to_text(now), limit):
+        first = int(now.timestamp()) // 60
+        shards = [keys.work_shard((first + number) % keys.WORK_SHARDS) for number in range(keys.WORK_SHARDS)]
+        for some in zip_longest(*(self._table.waiting(shard, to_text(now), limit) for shard in shards)):
+            for item in filter(None, some):
                 yield Waiting(*keys.page_of(item["PK"]), from_text(item["due"]))
 
     def put_off(self, waiting: Waiting, due: datetime | None) -> None:
