@@ -166,6 +166,10 @@ WRONG: dict[str, tuple[str, int]] = {
     "<{{ data.tag }}>": ("value_in_tag", 1),
     "<p>\n<a href='https://example.com'": ("not_closed", 2),
     "<!-- ": ("not_closed", 1),
+    "\n<!--[if mso]>\n<v:rect href='javascript:x'><![endif]-->": ("unsafe_link", 3),
+    "\n<!--[if (gte mso 9)|(IE)]><a href='{{ data.x }}{{ data.y }}'>x</a><![endif]-->": ("bad_link", 2),
+    "<!--[if mso]><a href='x'<![endif]-->": ("not_closed", 1),
+    "<!--[if mso]>\n<script>x</script><![endif]-->": ("script", 2),
     "x" * 300_001: ("template_too_large", 1),
 }
 
@@ -239,9 +243,12 @@ def test_what_is_only_odd_is_a_warning() -> None:
 def test_what_a_careful_author_would_not_write_is_a_warning() -> None:
     html = """<p>
 <img src="https://example.com/a.png"><img alt="" src="https://example.com/b.png">
-<a href="HTTP://example.com">x</a> <img alt="x" src="{{ data.picture }}"></p>"""
+<a href="HTTP://example.com">x</a> <img alt="x" src="{{ data.picture }}"></p>
+<!--[if !mso]><!--><br><!--<![endif]-->
+<!--[if mso]><table><tr><td><![endif]--><br><!--[if mso]>
+</td></tr></table><a href="http://example.com">x</a><![endif]-->"""
     warned = [(each.line, each.code) for each in MAILS.check(a_template(html))]
-    assert [(2, "no_alt"), (3, "insecure_link")] == warned
+    assert [(2, "no_alt"), (3, "insecure_link"), (6, "insecure_link")] == warned
 
 
 def test_a_preview_says_which_values_were_missing_and_have_no_default() -> None:
@@ -388,6 +395,8 @@ def test_a_link_that_a_value_begins_leads_to_the_web_or_the_mail_is_not_made(url
     with pytest.raises(Invalid, match="html, line 2: a link of the mail begins with something other") as refused:
         made(template, data={"url": url})
     assert "unsafe_link" == refused.value.code
+    with pytest.raises(Invalid, match="a link of the mail begins with something other"):
+        made(a_template('<!--[if mso]><a href="{{ data.url }}">x</a><![endif]-->'), data={"url": url})
     assert '<a href="https://example.com/?a=1&amp;b=2">' in made(template, data={"url": "https://example.com/?a=1&b=2"}).html
 
 
@@ -424,6 +433,7 @@ PERSONAL: dict[str, bool] = {
     f'{TAGS}<a href="https://example.com/{{{{ each }}}}">x</a>{{% endfor %}}': True,
     f'{TAGS}{{% for one in each %}}<area href="https://example.com/{{{{ one }}}}">{{% endfor %}}{{% endfor %}}': True,
     '<a href="https://example.com/{{ segments | first }}">x</a>': True,
+    '<!--[if mso]><a href="https://example.com/{{ customer.first_name }}">x</a><![endif]-->': True,
     '<a href="https://example.com/{% if data.x %}?{% endif %}{{ customer.first_name }}">x</a>': True,
     '<a href="https://example.com/x?name={{ customer.first_name }}">x</a>': False,
     '<a href="https://example.com#{{ customer.first_name }}">x</a>': False,

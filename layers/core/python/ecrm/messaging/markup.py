@@ -18,6 +18,7 @@ _ADDRESSES = frozenset({"href", "src", "action", "formaction", "background", "po
 _WEB = re.compile(r"http(s)?://", re.IGNORECASE)
 _NO_WEB = re.compile(r"mailto:|tel:|sms:|#", re.IGNORECASE)
 _SCHEME = re.compile(r"[\s\x00-\x20]*([a-zA-Z][\w+.-]*):")
+_CONDITION = re.compile(r"\[if\b[^\]]*\]>(.*?)(?:<!(?:\[endif\])?)?\Z", re.DOTALL)
 _FOLLOWED = frozenset({"a", "area"})
 _OF_THE_READER = frozenset({"customer", "segments"})
 """Values that say something of one person. What is in the catalogue, or was sent with a campaign, is the same for many."""
@@ -161,6 +162,22 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text.write(data)
+
+    def handle_comment(self, data: str) -> None:
+        """Hold what stands in a conditional comment to the same: Outlook shows it. Nobody else does, and plain text lacks it."""
+        condition = _CONDITION.match(data)
+        if condition is None:
+            return
+        hidden = condition[1]
+        if _left_open(hidden) is not None:
+            self.flaw("not_closed", "what begins in this comment with < has no end")
+            return
+        reader = _Reader(self._pieces)
+        reader.feed(_STRAY.sub("&lt;", hidden))
+        reader.close()
+        for own, theirs in ((self.flaws, reader.flaws), (self.oddities, reader.oddities), (self.personal, reader.personal)):
+            own.extend(replace(mark, line=self.getpos()[0] - 1 + mark.line) for mark in theirs)
+        self.addresses |= reader.addresses
 
     def _address(self, tag: str, value: str) -> None:
         """A link leads to the web or to a person; where it begins with a value, the value is looked at when it is there."""
