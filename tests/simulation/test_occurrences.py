@@ -183,6 +183,22 @@ def test_a_run_that_is_paused_is_planned_and_woken_when_it_is_resumed() -> None:
     assert meant(101) == agency.roster()
 
 
+def test_a_run_that_was_paused_before_it_was_woken_comes_to_its_end_all_the_same() -> None:
+    agency = begun(made().fork())
+    write(agency, paused)
+    agency.clock.at += MINUTE
+    for page in range(PAGES):
+        agency.plan(RUN_ID, page)
+    agency.start()
+    agency.clock.at = agency.run().expires_at - MINUTE
+    agency.start()
+    assert [] == agency.bell.pages
+    agency.clock.at = agency.run().expires_at
+    agency.start()
+    assert (RunState.PAUSED, agency.clock.at) == (agency.run().state, agency.run().woken_at)
+    assert [(RUN_ID, page) for page in range(PAGES)] == agency.bell.pages, "where all of its entries expire"
+
+
 def test_a_page_that_cannot_be_planned_is_tried_again_by_another_attempt_ever_more_rarely() -> None:
     agency = begun(made().fork())
     waits: list[timedelta] = []

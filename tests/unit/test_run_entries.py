@@ -243,6 +243,32 @@ def test_who_is_found_after_their_time_gets_it_until_their_own_end() -> None:
     assert {"c1": Status.EXPIRED} == {name: house.entry(name).status for name in ZONES if house.entry(name).attempt == 0}
 
 
+def test_where_there_is_a_pilot_the_others_have_their_time_from_its_decision_on_wherever_they_live() -> None:
+    """Its decision waits for those in the west of it, and comes when the time of the east would be over."""
+    house = Campaigns()
+    messages = (CampaignMessage(name="spring", treatments=TREATMENTS),)
+    decided_at = INSTANTS["c1"] + 27 * HOUR
+    house.clock.at = decided_at
+    house.policies = {name: ContactPolicy(zone=ZoneInfo(zone)) for name, zone in ZONES.items()}
+    run = a_run(
+        wall=datetime(2026, 11, 20, 9),  # noqa: DTZ001 (on the wall)
+        messages=messages,
+        pilot=PILOT,
+        decide_at=decided_at,
+        verdicts={"spring": Verdict("b", "better")},
+        expires_at=BEGINS + 50 * HOUR,
+        expires_after=12 * HOUR,
+    )
+    sends = [replace(planned("r1", name, Policy.MARKETING, EARLIER, NEWS), treatment=None) for name in ("c1", "c2")]
+    tried = [replace(planned("r1", name, Policy.MARKETING, EARLIER, NEWS), is_pilot=True) for name in ("c3", "c4")]
+    house.begin(run, *sends, *tried)
+    assert {Status.ACCEPTED: 3, Status.EXPIRED: 1} == house.works("r1").statuses
+    assert Status.EXPIRED is house.entry("c3").status
+    house.begin(run, *sends)
+    house.clock.at = decided_at + 12 * HOUR
+    assert {Status.EXPIRED: 2} == house.later(timedelta(0))
+
+
 def test_whose_night_it_is_at_the_local_time_waits_for_its_end_at_once() -> None:
     house = Campaigns()
     local(house, wall=datetime(2026, 11, 20, 7), expires_after=24 * HOUR)  # noqa: DTZ001 (on the wall)

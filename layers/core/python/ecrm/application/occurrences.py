@@ -237,7 +237,8 @@ def _come_back(name: str, room: OccurrenceRoom, done: Round, is_late: Callable[[
         run = _planned(run, room, done)
         if run.planned_at is None:
             return
-    if run.woken_at is None and run.state is not RunState.PAUSED:
+    if run.woken_at is None and (run.state is not RunState.PAUSED or run.expires_at <= now):
+        # A paused run that was never woken is at its end, where nothing is sent any more, so that its entries come to theirs.
         run = _woken(run, room, is_late)
         done.woken += 1
     looked = room.look_after(run, is_late)

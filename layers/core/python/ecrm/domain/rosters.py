@@ -56,10 +56,20 @@ def instant(run: Run, zone: tzinfo) -> datetime | None:
 
 
 def ends_at(send: Send, run: Run, zone: tzinfo | None = None) -> datetime:
-    """Say when an entry is sent no more: so long after the person's own instant, where their zone is known, or was."""
+    """Say when an entry is sent no more: so long after the person's own instant, where their zone is known, or was.
+
+    Who waits for the pilot has that time from its decision on, where that is later.
+    """
     theirs = instant(run, zone) if zone else None
+    if theirs and run.decide_at and _waits_for_pilot(send, run):
+        theirs = max(theirs, run.decide_at)
     ends = (send.expires_at, theirs + run.expires_after if theirs else None, run.expires_at)
     return min(end for end in ends if end is not None)
+
+
+def _waits_for_pilot(send: Send, run: Run) -> bool:
+    """Say whether an entry waits for the pilot of its message, or did."""
+    return run.pilot is not None and not send.is_pilot and len(run.message(send.message or "").treatments) > 1
 
 
 def end_of(send: Send, run: Run, now: datetime, zone: tzinfo | None = None) -> End | None:
