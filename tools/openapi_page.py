@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Any
 
+from ecrm.contracts.fields import ONLY_ANSWERED
+
 type Json = dict[str, Any]
 type Row = tuple[str, str, str]
 
@@ -207,12 +209,17 @@ class _Shapes:
         whole = self.resolve(schema)
         above |= {schema.get("$ref", "")}
         needed = whole["required"] if sent and "required" in whole else ()
+        ignored = [name for name, field in whole["properties"].items() if field.get("description") == ONLY_ANSWERED]
         for name, field in sorted(whole["properties"].items(), key=lambda named: named[0] not in needed):
+            if name in ignored:
+                continue
             inner, suffix = self._inner(field)
             kind = self.kind(field) + (", needed" if name in needed else "")
             yield _code(f"{within}{name}"), kind, _words(field.get("description", ""))
             if inner is not None and inner.get("$ref", "#") not in above:
                 yield from self.rows(inner, f"{within}{name}{suffix}.", sent=sent, above=above)
+        if ignored:
+            yield "what answers add", "any", f"{', '.join(_code(f'{within}{name}') for name in ignored)}. {escape(ONLY_ANSWERED)}"
 
     def _inner(self, field: Json) -> tuple[Json | None, str]:
         """Give the schema of the object or objects in a field, where it is not shown elsewhere."""
