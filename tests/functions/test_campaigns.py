@@ -852,6 +852,8 @@ def test_a_schedule_of_tomorrow_is_no_schedule_of_the_past(shop: Shop) -> None:
     assert "validated" == get(shop).json["state"]
     local = put(shop, "local", schedule={"day": in_hours(0)[:10], "at": "00:00", "local": True})
     assert [("/schedule", "in_the_past")] == problems_of(local)
+    detail = "at local times it begins 14 hours ahead of UTC: it has no occurrence that begins after now"
+    assert detail == local.json["problems"][0]["detail"]
 
 
 @pytest.mark.parametrize("every", [None, {"unit": "day"}, {"unit": "week", "days": [1]}, {"unit": "month", "days": [30]}])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from ecrm.domain.campaigns import Campaign, Head, Life, LifeState, next_occurrence
+from ecrm.domain.campaigns import Campaign, Head, Life, LifeState, Occurrence, next_occurrence
 from ecrm.domain.consent import Channel
 from ecrm.domain.contact_policy import Window
 from ecrm.domain.errors import Conflict, Flaw, Invalid, NotFound, Stale
@@ -110,7 +110,8 @@ def _problems_of_schedule(campaign: Campaign, site: Site | None, now: datetime) 
     if campaign.schedule is None or site is None:
         return
     if next_occurrence(campaign.schedule, time_zone(site.time_zone), now) is None:
-        yield Flaw("/schedule", "in_the_past", "it has no occurrence that begins after now")
+        first = "at local times it begins 14 hours ahead of UTC: " if campaign.schedule.is_local else ""
+        yield Flaw("/schedule", "in_the_past", f"{first}it has no occurrence that begins after now")
 
 
 def put_campaign(campaign: Campaign, *, expected_version: int | None, campaigns: Campaigns) -> tuple[Head, bool]:
@@ -213,10 +214,12 @@ def launch(
         _refuse_launched(head, expected_version)
         there = named()
         _refuse_flawed(head.campaign, there, is_empty, identities, now)
+        first = _first(head.campaign, there.sites[head.campaign.site], now)
         life = replace(
             head.life,
             state=LifeState.SCHEDULED,
-            next_at=_first_at(head.campaign, there.sites[head.campaign.site], now),
+            next_at=first.scheduled_at,
+            next_day=first.day,
             launched_at=now,
             launched_by=by,
             revision=head.life.revision + 1,
@@ -253,11 +256,9 @@ def _refuse_flawed(
         raise Invalid(flaws[0].detail, code=flaws[0].code, flaws=flaws)
 
 
-def _first_at(campaign: Campaign, site: Site, now: datetime) -> datetime:
-    if campaign.schedule is None:
-        return now
-    first = next_occurrence(campaign.schedule, time_zone(site.time_zone), now)
-    return first.scheduled_at if first else now
+def _first(campaign: Campaign, site: Site, now: datetime) -> Occurrence:
+    first = next_occurrence(campaign.schedule, time_zone(site.time_zone), now) if campaign.schedule else None
+    return first or Occurrence(now)
 
 
 def pause_campaign(name: str, *, campaigns: Campaigns, runs: Runs) -> Head:
