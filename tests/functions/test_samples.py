@@ -16,6 +16,7 @@ from ecrm.application.night_ports import Group, NightSettings
 from ecrm.application.nights import Planned, plan_night
 from ecrm.application.orders import place_order
 from ecrm.application.ports import Standing
+from ecrm.contracts.campaigns import PutCampaignBody
 from ecrm.contracts.orders import PlaceOrderBody
 from ecrm.contracts.sites import PutSiteBody
 from ecrm.contracts.topics import PutTopicBody
@@ -32,11 +33,12 @@ from ecrm.entry.http import digest_of
 from ecrm.entry.json_body import read_json
 from ecrm.entry.steps import StepFailed
 from tests.architecture.pages import code, table
-from tests.builders import a_planned_send, a_run, a_site, a_topic, its_request
+from tests.builders import NOON, a_planned_send, a_run, a_site, a_topic, its_request
 from tests.cloud import Cloud, Time
 from tests.functions.api import EXAMPLE_ORDER, ROOT
 from tests.functions.conftest import Logs
 from tests.functions.mail import ses
+from tests.functions.test_campaigns import a_campaign as a_campaign_body
 from tests.notices import RUN
 from tests.simulation.planning import a_campaign
 
@@ -44,6 +46,7 @@ EVENTS = ROOT / "events"
 CUSTOMER = "019aa2c6f0b07d3e8c1f5a9b2d4e6f80"
 JOB = "019aa2c7d1e07a3e9b1f5a9b2d4e6f80"
 IMPORT = "019aa2c6f0b07d3e8c1f5a9b2d4e6f81"
+PLANNED_RUN = "9aac5eebfb474961977c51c60e3849e4"
 FAILED = [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}]
 ROWS = table((EVENTS / "README.md").read_text(encoding="utf-8"), "event", "outcome")
 TABLE = {code(event): outcome.strip("`") for event, outcome in ROWS}
@@ -120,6 +123,32 @@ def a_site_that_welcomes() -> None:
     assert bootstrap.sites().write(replace(site, version=2), seen=1) is None
 
 
+def campaigns_as_described(cloud: Cloud) -> None:
+    """A draft, a campaign that is to come, and one that is over; the provider lets us send as the site's sender."""
+    a_site_that_welcomes()
+    cloud.verify("hello@example.com")
+    said = PutCampaignBody.model_validate(a_campaign_body())
+    over = Life(state=LifeState.ENDED, launched_at=WHEN, revision=1)
+    lives = {
+        "autumn": Life(revision=1),
+        "winter": Life(state=LifeState.SCHEDULED, next_at=datetime(2999, 12, 1, tzinfo=UTC), launched_at=WHEN, revision=1),
+        "spring": over,
+    }
+    for name, life in lives.items():
+        assert bootstrap.campaigns().define(Head(replace(said.to_campaign(name, "de", WHEN), version=1), life)) is None
+    ended = a_run(
+        PLANNED_RUN,
+        messages=said.to_campaign("spring", "de", WHEN).messages,
+        control_percent=said.control_percent,
+        state=RunState.SETTLED,
+        settled_at=NOON,
+        audience=1,
+        books={"no_consent": 1},
+    )
+    last = replace(over, last_run=PLANNED_RUN, revision=2)
+    assert bootstrap.runs().begin(ended, Head(replace(said.to_campaign("spring", "de", WHEN), version=1), last))
+
+
 def run(name: str, seconds: int = 60, *, when: datetime = WHEN) -> Any:
     """Hand a sample to its function, with `when` in place of the time at which it says that things happened."""
     handler = importlib.import_module(f"{name.partition('/')[0]}.handler").handler
@@ -140,6 +169,8 @@ def test_a_request_is_answered_as_the_table_says(cloud: Cloud, name: str) -> Non
     an_upload_that_has_come(cloud)
     cloud.arm()
     cloud.project()
+    if name.startswith("campaigns_api/"):
+        campaigns_as_described(cloud)
     answer = run(name)
     status, *claims = TABLE[name].split()
     assert int(status) == answer["statusCode"], answer["body"]
@@ -171,7 +202,7 @@ def test_a_batch_of_the_outbox_has_the_outcome_that_the_table_says(cloud: Cloud,
     urls = (cloud.jobs_url, cloud.messages_url)
     found = [message for url in urls for message in cloud.sqs.receive_message(QueueUrl=url).get("Messages", ())]
     sent = [json.loads(message["Body"]) for message in found]
-    page = {"type": "page", "v": 1, "run_id": RUN, "shard": 0}
+    page = {"type": "message", "v": 1, "run_id": RUN, "shard": 0}
     expected = {"published": [{"type": "job", "v": 1, "job_id": JOB}], "handed on": [page]}
     assert expected.get(TABLE[name], []) == sent
     assert (TABLE[name] == "parked") == bool(cloud.parked())
@@ -211,7 +242,7 @@ def test_a_moment_of_the_schedule_begins_what_is_due(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("plan_audience/")])
 def test_a_page_of_a_roster_has_the_outcome_that_the_table_says(cloud: Cloud, name: str) -> None:
-    planned = a_run("9aac5eebfb474961977c51c60e3849e4", campaign="spring", state=RunState.CANCELLED, planned_at=None, pages=4)
+    planned = a_run(PLANNED_RUN, campaign="spring", state=RunState.CANCELLED, planned_at=None, pages=4)
     a_launched_campaign(Life(state=LifeState.CANCELLED, revision=1))
     head = Head(a_campaign(), Life(state=LifeState.CANCELLED, revision=2))
     assert bootstrap.runs().begin(planned, head)
