@@ -46,6 +46,7 @@ EVENTS = ROOT / "events"
 CUSTOMER = "019aa2c6f0b07d3e8c1f5a9b2d4e6f80"
 JOB = "019aa2c7d1e07a3e9b1f5a9b2d4e6f80"
 IMPORT = "019aa2c6f0b07d3e8c1f5a9b2d4e6f81"
+ASKED = "019aa2c7d1e07a3e9b1f5a9b2d4e6f82"
 PLANNED_RUN = "9aac5eebfb474961977c51c60e3849e4"
 FAILED = [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}]
 ROWS = table((EVENTS / "README.md").read_text(encoding="utf-8"), "event", "outcome")
@@ -88,6 +89,13 @@ def a_planned_message() -> Send:
     planned = a_planned_send(RUN, CUSTOMER, WHEN)
     assert bootstrap.sends().add(planned, its_request(planned, order_id="A-1001"), Standing(CUSTOMER), None)
     return planned
+
+
+def a_sign_up() -> None:
+    """Somebody has asked for news, and for a link to confirm it by."""
+    planned = a_planned_send(ASKED, CUSTOMER, WHEN, template="confirm-address")
+    request = its_request(planned, data={"topics": {"news": "news/1"}})
+    assert bootstrap.sends().add(planned, request, Standing(CUSTOMER), None)
 
 
 def a_message_that_was_sent() -> None:
@@ -166,6 +174,7 @@ def at(body: Any, path: str) -> str:
 def test_a_request_is_answered_as_the_table_says(cloud: Cloud, name: str) -> None:
     open_as_described()
     a_message_that_was_sent()
+    a_sign_up()
     an_upload_that_has_come(cloud)
     cloud.arm()
     cloud.project()
