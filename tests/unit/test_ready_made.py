@@ -69,6 +69,25 @@ class _Page(HTMLParser):
         assert tag == self.open.pop()
 
 
+@pytest.mark.parametrize(
+    ("language", "with_name", "without"),
+    [("en", "Hello Sara,", "Hello,"), ("fa", "سلام Sara،", "سلام،"), ("zh", "Sara，您好：", "您好：")],
+)
+def test_a_greeting_has_the_name_where_its_language_has_it(language: str, with_name: str, without: str) -> None:
+    texts = [made(TEMPLATES["birthday"], language, attributes=attributes).text for attributes in ({"first_name": "Sara"}, {})]
+    assert [with_name, without] == [text.split("\n\n")[2] for text in texts]
+
+
+@pytest.mark.parametrize("name", ["we-miss-you", "birthday"])
+def test_a_subject_addresses_nobody_where_no_name_is_known(name: str) -> None:
+    subjects = [made(TEMPLATES[name], language, attributes={}).subject for language in LANGUAGES]
+    expected = {
+        "we-miss-you": ["It has been a while", "دلمان برایتان تنگ شده است", "好久不见"],
+        "birthday": ["Happy birthday", "تولدتان مبارک", "生日快乐"],
+    }
+    assert expected[name] == [subject.lstrip("\u200f") for subject in subjects]
+
+
 @pytest.mark.parametrize(("template", "language"), EACH)
 def test_a_ready_made_mail_passes_as_one_that_is_written(template: Template, language: str) -> None:
     assert [] == MAILS.check(template)

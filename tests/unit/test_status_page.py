@@ -166,7 +166,7 @@ def test_a_page_has_its_language_direction_title_landmark_and_one_first_heading(
     assert all(after - before <= 1 for before, after in pairwise(levels))
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
-    assert set(re.findall(r'aria-labelledby="([^"]+)"', page)) <= set(ids)
+    assert set(re.findall(r'aria-(?:labelledby|describedby)="([^"]+)"', page)) <= set(ids)
     assert not re.search(r"<(script|img|link|iframe|object)\b|\son\w+=|\sstyle=|\saction=", page)
 
 
@@ -178,7 +178,7 @@ def test_every_field_of_a_form_has_its_label_and_every_button_its_words(name: st
     assert [field for field in fields if 'type="hidden"' not in field] == labelled
     assert all(words.strip() for words in re.findall(r"<button[^>]*>([^<]*)</button>", page))
     assert set(re.findall(r"<form([^>]*)>", page)) == {' method="post"'}
-    assert page.count("<fieldset>") == page.count("<legend>")
+    assert len(re.findall("<fieldset[ >]", page)) == page.count("<legend>")
 
 
 def test_every_language_of_a_persons_own_pages_has_the_same_words() -> None:
@@ -196,7 +196,7 @@ THEMES = [dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", theme)) for theme in STYL
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
-@pytest.mark.parametrize(("ink", "paper"), [*product(["ink", "muted", "link", "good"], ["paper", "ground"])])
+@pytest.mark.parametrize(("ink", "paper"), [*product(["ink", "muted", "link", "good", "bad"], ["paper", "ground"])])
 def test_every_ink_on_every_ground_has_the_contrast_of_level_aa(ink: str, paper: str, theme: dict[str, str]) -> None:
     dark, light = sorted(luminance(theme[name]) for name in (ink, paper))
     assert 4.5 <= (light + 0.05) / (dark + 0.05)
@@ -205,7 +205,7 @@ def test_every_ink_on_every_ground_has_the_contrast_of_level_aa(ink: str, paper:
 def test_every_colour_of_the_style_is_one_of_those() -> None:
     """A button's words have the paper's colour, on the links'."""
     used = {name for name, _ in re.findall(r"(?<![-\w])color: var\(--(\w+)\)()", STYLE)}
-    assert used == {"ink", "muted", "link", "good", "paper"}
+    assert used == {"ink", "muted", "link", "good", "bad", "paper"}
     assert [*re.findall(r"(?<![-\w])color: var\(--paper\)", STYLE)] == ["color: var(--paper)"]
     assert re.search(r"^button {.* background: var\(--link\); color: var\(--paper\);", STYLE, re.MULTILINE)
     colours = {colour for theme in THEMES for colour in theme.values()}

@@ -16,7 +16,7 @@ from ecrm.domain.links import Language
 from ecrm.domain.orders import Cancelled, Delivered, Fact, Packed, Refunded, Returned, Shipment, Shipped, Status
 
 from . import formats
-from .words import DIRECTIONS, LABELS, NAMES, SHIPMENTS, STATUSES, STEPS, TAGS
+from .words import LABELS, SHIPMENTS, STATUSES, STEPS, choices
 
 type Values = dict[str, Any]
 
@@ -79,7 +79,7 @@ def order_view(found: PublicOrder, language: Language) -> Values:
             for fact in refunds
         ],
         "refunded": money(state.refunded_minor),
-        "choices": [] if found.language else [_choice(each, language) for each in Language],
+        "choices": [] if found.language else choices(language),
     }
 
 
@@ -157,13 +157,3 @@ def _safe(url: str | None) -> str | None:
 
 def _at(instant: datetime, zone: ZoneInfo, language: Language) -> Values:
     return {"iso": to_answer(instant), "text": formats.moment(instant.astimezone(zone), language)}
-
-
-def _choice(each: Language, current: Language) -> Values:
-    return {
-        "code": each.value,
-        "tag": TAGS[each],
-        "direction": DIRECTIONS[each],
-        "name": NAMES[each],
-        "current": each is current,
-    }

@@ -17,7 +17,7 @@ from ecrm.domain.topics import Topic
 from . import formats
 from .person_words import WORDS
 from .rendering import Pages
-from .words import DIRECTIONS, GREGORIAN_MONTHS, NAMES, TAGS
+from .words import GREGORIAN_MONTHS, choices
 
 if TYPE_CHECKING:
     from ecrm.application.data_requests import DataFiles, DataRequest, MyData
@@ -108,7 +108,7 @@ class PersonPages:
                 {"id": each.value, "name": WORDS[language][each.value], "on": each is page.frequency} for each in Frequency
             ],
             paused_until={"iso": to_answer(until), "text": formats.moment(until.astimezone(zone), language)} if until else None,
-            languages=[_choice(each, language) | {"on": each.value == spoken} for each in Language],
+            languages=[each | {"on": each["code"] == spoken} for each in choices(language)],
             has_birthday=page.has_birthday,
             wrong_birthday=page.wrong_birthday,
             months=GREGORIAN_MONTHS[language],
@@ -125,7 +125,7 @@ class PersonPages:
             title=words[title],
             brand=site.brand,
             address=site.postal_address,
-            choices=[_choice(each, language) for each in Language],
+            choices=choices(language),
             **values,
         )
 
@@ -151,13 +151,3 @@ def _channels(choice: "TopicChoice", words: Mapping[str, str]) -> Iterator[dict[
             "open": each.is_open,
             "note": words[each.note] if each.note else None,
         }
-
-
-def _choice(each: Language, current: Language) -> dict[str, Any]:
-    return {
-        "code": each.value,
-        "tag": TAGS[each],
-        "direction": DIRECTIONS[each],
-        "name": NAMES[each],
-        "current": each is current,
-    }

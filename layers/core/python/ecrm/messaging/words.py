@@ -1,11 +1,28 @@
 """The words of the pages. Every language has the same ones."""
 
+from typing import Any
+
 from ecrm.domain.links import Language
 from ecrm.domain.orders import ShipmentState, Status
 
 NAMES = {Language.ENGLISH: "English", Language.PERSIAN: "فارسی", Language.CHINESE: "中文"}
 DIRECTIONS = {Language.ENGLISH: "ltr", Language.PERSIAN: "rtl", Language.CHINESE: "ltr"}
 TAGS = {Language.ENGLISH: "en", Language.PERSIAN: "fa", Language.CHINESE: "zh-Hans"}
+
+
+def choices(current: Language) -> list[dict[str, Any]]:
+    """Name every language in its own words, as a page offers them."""
+    return [
+        {
+            "code": each.value,
+            "tag": TAGS[each],
+            "direction": DIRECTIONS[each],
+            "name": NAMES[each],
+            "current": each is current,
+        }
+        for each in Language
+    ]
+
 
 MONTHS = {
     Language.ENGLISH: (
@@ -180,7 +197,7 @@ LABELS: dict[Language, dict[str, str]] = {
         "not_found_detail": "This link is not complete, or it leads to nothing any more. Please open it again from your message.",
         "asked_to_confirm": "Look into your mailbox",
         "asked_to_confirm_detail": "If there is something left to confirm, a mail is on its way to you. "
-        "Follow its link, and you are signed up.",
+        "Open its link and confirm there.",
         "sought": "Look into your mailbox",
         "sought_detail": "If this order was placed with this address, a link to it is on its way there.",
         "unsubscribed": "You are unsubscribed",
@@ -232,7 +249,7 @@ LABELS: dict[Language, dict[str, str]] = {
         "not_found_detail": "این پیوند ناقص است یا دیگر به جایی نمی‌رسد. لطفاً آن را دوباره از پیام خود باز کنید.",
         "asked_to_confirm": "صندوق ایمیل خود را ببینید",
         "asked_to_confirm_detail": "اگر چیزی برای تأیید مانده باشد، ایمیلی به نشانی شما در راه است. "
-        "پیوند داخل آن را باز کنید تا ثبت‌نام شما کامل شود.",
+        "پیوند داخل آن را باز کنید و همان‌جا تأیید کنید.",
         "sought": "صندوق ایمیل خود را ببینید",
         "sought_detail": "اگر این سفارش با این نشانی ثبت شده باشد، پیوند آن به همین نشانی فرستاده می‌شود.",
         "unsubscribed": "اشتراک شما لغو شد",
@@ -283,7 +300,7 @@ LABELS: dict[Language, dict[str, str]] = {
         "not_found": "这里没有内容",
         "not_found_detail": "此链接不完整或已失效。请从您收到的消息中重新打开。",
         "asked_to_confirm": "请查看您的邮箱",
-        "asked_to_confirm_detail": "如果还有需要确认的内容，确认邮件正在发往您的邮箱。点击其中的链接即可完成订阅。",
+        "asked_to_confirm_detail": "如果还有需要确认的内容，确认邮件正在发往您的邮箱。请打开其中的链接，并在页面上确认。",
         "sought": "请查看您的邮箱",
         "sought_detail": "如果该订单是用此邮箱地址下的，查看订单的链接会发送到该邮箱。",
         "unsubscribed": "您已退订",
@@ -299,6 +316,6 @@ LABELS: dict[Language, dict[str, str]] = {
         "unavailable": "请稍候",
         "unavailable_detail": "页面暂时无法显示。请一分钟后再试。",
         "failed": "出了点问题",
-        "failed_detail": "这不是您的问题，我们已经知道了。请稍后再试。",
+        "failed_detail": "这不是您的问题，我们已收到通知。请稍后再试。",
     },
 }
