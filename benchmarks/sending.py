@@ -30,11 +30,12 @@ from botocore.compat import HTTPHeaders
 from benchmarks.ingestion import Client
 from benchmarks.machine import machine
 from ecrm import bootstrap
+from ecrm.application.kill_switch import arm
 from ecrm.application.mail_ports import Mail, Mailer
 from ecrm.application.mails import Composer
 from ecrm.application.orders import PlaceOrder
 from ecrm.application.ports import Standing
-from ecrm.application.sending import Sender, arm
+from ecrm.application.sending import Sender
 from ecrm.application.templates import pinned
 from ecrm.contracts.orders import PlaceOrderBody
 from ecrm.domain.events import Event

@@ -33,7 +33,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from ecrm import bootstrap
 from ecrm.application.api_keys import create_key
-from ecrm.application.sending import arm
+from ecrm.application.kill_switch import arm
 from ecrm.domain.api_keys import KeyKind, Scope
 from tests.builders import a_request, a_stored_site
 from tests.light_moto import make_light

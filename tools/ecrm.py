@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from ecrm import bootstrap as wired
 from ecrm.application.api_keys import create_key, revoke_key
+from ecrm.application.kill_switch import arm, pause, read_sending, resume
 from ecrm.application.ports import Contended
-from ecrm.application.sending import arm, pause, read_sending, resume
 from ecrm.application.sites import put_site
 from ecrm.contracts.problems import invalid_from
 from ecrm.contracts.sites import PutSiteBody, SiteBody

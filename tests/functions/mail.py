@@ -9,7 +9,7 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 
 from ecrm import bootstrap
-from ecrm.application.sending import Settled, settle_due
+from ecrm.application.settling import Settled, settle_due
 from tests.faults import Deliver, Sent, tapped
 from tests.functions.api import Shop
 

@@ -10,7 +10,7 @@ from ecrm import bootstrap
 from ecrm.application.occurrences import Round
 from ecrm.application.planning import PagePlanned
 from ecrm.application.ports import Contended, Unreadable
-from ecrm.application.sending import Settled
+from ecrm.application.settling import Settled
 from ecrm.domain.campaigns import Head, Life, LifeState
 from ecrm.domain.errors import Conflict, Unavailable
 from ecrm.domain.messages import Status

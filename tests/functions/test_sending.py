@@ -9,7 +9,8 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
 
 from ecrm import bootstrap
-from ecrm.application.sending import Hold, Worked
+from ecrm.application.eligibility import Hold
+from ecrm.application.sending import Worked
 from ecrm.contracts.messages import PageMessage
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.messages import send_id

@@ -13,11 +13,11 @@ from typing import Any
 
 from ecrm.application.campaigns import Named
 from ecrm.application.facts import FactsOf
+from ecrm.application.kill_switch import arm
 from ecrm.application.occurrences import OccurrenceRoom, Round, start_due
 from ecrm.application.planning import PagePlanned, PlanningRoom, plan_audience
 from ecrm.application.ports import AttributeBook
 from ecrm.application.runs import LookedAfter
-from ecrm.application.sending import arm
 from ecrm.contracts.segments import RuleBody
 from ecrm.domain.assignment import Arm
 from ecrm.domain.attributes import Attribute

@@ -7,7 +7,8 @@ from random import Random
 
 from ecrm.application.delivery import record_notice
 from ecrm.application.mail_ports import Composed, Mail
-from ecrm.application.sending import Compose, Sender, settle_due
+from ecrm.application.sending import Compose, Sender
+from ecrm.application.settling import settle_due
 from ecrm.domain.assignment import Arm
 from ecrm.domain.customers import Customer
 from ecrm.domain.delivery import Notice, What

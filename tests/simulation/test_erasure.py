@@ -19,6 +19,7 @@ from ecrm.application.consent import ConsentChange
 from ecrm.application.facts import FactsOf
 from ecrm.application.identity import Authority, root
 from ecrm.application.import_rows import ContactRow
+from ecrm.application.kill_switch import arm
 from ecrm.application.night_ports import NightSettings, Place, StoredRow
 from ecrm.application.nights import (
     plan_night,
@@ -30,7 +31,6 @@ from ecrm.application.nights import (
 )
 from ecrm.application.orders import list_orders, read_order
 from ecrm.application.ports import Standing
-from ecrm.application.sending import arm
 from ecrm.application.undo import undo_contacts
 from ecrm.domain.consent import Channel, Method, State
 from ecrm.domain.delivery import What

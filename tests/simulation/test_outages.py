@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from ecrm.application.kill_switch import arm
 from ecrm.application.mail_ports import Mail
-from ecrm.application.sending import Sender, arm, settle_due
+from ecrm.application.sending import Sender
+from ecrm.application.settling import settle_due
 from ecrm.domain.consent import State
 from ecrm.domain.errors import Unavailable
 from ecrm.domain.messages import Accepted, Ambiguous, NotSent, Policy, Reply, Send, Status

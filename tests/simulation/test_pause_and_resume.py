@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from ecrm.application.sending import arm
+from ecrm.application.kill_switch import arm
 from ecrm.domain.consent import State
 from ecrm.domain.delivery import What
 from ecrm.domain.errors import Conflict, Unavailable

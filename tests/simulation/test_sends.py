@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from ecrm.application.kill_switch import arm, pause, resume
 from ecrm.application.mail_ports import Composed
-from ecrm.application.sending import arm, pause, resume
 from ecrm.application.suppressions import SuppressAddress, suppress_address
 from ecrm.domain.consent import Channel, State
 from ecrm.domain.contact_policy import Cap, ContactPolicy

@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from ecrm.application.eligibility import Hold
+from ecrm.application.kill_switch import pause, resume
 from ecrm.application.mail_ports import Composed
-from ecrm.application.sending import PAUSED_AGAIN, PLANNED_AGAIN, RUN_PAUSED_AGAIN, Hold, Settled, pause, resume, settle_due
+from ecrm.application.settling import PAUSED_AGAIN, PLANNED_AGAIN, RUN_PAUSED_AGAIN, Settled, settle_due
 from ecrm.domain.assignment import Arm, treatment_of
 from ecrm.domain.contact_policy import Cap, ContactPolicy, QuietHours, Window
 from ecrm.domain.customers import Customer

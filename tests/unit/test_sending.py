@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from ecrm.application.eligibility import Hold
 from ecrm.application.identity import root
+from ecrm.application.kill_switch import arm, pause, read_sending, resume
 from ecrm.application.mail_ports import Composed, Mail
 from ecrm.application.ports import Claim, Standing
-from ecrm.application.sending import Compose, Hold, Worked, arm, pause, read_sending, resume
+from ecrm.application.sending import Compose, Worked
 from ecrm.domain.consent import State
 from ecrm.domain.contact_policy import Cap, ContactPolicy, QuietHours
 from ecrm.domain.customers import Customer, identifiers_of

@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     from ecrm.application.runs import RunRoom
     from ecrm.application.segment_ports import Night
     from ecrm.application.segments import Explained, LastNight, Members, Preview
-    from ecrm.application.sending import Sender, Settled
+    from ecrm.application.sending import Sender
+    from ecrm.application.settling import Settled
     from ecrm.application.simulations import Simulation
     from ecrm.application.statistics import TimeZones, Touched
     from ecrm.application.subscriptions import Confirmations
@@ -630,9 +631,9 @@ def work_on_chunk(import_id: str, chunk: int) -> "Tally | None":
 
 
 def settle_due(is_late: "Callable[[], bool]") -> "Settled":
-    from ecrm.application import sending  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.application import settling  # noqa: PLC0415 (each function imports its own use cases)
 
-    return sending.settle_due(
+    return settling.settle_due(
         sends=sends(), control=sending_control(), queue=message_queue(), customers=customers(), clock=clock, is_late=is_late
     )
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from ecrm.application.kill_switch import pause, read_sending, resume
 from ecrm.application.mail_ports import SendingControl, Sends
 from ecrm.application.messages import FindOrder, MessageRequested, RequestMessage, read_message
 from ecrm.application.ports import Clock, Request
-from ecrm.application.sending import pause, read_sending, resume
 from ecrm.contracts.fields import Answer
 from ecrm.contracts.messages import FindOrderBody, MessageBody, PutSendingBody, RequestMessageBody, SendingBody, SoughtBody
 from ecrm.domain.links import Language

@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from ecrm.application.sending import Hold, Settled, Worked
+from ecrm.application.eligibility import Hold
+from ecrm.application.sending import Worked
+from ecrm.application.settling import Settled
 from ecrm.contracts.messages import PageMessage
 from ecrm.domain.messages import Status
 
