@@ -61,7 +61,15 @@ BARE = replace(
     pilot=None,
     costs=None,
 )
-LAUNCHED = Life(state=LifeState.SCHEDULED, next_at=LATER, launched_at=NOON, launched_by="api:1", last_run="f" * 32, revision=2)
+LAUNCHED = Life(
+    state=LifeState.SCHEDULED,
+    next_at=LATER,
+    next_day=LATER.date(),
+    launched_at=NOON,
+    launched_by="api:1",
+    last_run="f" * 32,
+    revision=2,
+)
 
 pytestmark = pytest.mark.usefixtures("cloud")
 

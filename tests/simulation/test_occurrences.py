@@ -2,24 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import cache, partial
 from itertools import count
 
 import pytest
 
+from ecrm.application.campaigns import launch
 from ecrm.application.occurrences import is_behind
 from ecrm.application.runs import LookedAfter
 from ecrm.domain.assignment import Arm
-from ecrm.domain.campaigns import Every, Head, LifeState, Schedule, Unit
+from ecrm.domain.campaigns import Every, Head, Life, LifeState, Schedule, Unit
 from ecrm.domain.errors import Conflict, NotFound, Unavailable
 from ecrm.domain.messages import Status
 from ecrm.domain.runs import Run, RunState, cancelled, page_of, paused, resumed, retry_id, run_id
+from ecrm.domain.sites import Site
 from ecrm.store.campaigns import DynamoRuns
 from ecrm.store.segments import DynamoSegments
 from ecrm.store.sending import DynamoSendingControl
 from ecrm.store.table import Put
-from tests.builders import NOON
+from tests.builders import NOON, a_stored_site
+from tests.simulation.company import SITE
 from tests.simulation.planning import (
     NAME,
     PAGES,
@@ -94,6 +97,48 @@ def test_a_recurring_campaign_has_a_run_for_each_of_its_times_and_ends_with_the_
         assert [run_id(NAME, at)] == agency.start().begun
         assert (LifeState.SCHEDULED if following else LifeState.ENDED, following, run_id(NAME, at)) == life_of(agency)
     assert expected == sorted((run.run_id for run in agency.runs.active()), key=expected.index)
+
+
+class Moving:
+    """A site whose clock can be set."""
+
+    zone = "Asia/Shanghai"
+
+    def find(self, name: str, /) -> Site:
+        return a_stored_site(name, time_zone=self.zone, sender="shop@example.com", postal_address="Ringstraße 1")
+
+
+class Known:
+    """The provider lets us send as anybody."""
+
+    def is_verified(self, _address: str) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("every", [Every(Unit.DAY), None])
+def test_a_day_has_one_occurrence_also_where_the_clock_of_the_site_is_set_back_after_it(every: Every | None) -> None:
+    """Ten o'clock in Shanghai is two by UTC; ten in Berlin comes seven hours later."""
+    agency, sites, day = opened(0), Moving(), NOON.date() + DAY
+    campaign = a_campaign(campaign="autumn", schedule=Schedule(day=day, at=time(10), every=every))
+    assert agency.campaigns.define(Head(campaign, Life(revision=1))) is None
+    head, _ = launch(
+        "autumn",
+        None,
+        by="key:1",
+        expected_version=None,
+        named=lambda: replace(agency.named(), sites={SITE: sites.find(SITE)}),
+        is_empty=lambda _: False,
+        identities=Known(),
+        campaigns=agency.campaigns,
+        clock=agency.clock,
+    )
+    assert datetime.combine(day, time(2), UTC) == head.life.next_at
+    agency.clock.at = datetime.combine(day, time(2), UTC)
+    sites.zone = "Europe/Berlin"
+    agency.sites = sites  # type: ignore[assignment]  # as much of it as is asked for
+    agency.start()
+    tomorrow = datetime.combine(day + DAY, time(9), UTC) if every else None
+    assert (LifeState.SCHEDULED if every else LifeState.ENDED, tomorrow) == life_of(agency, "autumn")[:2]
 
 
 def test_the_occurrence_of_a_paused_campaign_is_skipped_and_the_next_one_is_not() -> None:

@@ -302,8 +302,8 @@ def cancel_campaign(name: str, *, campaigns: Campaigns, runs: Runs, clock: Clock
 
 
 def _life(head: Head, state: LifeState) -> Head:
-    next_at = None if state is LifeState.CANCELLED else head.life.next_at
-    return Head(head.campaign, replace(head.life, state=state, next_at=next_at, revision=head.life.revision + 1))
+    after = replace(head.life, state=state, revision=head.life.revision + 1)
+    return Head(head.campaign, replace(after, next_at=None, next_day=None) if state is LifeState.CANCELLED else after)
 
 
 def _turned(

@@ -24,7 +24,7 @@ from .planning_ports import CampaignMachine, Rosters
 from .ports import Clock, Contended, Sites
 from .runs import LookedAfter
 from .segment_ports import Nights
-from .sending import PLANNED_AGAIN
+from .settling import PLANNED_AGAIN
 from .templates import ReadyMade, Templates
 
 CUSTOMERS_A_PAGE = 1_000
@@ -152,11 +152,12 @@ def _begin(name: str, room: OccurrenceRoom, done: Round) -> None:
         raise NotFound("no such site", code="site_not_found")
     zone = time_zone(site.time_zone)
     run = _run(head, occurrence(campaign.schedule, head.life.next_at), room, now)
-    following = next_occurrence(campaign.schedule, zone, run.scheduled_at) if campaign.schedule else None
+    following = next_occurrence(campaign.schedule, zone, run.scheduled_at, life.next_day) if campaign.schedule else None
     after = replace(
         life,
         state=life.state if following else LifeState.ENDED,
         next_at=following.scheduled_at if following else None,
+        next_day=following.day if following else None,
         last_run=run.run_id,
         revision=life.revision + 1,
     )

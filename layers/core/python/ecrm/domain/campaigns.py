@@ -77,10 +77,14 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """`scheduled_at` names it and is when it begins: where `wall` is given, as soon as the clock shows that anywhere on earth."""
+    """`scheduled_at` names it and is when it begins: where `wall` is given, as soon as the clock shows that anywhere on earth.
+
+    `day` is the one of the schedule that it is of, where that is known.
+    """
 
     scheduled_at: datetime
     wall: datetime | None = None
+    day: date | None = field(default=None, compare=False)
 
     @property
     def ends_at(self) -> datetime:
@@ -92,13 +96,17 @@ def occurs_at(schedule: Schedule, zone: tzinfo, day: date) -> Occurrence:
     """Give the occurrence of a day."""
     wall = datetime.combine(day, schedule.at)
     if schedule.is_local:
-        return Occurrence(instant_of(wall, _FIRST_ON_EARTH), wall)
-    return Occurrence(instant_of(wall, zone))
+        return Occurrence(instant_of(wall, _FIRST_ON_EARTH), wall, day)
+    return Occurrence(instant_of(wall, zone), day=day)
 
 
-def next_occurrence(schedule: Schedule, zone: tzinfo, after: datetime) -> Occurrence | None:
-    """Give the first occurrence that begins after an instant, None where there is none any more."""
-    occurrences = (occurs_at(schedule, zone, day) for day in _days(schedule, after.astimezone(UTC).date()))
+def next_occurrence(schedule: Schedule, zone: tzinfo, after: datetime, held_on: date | None = None) -> Occurrence | None:
+    """Give the first occurrence that begins after an instant, None where there is none any more.
+
+    Where that of a day was `held_on` another clock, a later one is not a second of the same day.
+    """
+    days = (day for day in _days(schedule, after.astimezone(UTC).date()) if held_on is None or day > held_on)
+    occurrences = (occurs_at(schedule, zone, day) for day in days)
     return next((one for one in occurrences if one.scheduled_at > after), None)
 
 
@@ -177,13 +185,14 @@ class LifeState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """How far a campaign is. `next_at` is when its next occurrence begins, `last_run` the run of the newest.
+    """How far a campaign is. `next_at` is when its next occurrence begins, of `next_day`; `last_run` is the run of the newest.
 
     `launched_by` is the source of the key that did it. Each change has a `revision` of its own.
     """
 
     state: LifeState = LifeState.DRAFT
     next_at: datetime | None = None
+    next_day: date | None = None
     launched_at: datetime | None = None
     launched_by: str | None = None
     last_run: str | None = None

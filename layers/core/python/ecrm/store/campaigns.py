@@ -140,6 +140,7 @@ def _as_seen(head: Head) -> Put:
     said |= {name: to_text(at) for name in _LIFE_TIMES if (at := getattr(life, name)) is not None}
     said |= {name: value for name in _LIFE_TEXTS if (value := getattr(life, name)) is not None}
     said |= {"work": keys.CAMPAIGN_WORK, "due": to_text(life.next_at)} if life.next_at else {}
+    said |= {"next_day": life.next_day.isoformat()} if life.next_at and life.next_day else {}
     return put_as_seen(_item(keys.campaign(head.campaign.campaign), "campaign", said), life.revision - 1, _HEAD)
 
 
@@ -155,6 +156,7 @@ def _head_of(item: Item) -> Head:
     life = Life(
         state=LifeState(item["state"]),
         next_at=from_text(item["due"]) if "due" in item else None,
+        next_day=date.fromisoformat(item["next_day"]) if "next_day" in item else None,
         launched_at=from_text(item["launched_at"]) if "launched_at" in item else None,
         launched_by=item.get("launched_by"),
         last_run=item.get("last_run"),
