@@ -15,23 +15,12 @@ from ecrm import bootstrap
 from ecrm.application.mail_ports import AlreadyRecorded, Blocked, Breaker, Pace, Pause, Permission, Sending, Waiting
 from ecrm.application.ports import AlreadyAnswered, Claim, Contended, Outcome, Request, Standing
 from ecrm.domain.assignment import Arm
+from ecrm.domain.budgets import Budget, free, has_room, reserve
 from ecrm.domain.consent import Channel, Consent, ConsentFact, Method, State, Subject
 from ecrm.domain.contact_policy import Cap, Window
 from ecrm.domain.customers import Customer, Identifier, Kind
 from ecrm.domain.events import Event
-from ecrm.domain.messages import (
-    Budget,
-    Policy,
-    Send,
-    Status,
-    claim,
-    dropped,
-    free,
-    has_room,
-    place_of,
-    reserve,
-    told,
-)
+from ecrm.domain.messages import Policy, Send, Status, claim, dropped, place_of, told
 from ecrm.domain.preferences import Frequency, Preferences
 from ecrm.domain.runs import CampaignMessage, Costs, Otherwise, Pilot, PilotMetric, RunState, Treatment, Tried, Verdict, page_of
 from ecrm.domain.suppressions import Address, Ground, Reason, Suppression, with_soft_bounce

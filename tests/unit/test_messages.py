@@ -9,16 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecrm.domain.budgets import BUDGET_KEPT, Budget, free, has_room, reserve
 from ecrm.domain.contact_policy import Cap
 from ecrm.domain.customers import Customer, Identifier, Kind
 from ecrm.domain.messages import (
-    BUDGET_KEPT,
     DOUBTED_FOR,
     LOST_AFTER,
     NEVER_SENT,
     Accepted,
     Ambiguous,
-    Budget,
     NotSent,
     Policy,
     Refused,
@@ -28,13 +27,10 @@ from ecrm.domain.messages import (
     claim,
     dropped,
     due_at,
-    free,
-    has_room,
     lost,
     mailbox_of,
     postpone,
     proven,
-    reserve,
     resolve,
     send_id,
     settled,

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
+from ecrm.domain.budgets import Budget, no_room
 from ecrm.domain.contact_policy import Closed, ContactPolicy
 from ecrm.domain.customers import Customer
-from ecrm.domain.messages import LOCAL_TIME, PRIORITY, Budget, Policy, Send, Status, due_at, no_room
+from ecrm.domain.messages import LOCAL_TIME, PRIORITY, Policy, Send, Status, due_at
 from ecrm.domain.rosters import MERGED, NO_WINNER, end_of, ends_at, instant, pilot_until, treatment
 from ecrm.domain.runs import Run, RunState
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from ecrm.domain.budgets import Budget, free
 from ecrm.domain.errors import NotFound
-from ecrm.domain.messages import NEVER_SENT, Budget, Policy, Send, free, told
+from ecrm.domain.messages import NEVER_SENT, Policy, Send, told
 
 from .identity import root
 from .mail_ports import Sends

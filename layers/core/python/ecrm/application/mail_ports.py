@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+from ecrm.domain.budgets import Budget
 from ecrm.domain.contact_policy import ContactPolicy
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
-from ecrm.domain.messages import Budget, Policy, Reply, Send, Status
+from ecrm.domain.messages import Policy, Reply, Send, Status
 from ecrm.domain.runs import Run
 
 from .ports import Request, Standing

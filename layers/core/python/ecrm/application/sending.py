@@ -13,22 +13,10 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Protocol
 
+from ecrm.domain.budgets import reserve
 from ecrm.domain.customers import Customer
 from ecrm.domain.errors import EcrmError, Erased, NotFound, Unavailable
-from ecrm.domain.messages import (
-    Ambiguous,
-    NotSent,
-    Policy,
-    Reply,
-    Send,
-    Status,
-    claim,
-    dropped,
-    lost,
-    postpone,
-    reserve,
-    resolve,
-)
+from ecrm.domain.messages import Ambiguous, NotSent, Policy, Reply, Send, Status, claim, dropped, lost, postpone, resolve
 from ecrm.domain.rosters import comes_before, end_of
 from ecrm.domain.runs import Run
 

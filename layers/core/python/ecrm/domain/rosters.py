@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from .assignment import treatment_of
+from .budgets import WAITS_FOR_ROOM
 from .instants import instant_of
-from .messages import WAITS_FOR_ROOM, Send, Status
+from .messages import Send, Status
 from .runs import Otherwise, Run, RunState, Treatment
 
 UNDECIDED_FOR = timedelta(minutes=30)

@@ -8,11 +8,12 @@ from itertools import product, starmap, zip_longest
 from ecrm.application.mail_ports import AlreadyRecorded, Blocked, Waiting
 from ecrm.application.ports import Contended, Request, Standing
 from ecrm.domain.assignment import Arm
+from ecrm.domain.budgets import Budget, Reserved
 from ecrm.domain.consent import Channel, Subject
 from ecrm.domain.customers import Customer
 from ecrm.domain.events import Event
 from ecrm.domain.instants import from_text, to_text
-from ecrm.domain.messages import Budget, Policy, Reserved, Send, Status
+from ecrm.domain.messages import Policy, Send, Status
 from ecrm.domain.preferences import Preferences, joined
 from ecrm.domain.runs import Run, page_of
 from ecrm.domain.suppressions import Address
