@@ -53,10 +53,6 @@ def consume_each[M](
     return {"batchItemFailures": failed}
 
 
-def _ids(message: BaseModel) -> Mapping[str, Any]:
-    return message.model_dump(exclude={"type", "v"})
-
-
 def lateness(context: Any, reserve_milliseconds: int = RESERVE_MILLISECONDS) -> Callable[[], bool]:
     """Say whether a function should begin nothing new."""
     return lambda: context.get_remaining_time_in_millis() < reserve_milliseconds

@@ -217,18 +217,22 @@ def _page(run_id: str, shard: int, due: datetime | None, forgotten_at: datetime 
 
 _TEXTS = ("site", "template", "topic", "reason", "bounce", "message", "treatment", "ineligible")
 _TIMES = (
-    *(
-        "planned_at",
-        "requested_at",
-        "postponed_until",
-        "claimed_at",
-        "doubted_at",
-        "resent_at",
-        "settled_at",
-        "delivered_at",
-        "delayed_at",
-    ),
-    *("bounced_at", "complained_at", "rejected_at", "opened_at", "clicked_at", "closed_at", "unsubscribed_at"),
+    "planned_at",
+    "requested_at",
+    "postponed_until",
+    "claimed_at",
+    "doubted_at",
+    "resent_at",
+    "settled_at",
+    "delivered_at",
+    "delayed_at",
+    "bounced_at",
+    "complained_at",
+    "rejected_at",
+    "opened_at",
+    "clicked_at",
+    "closed_at",
+    "unsubscribed_at",
 )
 
 
