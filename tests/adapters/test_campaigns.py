@@ -1,5 +1,6 @@
 """Campaigns and their runs in the table: written under what was seen, and read as they were written."""
 
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, time, timedelta
@@ -10,13 +11,16 @@ import pytest
 from ecrm import bootstrap
 from ecrm.application.campaign_ports import DueCampaign, DueRun
 from ecrm.application.ports import AlreadyAnswered, Page, Request
+from ecrm.application.rosters import NEWEST, planned_without
 from ecrm.contracts.segments import RuleBody
 from ecrm.domain.campaigns import Audience, Campaign, Every, Head, Life, LifeState, Schedule, Unit
 from ecrm.domain.contact_policy import Window
 from ecrm.domain.errors import Invalid
+from ecrm.domain.messages import Policy, Status
 from ecrm.domain.runs import CampaignMessage, Costs, Otherwise, Pilot, PilotMetric, Run, RunState, Treatment
 from ecrm.domain.segments import Not, SegmentCondition
-from tests.builders import NOON, a_run
+from ecrm.store.campaigns import DynamoRuns
+from tests.builders import NOON, a_planned_send, a_run
 
 LATER = NOON + timedelta(hours=1)
 BUYERS = RuleBody.model_validate({"order": {"op": ">=", "value": 1, "window": {"last": {"days": 30}}}}).to_rule()
@@ -183,6 +187,29 @@ def test_a_run_that_is_over_is_active_no_more_and_keeps_its_place_in_the_list() 
     assert (second, settled) == newest.items
     assert Page((skipped,), None) == runs.of_campaign("spring", after=newest.last, limit=2)
     assert settled == runs.write(replace(first, state=RunState.PAUSED, version=2))
+
+
+def test_of_all_runs_of_all_campaigns_only_the_newest_are_read_for_a_person() -> None:
+    class Asked(DynamoRuns):
+        asked: tuple[str, ...] = ()
+
+        def find_many(self, run_ids: Iterable[str]) -> Mapping[str, Run]:
+            self.asked = tuple(run_ids)
+            return super().find_many(self.asked)
+
+    heads = [defined(replace(BARE, campaign=name)) for name in ("spring", "autumn", "winter")]
+    bootstrap.campaigns().define(Head(replace(BARE, campaign="draft"), Life(revision=1)))
+    rosters = bootstrap.run_rosters()
+    for number in range(NEWEST + 20):
+        head = heads[number % 2]
+        run = a_run(f"{number:032x}", campaign=head.campaign.campaign, scheduled_at=NOON + timedelta(hours=number))
+        heads[number % 2] = begun(run, head)
+        rosters.add([a_planned_send(run.run_id, "c1", status=Status.HELD_OUT, policy=Policy.MARKETING)])
+    runs = Asked(bootstrap.table())
+    found = planned_without(["c1", "c2"], campaigns=bootstrap.campaigns(), runs=runs, rosters=rosters)
+    expected = [f"{number:032x}" for number in reversed(range(20, NEWEST + 20))]
+    assert expected == list(runs.asked)
+    assert set(expected) == {told.run_id for told in found}
 
 
 def test_what_is_due_is_given_soonest_first_and_only_then() -> None:

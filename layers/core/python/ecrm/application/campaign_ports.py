@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ecrm.domain.campaigns import Campaign, Head
 from ecrm.domain.runs import Run
@@ -56,6 +56,13 @@ class DueRun:
     due: datetime
 
 
+class ListedRun(NamedTuple):
+    """A run as it stands in its campaign's list."""
+
+    scheduled_at: datetime
+    run_id: str
+
+
 class Runs(Protocol):
     def find(self, run_id: str) -> Run | None:
         """Read a run, strongly consistent."""
@@ -89,6 +96,10 @@ class Runs(Protocol):
 
     def of_campaign(self, campaign: str, *, after: str | None, limit: int) -> Page[Run]:
         """Give a campaign's runs, newest first."""
+        ...
+
+    def newest(self, campaign: str, limit: int) -> Iterable[ListedRun]:
+        """Give what the list of a campaign's runs says of the newest, perhaps without the very last; some 50 to a read unit."""
         ...
 
     def due(self, now: datetime, limit: int) -> Iterable[DueCampaign | DueRun]:

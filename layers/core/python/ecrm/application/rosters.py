@@ -6,7 +6,7 @@ from heapq import nlargest
 from ecrm.domain.messages import Send, Status
 from ecrm.domain.runs import Run
 
-from .campaign_ports import Campaigns, Runs
+from .campaign_ports import Campaigns, ListedRun, Runs
 from .decisions import PlannedWithout
 from .planning_ports import Rosters
 
@@ -19,18 +19,19 @@ def planned_without(
 ) -> tuple[PlannedWithout, ...]:
     """Give what was decided of a person, whose ids these are, when the newest runs were planned; the newest first.
 
-    A query for each campaign that was ever launched, and half a read unit for each of the runs and ids.
+    A query of the list of each campaign that was ever launched; then, for NEWEST runs at most, a read unit or more for each, and
+    half of one for each of the ids in it.
     """
-    newest = {run.run_id: run for run in nlargest(NEWEST, _begun(campaigns, runs), key=lambda run: run.started_at)}
+    newest = runs.find_many(listed.run_id for listed in nlargest(NEWEST, _begun(campaigns, runs)))
     found = (send for send in rosters.of_person(customer_ids, tuple(newest.values())) if _is_untold(send))
     told = (_told(newest[send.run_id], send) for send in found)
     return tuple(sorted(told, key=lambda one: one.decided_at, reverse=True))
 
 
-def _begun(campaigns: Campaigns, runs: Runs) -> Iterator[Run]:
+def _begun(campaigns: Campaigns, runs: Runs) -> Iterator[ListedRun]:
     for head in campaigns.all():
         if head.life.last_run is not None:
-            yield from runs.of_campaign(head.campaign.campaign, after=None, limit=NEWEST).items
+            yield from runs.newest(head.campaign.campaign, NEWEST)
 
 
 def _is_untold(send: Send) -> bool:

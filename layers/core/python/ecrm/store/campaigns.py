@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from ecrm.application.campaign_ports import DueCampaign, DueRun
+from ecrm.application.campaign_ports import DueCampaign, DueRun, ListedRun
 from ecrm.application.ports import Page, Request
 from ecrm.contracts.segments import RuleBody, written
 from ecrm.domain.campaigns import Audience, Campaign, Every, Head, Life, LifeState, Schedule, Unit
@@ -116,6 +116,10 @@ class DynamoRuns:
         rows = list(self._table.query(partition, after=after, backwards=True, limit=limit, consistent=True))
         runs = self._runs(row["run_id"] for row in rows)
         return Page(runs, rows[-1]["SK"] if len(rows) == limit else None)
+
+    def newest(self, campaign: str, limit: int) -> Iterator[ListedRun]:
+        rows = self._table.query(keys.runs_partition(campaign), backwards=True, limit=limit)
+        return (ListedRun(keys.run_listed_at(row["SK"]), row["run_id"]) for row in rows)
 
     def _runs(self, run_ids: Iterable[str]) -> tuple[Run, ...]:
         wanted = tuple(run_ids)

@@ -8,7 +8,7 @@ import hmac
 from datetime import date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from ecrm.domain.instants import to_text
+from ecrm.domain.instants import from_text, to_text
 
 if TYPE_CHECKING:
     from ecrm.domain.consent import Subject
@@ -273,6 +273,10 @@ def runs_partition(campaign: str) -> str:
 
 def run_listing(campaign: str, scheduled_at: datetime, run_id: str) -> Key:
     return Key(runs_partition(campaign), f"{to_text(scheduled_at)}#{run_id}")
+
+
+def run_listed_at(sk: str) -> datetime:
+    return from_text(sk.partition("#")[0])
 
 
 def active_run(run_id: str) -> Key:
