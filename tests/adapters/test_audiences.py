@@ -114,7 +114,7 @@ def test_a_page_says_how_many_are_on_it(rosters: DynamoRosters) -> None:
 
 def test_a_person_is_found_on_the_page_of_their_shard_in_each_run(rosters: DynamoRosters) -> None:
     runs = [a_run(RUN_ID, pages=256), a_run("0" * 32, pages=7)]
-    pages = {run.run_id: page_of(keys.shard_of("c7"), run.pages) for run in runs}
+    pages = {run.run_id: page_of(keys.shard_of("c7"), run.pages, keys.SHARDS) for run in runs}
     entries = [a_planned_send(run_id, "c7", shard=page) for run_id, page in pages.items()]
     rosters.add([*entries, a_planned_send(RUN_ID, "c8", shard=pages[RUN_ID])])
     found = sorted(rosters.of_person(["c7", "c9"], runs), key=lambda send: send.run_id)

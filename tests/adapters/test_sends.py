@@ -330,7 +330,7 @@ def test_a_budget_comes_with_what_its_person_has_chosen_whoever_they_were_then()
 def test_a_budget_knows_the_entries_in_a_run_of_whoever_was_absorbed() -> None:
     run = a_run("r1", pages=7)
     theirs = [
-        replace(a_planned_send(run_id, "c2", policy=Policy.MARKETING), shard=page_of(keys.shard_of("c2"), run.pages))
+        replace(a_planned_send(run_id, "c2", policy=Policy.MARKETING), shard=page_of(keys.shard_of("c2"), run.pages, keys.SHARDS))
         for run_id in ("r1", "r2")
     ]
     for send in theirs:

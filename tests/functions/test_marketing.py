@@ -228,7 +228,7 @@ def test_what_was_decided_when_a_run_was_planned_is_told_too(
     is_shown: bool,  # noqa: FBT001 (of the table above)
 ) -> None:
     run = a_run("9aac5eebfb474961977c51c60e3849e4", pages=7)
-    page = page_of(keys.shard_of(shop.customer_id), run.pages)
+    page = page_of(keys.shard_of(shop.customer_id), run.pages, keys.SHARDS)
     life = Life(state=LifeState.SCHEDULED, revision=1)
     assert bootstrap.campaigns().define(Head(a_campaign(), life)) is None
     assert bootstrap.runs().begin(run, Head(a_campaign(), replace(life, last_run=run.run_id, revision=2)))

@@ -54,7 +54,7 @@ def definition(run: Run) -> Campaign:
 
 def plan(table: MemoryTable, run: Run, entries: Iterable[Send]) -> None:
     """Write a run as it is when all of its pages are planned and nobody was woken yet."""
-    entries = [replace(send, shard=page_of(keys.shard_of(send.customer_id), run.pages)) for send in entries]
+    entries = [replace(send, shard=page_of(keys.shard_of(send.customer_id), run.pages, keys.SHARDS)) for send in entries]
     life = Life(state=LifeState.SCHEDULED, next_at=NOON, launched_at=EARLIER, launched_by="key:1", revision=1)
     head = Head(definition(run), life)
     assert DynamoCampaigns(table).define(head) is None

@@ -220,7 +220,7 @@ def test_an_occurrence_is_one_run_whoever_begins_it() -> None:
 
 @pytest.mark.parametrize("pages", [1, 2, 3, 17, 100, 255, 256])
 def test_a_page_has_whole_shards_and_each_shard_one_page(pages: int) -> None:
-    of_shards = [page_of(shard, pages) for shard in range(256)]
+    of_shards = [page_of(shard, pages, 256) for shard in range(256)]
     assert sorted(of_shards) == of_shards
     assert set(range(pages)) == set(of_shards)
     sizes = [of_shards.count(page) for page in range(pages)]

@@ -456,7 +456,7 @@ def test_a_rival_is_looked_for_on_the_page_that_it_is_on() -> None:
     pages = 7
     for name in PEOPLE:
         send = planned("r2", name, Policy.MARKETING, EARLIER, NEWS)
-        there = replace(send, shard=page_of(keys.shard_of(name), pages))
+        there = replace(send, shard=page_of(keys.shard_of(name), pages, keys.SHARDS))
         house.company.table.put(Put(send_item(there), None, "on its page"))
         if there.shard:
             house.company.table.remove_many([keys.send("r2", 0, name)])

@@ -170,8 +170,8 @@ def retry_id(run_id: str) -> str:
     return hashlib.sha256(f"retry\0{run_id}".encode()).hexdigest()[:32]
 
 
-def page_of(shard: int, pages: int, shards: int = 256) -> int:
-    """Give the page of a roster on which the customers of a shard of statistics are."""
+def page_of(shard: int, pages: int, shards: int) -> int:
+    """Give the page of a roster on which the customers of a shard of statistics are, of which there are so many."""
     return shard * pages // shards
 
 

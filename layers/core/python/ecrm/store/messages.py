@@ -67,8 +67,8 @@ class DynamoSends:
 
     def budget(self, customer: Customer, run: Run | None = None, rivals: Iterable[Run] = ()) -> Budget:
         wanted = [*map(keys.budget, customer.partitions), *map(keys.preferences, customer.partitions)]
-        wanted += starmap(_place, product([run] if run else [], customer.absorbed))
-        wanted += starmap(_place, product(rivals, customer.partitions))
+        wanted += starmap(place, product([run] if run else [], customer.absorbed))
+        wanted += starmap(place, product(rivals, customer.partitions))
         budget, inherited = Budget(customer.customer_id), dict[str, Reserved]()
         wishes: list[Preferences] = []
         sends: list[Send] = []
@@ -194,9 +194,9 @@ def close(table: Table, key: keys.Key, at: datetime) -> None:
             return
 
 
-def _place(run: Run, customer_id: str) -> keys.Key:
+def place(run: Run, customer_id: str) -> keys.Key:
     """Say where somebody's entry in a run is, if they have one."""
-    return keys.send(run.run_id, page_of(keys.shard_of(customer_id), run.pages), customer_id)
+    return keys.send(run.run_id, page_of(keys.shard_of(customer_id), run.pages, keys.SHARDS), customer_id)
 
 
 def _as_seen(send: Send) -> Put:

@@ -1,12 +1,13 @@
 """Rosters as they are planned: entries are put unless they are there, and a page says when all of its are; and one person's."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product, starmap
 
 from ecrm.domain.messages import Send
-from ecrm.domain.runs import Run, page_of
+from ecrm.domain.runs import Run
 
 from . import keys
-from .messages import send_item, send_of
+from .messages import place, send_item, send_of
 from .table import Item, Put, Table
 
 
@@ -28,9 +29,4 @@ class DynamoRosters:
         return {keys.planned_page_of(item["SK"]): item["audience"] for item in items}
 
     def of_person(self, customer_ids: Sequence[str], runs: Sequence[Run]) -> Iterator[Send]:
-        wanted = (
-            keys.send(run.run_id, page_of(keys.shard_of(customer_id), run.pages, keys.SHARDS), customer_id)
-            for run in runs
-            for customer_id in customer_ids
-        )
-        return map(send_of, self._table.get_many(wanted))
+        return map(send_of, self._table.get_many(starmap(place, product(runs, customer_ids))))
