@@ -325,6 +325,7 @@ def test_every_grant_is_used_on_the_journey(  # noqa: PLR0917 (fixtures)
     for reader in ("ProjectEvents", "ScoreCustomers"):
         made[reader].add("secretsmanager:GetSecretValue")  # only where a segment names a consent, and somebody has said it
     made["PlanAudience"] |= {"s3:ListBucket", "sqs:SendMessage"}  # the same; only a page that can never be planned is parked
+    made["CampaignsApi"].add("dynamodb:ConditionCheckItem")  # only a run over those whom one failed is held to its campaign
     made["StartCampaigns"].add("dynamodb:BatchGetItem")  # only a pilot that is decided by orders looks at who ordered
     # Only what ends unsent, and whose page nobody else comes to; a place in its person's budget goes back with it.
     made["SettleSends"] |= {"dynamodb:ConditionCheckItem", "dynamodb:GetItem"}
