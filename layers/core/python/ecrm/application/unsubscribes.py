@@ -67,7 +67,7 @@ def read_unsubscribing(token: str, *, room: UnsubscribeRoom) -> Unsubscribing:
     link = open_person_link(token, Purpose.UNSUBSCRIBE, keys=room.keys, clock=room.clock)
     book = room.consents.of(root(link.customer_id, customers=room.customers).customer_id)
     denied = {subject for subject, consent in book.consents.items() if consent.state is State.DENIED}
-    is_done = Subject(Channel.EMAIL, link.about[0]) in denied
+    is_done = denied >= _named(link) > set()
     return _page(token, link, room, is_done=is_done, is_everything=is_done and denied >= mail_subjects(book, room.topics))
 
 
@@ -83,9 +83,7 @@ def unsubscribe(token: str, *, is_everything: bool, room: UnsubscribeRoom) -> Un
     except NotFound:
         return None
     book = room.consents.of(customer.customer_id)
-    named = {Subject(Channel.EMAIL, topic) for topic in link.about[:1]}
-    if is_everything:
-        named |= mail_subjects(book, room.topics)
+    named = _named(link) | (mail_subjects(book, room.topics) if is_everything else set())
     consents = {subject: book.consents.get(subject) for subject in sorted(named)}
     open_ = [subject for subject, consent in consents.items() if consent is None or consent.state is not State.DENIED]
     deny(open_, link, method=Method.UNSUBSCRIBE, source=SOURCE, room=room)
@@ -95,6 +93,10 @@ def unsubscribe(token: str, *, is_everything: bool, room: UnsubscribeRoom) -> Un
         return _page(token, link, room, is_done=True, is_everything=is_everything)
     except NotFound:
         return None
+
+
+def _named(link: PersonLink) -> set[Subject]:
+    return {Subject(Channel.EMAIL, topic) for topic in link.about[:1]}
 
 
 def mail_subjects(book: ConsentBook, topics: AllTopics) -> set[Subject]:
