@@ -26,7 +26,7 @@ from ecrm.store.runs import run_item
 from ecrm.store.table import Put
 from tests.builders import NOON, a_run
 from tests.simulation.company import NEWS
-from tests.simulation.provider import compose, planned
+from tests.simulation.provider import KIND, Mood, compose, planned
 from tests.unit.test_sending import EARLIER, PEOPLE, House
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -501,6 +501,18 @@ def test_what_was_certainly_never_sent_is_in_nobody_s_way_when_two_turn_out_to_b
     house.company.sends.write(replace(house.entry("c1"), status=Status.FAILED, reason="no_address", version=2))
     house.company.merge("c2", "c1", NOON)
     assert {Status.ACCEPTED: 1} == house.works("r1").statuses
+
+
+def test_a_place_that_was_never_used_is_given_back_though_two_turned_out_to_be_one() -> None:
+    house = Campaigns()
+    house.policies = dict.fromkeys(PEOPLE, ContactPolicy(cap=A_DAY_EACH))
+    house.begin(a_run(), *(planned("r1", name, Policy.MARKETING, EARLIER, NEWS) for name in ("c1", "c2")))
+    house.provider.mood = Mood(throttle=1.0)
+    assert Hold.NOT_NOW is house.works("r1").held
+    house.provider.mood = KIND
+    house.company.merge("c2", "c1", NOON)
+    assert {Status.CANCELLED: 1, Status.ACCEPTED: 1} == house.later(timedelta(minutes=1))
+    assert ["c2"] == [taken.send[2] for taken in house.provider.taken]
 
 
 @pytest.mark.parametrize("held_out", ["c1", "c2"])

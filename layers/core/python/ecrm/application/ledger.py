@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from ecrm.domain.budgets import Budget, free
+from ecrm.domain.customers import Customer
 from ecrm.domain.errors import NotFound
 from ecrm.domain.messages import NEVER_SENT, Policy, Send, told
 
@@ -38,8 +39,15 @@ def _freed(after: Send, sends: Sends, customers: Customers) -> Budget | None:
     if after.policy is not Policy.MARKETING or after.attempt == 0 or after.status not in NEVER_SENT:
         return None
     try:
-        budget = sends.budget(root(after.customer_id, customers=customers))
+        owner = _owner(after, customers)
     except NotFound:  # erased, and the budget with them
         return None
+    budget = sends.budget(owner)
     freed = free(budget, after)
     return None if freed == budget else freed
+
+
+def _owner(send: Send, customers: Customers) -> Customer:
+    """Give whose budget has the place of a send: for a run the customer of the entry, whoever they turned out to be since."""
+    theirs = customers.find(send.customer_id) if send.is_of_many else None
+    return theirs or root(send.customer_id, customers=customers)
