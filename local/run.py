@@ -59,7 +59,7 @@ def main() -> None:
     import_contacts(stack, facts)
     night = count_segments(stack, facts, segments, order["customer_id"])
     run_id = win_back(stack, facts, loaded)
-    say_where_to_look(facts, order)
+    say_where_to_look(facts, order, run_id)
     say_what_the_customer_sees(api, facts["api_url"], order["order_id"])
     say_what_the_company_reads(facts, night)
     say_what_came_of_it(facts, run_id)
@@ -77,8 +77,7 @@ def adopt_segments(facts: dict[str, Any]) -> dict[str, str]:
     with Api(facts["api_url"], facts["staff_key"]) as marketing:
         segments = marketing.get("/v1/segments")["data"]
         for segment in [each["segment"] for each in segments if each["ready_made"]]:
-            read = marketing.get(f"/v1/segments/{segment}")
-            marketing.put(f"/v1/segments/{segment}", {name: read[name] for name in ("name", "description", "rule")}, 201)
+            marketing.put(f"/v1/segments/{segment}", marketing.get(f"/v1/segments/{segment}"), 201)
     return {each["segment"]: each["description"] for each in segments}
 
 
@@ -328,16 +327,18 @@ def say_what_came_of_it(facts: dict[str, Any], run: str) -> None:
             print(f"{said:<9}{facts['api_url']}{urlsplit(made['url']).path}")
 
 
-def say_where_to_look(facts: dict[str, Any], order: dict[str, Any]) -> None:
+def say_where_to_look(facts: dict[str, Any], order: dict[str, Any], run: str) -> None:
     """Print commands that can be pasted."""
     heading("Where to look")
-    for path in (
-        f"orders/{order['order_id']}",
-        f"orders?from={order['placed_at'][:10]}&to={order['placed_at'][:10]}",
-        f"customers/{order['customer_id']}/stats",
-        f"customers/{order['customer_id']}/timeline",
+    for key, path in (
+        ("server_key", f"orders/{order['order_id']}"),
+        ("server_key", f"orders?from={order['placed_at'][:10]}&to={order['placed_at'][:10]}"),
+        ("server_key", f"customers/{order['customer_id']}/stats"),
+        ("server_key", f"customers/{order['customer_id']}/timeline"),
+        ("staff_key", "campaigns"),
+        ("staff_key", f"campaigns/{run}/report"),
     ):
-        print(f"curl -H 'Authorization: Bearer {facts['server_key']}' '{facts['api_url']}/v1/{path}'")
+        print(f"curl -H 'Authorization: Bearer {facts[key]}' '{facts['api_url']}/v1/{path}'")
     print(f"the API's description  {facts['api_url']}/v1/docs")
 
 
