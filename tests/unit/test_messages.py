@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecrm.domain.budgets import BUDGET_KEPT, Budget, free, has_room, reserve
-from ecrm.domain.contact_policy import Cap
 from ecrm.domain.customers import Customer, Identifier, Kind
 from ecrm.domain.messages import (
     DOUBTED_FOR,
@@ -166,17 +164,3 @@ def test_mail_goes_to_the_newest_address_that_a_voucher_has_named() -> None:
     customer = Customer("c1", (first, second, claimed), NOON, claimed=frozenset({claimed}))
     assert "b@example.com" == mailbox_of(customer)
     assert mailbox_of(replace(customer, claimed=frozenset(customer.identifiers))) is None
-
-
-def test_a_budget_has_room_for_what_is_in_it_and_forgets_what_is_long_ago() -> None:
-    cap = Cap(2, timedelta(days=7))
-    budget = Budget("c1")
-    sends = [replace(PLANNED, run_id=f"r{number}") for number in range(3)]
-    for days, send in enumerate(sends[:2]):
-        budget = reserve(budget, send, NOON + timedelta(days=days))
-    at = NOON + timedelta(days=2)
-    assert [True, True, False] == [has_room(budget, cap, send, at) for send in sends]
-    assert has_room(budget, None, sends[2], at)
-    assert has_room(free(budget, sends[0]), cap, sends[2], at)
-    assert budget == free(budget, sends[2])
-    assert [sends[2].send_id] == [*reserve(budget, sends[2], NOON + BUDGET_KEPT + timedelta(days=2)).sends]
