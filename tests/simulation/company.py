@@ -21,7 +21,7 @@ from ecrm.application.preferences import Choose, PreferenceRoom, choose
 from ecrm.application.profiles import ApplyTraits, Joining, Kept, PutCustomer, UpdateCustomer
 from ecrm.application.traits import CopiedTraits
 from ecrm.application.unsubscribes import UnsubscribeRoom, unsubscribe
-from ecrm.domain.consent import Channel, Method, State
+from ecrm.domain.consent import Channel, Method, State, Subject
 from ecrm.domain.customers import Identifier, identifiers_of
 from ecrm.domain.errors import Erased, Unavailable
 from ecrm.domain.imports import Import, RowOutcome
@@ -343,7 +343,7 @@ class Company:
     def choose(self, customer_id: str, frequency: Frequency, now: datetime) -> None:
         """Send the form of the preference centre, with a "no" to the one topic, a pause and a birthday in it."""
         chosen = Choose(
-            shown=frozenset({NEWS}),
+            shown=frozenset({Subject(Channel.EMAIL, NEWS)}),
             wanted=frozenset(),
             frequency=frequency,
             pause=True,
@@ -354,7 +354,7 @@ class Company:
 
     def take_a_rest(self, customer_id: str, now: datetime) -> None:
         """Send that form with a pause in it, and nothing else that is new."""
-        nothing: frozenset[str] = frozenset()
+        nothing: frozenset[Subject] = frozenset()
         chosen = Choose(shown=nothing, wanted=nothing, frequency=None, pause=True, attributes={}, ip="")
         self._choose(customer_id, chosen, now)
 

@@ -56,7 +56,7 @@ def marketing() -> MemoryTable:
     message = replace(message, arm=None, message=None, treatment=None, expires_at=NOON + timedelta(days=3))
     assert Company(table).sends.add(message, its_request(message), Standing("c1"), None)
     event = Event("chosen", "preferences.changed", EARLIER, EARLIER, "de", "c2", "test", {})
-    DynamoPreferences(table).write("c2", Preferences(frequency=Frequency.WEEKLY, frequency_at=EARLIER), event)
+    DynamoPreferences(table).write("c2", Preferences(frequency=Frequency.WEEKLY, frequency_at=EARLIER), event, seen=0)
     return table
 
 
