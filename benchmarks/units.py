@@ -99,9 +99,9 @@ class Shop:
         for kept in ("sender", "composer"):
             getattr(import_module("ecrm.bootstrap"), kept).cache_clear()
 
-    def send(self, message_id: str, page: int = 0, *, mails: int = 1) -> None:
-        """Hand a page to the sender, and its mails to a provider that takes them."""
-        body = json.dumps({"type": "page", "v": 1, "run_id": message_id, "shard": page})
+    def send(self, run_id: str, page: int | None = None, *, mails: int = 1) -> None:
+        """Hand a message, or a page of a run, to the sender, and its mails to a provider that takes them."""
+        body = json.dumps({"type": "message" if page is None else "page", "v": 1, "run_id": run_id, "shard": page or 0})
         with import_module(
             "tests.functions.mail"
         ).ses() as provider:  # imports functions, which bind their log to stdout as it is

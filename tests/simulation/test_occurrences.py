@@ -8,14 +8,14 @@ from itertools import count
 
 import pytest
 
-from ecrm.application.campaigns import launch
+from ecrm.application.campaigns import cancel_campaign, launch, pause_campaign, resume_campaign
 from ecrm.application.occurrences import is_behind
 from ecrm.application.runs import LookedAfter
 from ecrm.domain.assignment import Arm
 from ecrm.domain.campaigns import Every, Head, Life, LifeState, Schedule, Unit
 from ecrm.domain.errors import Conflict, NotFound, Unavailable
 from ecrm.domain.messages import Status
-from ecrm.domain.runs import Run, RunState, cancelled, page_of, paused, resumed, retry_id, run_id
+from ecrm.domain.runs import Run, RunState, page_of, retry_id, run_id
 from ecrm.domain.sites import Site
 from ecrm.store.campaigns import DynamoRuns
 from ecrm.store.segments import DynamoSegments
@@ -62,9 +62,20 @@ def begun(agency: Agency) -> Agency:
     return agency
 
 
-def write(agency: Agency, change: Callable[..., object], *more: object) -> None:
-    """Change the run as whoever pauses, resumes or cancels it does."""
-    assert agency.runs.write(change(agency.run(), *more)) is None  # type: ignore[arg-type]  # it gives a run
+def write(agency: Agency, change: Callable[[Run], Run]) -> None:
+    assert agency.runs.write(change(agency.run())) is None
+
+
+def pause(agency: Agency) -> None:
+    pause_campaign(NAME, campaigns=agency.campaigns, runs=agency.runs)
+
+
+def resume(agency: Agency) -> None:
+    resume_campaign(NAME, campaigns=agency.campaigns, runs=agency.runs, clock=agency.clock)
+
+
+def cancel(agency: Agency) -> None:
+    cancel_campaign(NAME, campaigns=agency.campaigns, runs=agency.runs, clock=agency.clock)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +213,7 @@ def test_a_campaign_that_breaks_is_in_no_others_way_and_is_raised_when_they_are_
 def test_a_run_that_is_cancelled_before_it_is_planned_is_for_those_who_were_decided_before() -> None:
     agency = begun(made().fork())
     agency.plan(RUN_ID, 0)
-    write(agency, cancelled, agency.clock.now())
+    cancel(agency)
     planned = [agency.plan(RUN_ID, page).audience for page in range(PAGES)]
     assert (True, [0] * (PAGES - 1)) == (planned[0] > 0, planned[1:])
     agency.start()
@@ -214,23 +225,47 @@ def test_a_run_that_is_cancelled_before_it_is_planned_is_for_those_who_were_deci
 
 def test_a_run_that_is_paused_is_planned_and_woken_when_it_is_resumed() -> None:
     agency = begun(made().fork())
-    write(agency, paused)
+    pause(agency)
     agency.clock.at += MINUTE
     for page in range(PAGES):
         agency.plan(RUN_ID, page)
     agency.start()
     assert (RunState.PAUSED, True, None) == (agency.run().state, agency.run().planned_at is not None, agency.run().woken_at)
     assert [] == agency.bell.pages
-    write(agency, resumed, agency.clock.now())
+    resume(agency)
     agency.start()
     assert RunState.SENDING is agency.run().state
     assert [(RUN_ID, page) for page in range(PAGES)] == agency.bell.pages
     assert meant(101) == agency.roster()
 
 
+@pytest.mark.parametrize(
+    ("turn", "state"),
+    [(pause, RunState.PAUSED), (resume, RunState.SENDING), (cancel, RunState.CANCELLED)],
+    ids=["pause", "resume", "cancel"],
+)
+def test_a_run_does_as_its_campaign_says_though_whoever_turned_that_died_before_they_came_to_the_run(
+    turn: Callable[[Agency], None], state: RunState
+) -> None:
+    agency = begun(made().fork())
+    if turn is resume:
+        pause(agency)
+    for page in range(PAGES):
+        agency.plan(RUN_ID, page)
+    agency.clock.at += MINUTE
+    run = agency.run()
+    turn(agency)
+    before = replace(run, due_at=agency.clock.now(), version=agency.run().version + 1)
+    assert agency.runs.write(before) is None, "as it was before its campaign was turned"
+    agency.start()
+    assert state is agency.run().state
+    agency.start()
+    assert (state, state is not RunState.PAUSED) == (agency.run().state, agency.run().woken_at is not None)
+
+
 def test_a_run_that_was_paused_before_it_was_woken_comes_to_its_end_all_the_same() -> None:
     agency = begun(made().fork())
-    write(agency, paused)
+    pause(agency)
     agency.clock.at += MINUTE
     for page in range(PAGES):
         agency.plan(RUN_ID, page)

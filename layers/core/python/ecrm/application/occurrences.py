@@ -14,7 +14,7 @@ from itertools import count
 from ecrm.domain.campaigns import LATE_AFTER, Campaign, Head, LifeState, Occurrence, next_occurrence, occurrence
 from ecrm.domain.errors import Flaw, NotFound, Unavailable
 from ecrm.domain.instants import time_zone
-from ecrm.domain.runs import Run, RunState, run_id
+from ecrm.domain.runs import Run, RunState, cancelled, paused, resumed, run_id
 
 from .campaign_ports import Campaigns, DueCampaign, DueRun, Runs
 from .campaigns import Named, frozen, problems
@@ -234,6 +234,7 @@ def _come_back(name: str, room: OccurrenceRoom, done: Round, is_late: Callable[[
     run, now = room.runs.find(name), room.clock.now()
     if run is None or run.is_over or run.due_at is None or run.due_at > now:
         return  # the worklist was behind
+    run = _as_its_campaign(run, room, now)
     if run.planned_at is None:
         run = _planned(run, room, done)
         if run.planned_at is None:
@@ -247,6 +248,19 @@ def _come_back(name: str, room: OccurrenceRoom, done: Round, is_late: Callable[[
     done.settled += looked.is_settled
     if looked.is_unbalanced:
         done.unbalanced.append(run.run_id)
+
+
+def _as_its_campaign(run: Run, room: OccurrenceRoom, now: datetime) -> Run:
+    """Hold a run, go on with it or end it as its campaign says: whoever turned that may have died before they came to the run."""
+    head = room.campaigns.find(run.campaign)
+    state = head.life.state if head else None
+    if state is LifeState.CANCELLED:
+        after = cancelled(run, now)
+    elif state is LifeState.PAUSED:
+        after = paused(run)
+    else:
+        after = resumed(run, now)
+    return run if after == run else _written(run, lambda _: after, room.runs)
 
 
 def _planned(run: Run, room: OccurrenceRoom, done: Round) -> Run:
