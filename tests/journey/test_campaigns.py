@@ -297,7 +297,7 @@ def test_a_campaign_that_is_cancelled_reaches_nobody_more_and_closes_its_books(
     assert 5 <= run["books"]["accepted"] < 40 - run["books"]["held_out"]
     assert run["books"]["cancelled"] == 40 - run["books"]["held_out"] - run["books"]["accepted"]
     again = parade.call("POST", f"/v1/campaigns/{name}/launch", {})
-    assert (again.status, again.body["code"]) == (409, "already_launched")
+    assert (again.status, again.body["code"]) == (409, "campaign_cancelled")
 
 
 @pytest.fixture
