@@ -158,7 +158,7 @@ def test_a_run_over_the_failed_begins_with_the_one_that_failed_them_while_the_ca
     runs = bootstrap.runs()
     run = a_run("f" * 32, state=RunState.SETTLED, settled_at=NOON)
     head = begun(run, defined())
-    retry = a_run("e" * 32, retry_of=run.run_id, scheduled_at=LATER)
+    retry = a_run("e" * 32, retries=(run.run_id,), scheduled_at=LATER)
     retried = replace(run, retried_by=retry.run_id, version=2)
     paused = moved(head, state=LifeState.PAUSED)
     assert bootstrap.campaigns().change(paused) is None

@@ -328,15 +328,16 @@ def test_a_budget_comes_with_what_its_person_has_chosen_whoever_they_were_then()
 
 
 def test_a_budget_knows_the_entries_in_a_run_of_whoever_was_absorbed() -> None:
-    run = a_run("r1", pages=7)
+    run, again = a_run("r1", pages=7), a_run("r1-again", pages=7, retries=("r0", "r1"))
     theirs = [
         replace(a_planned_send(run_id, "c2", policy=Policy.MARKETING), shard=page_of(keys.shard_of("c2"), run.pages, keys.SHARDS))
-        for run_id in ("r1", "r2")
+        for run_id in ("r1", "r2", "r0")
     ]
     for send in theirs:
         bootstrap.table().put(Put(send_item(send), None, "planned"))
     joined = replace(SARA, absorbed=("c2",))
     assert (theirs[0],) == bootstrap.sends().budget(joined, run).twins
+    assert {"r0", "r1"} == {twin.run_id for twin in bootstrap.sends().budget(joined, again).twins}, "in all that it retries"
     assert () == bootstrap.sends().budget(joined).twins == bootstrap.sends().budget(SARA, run).twins
     assert (theirs[1],) == bootstrap.sends().budget(joined, run, [a_run("r2", pages=7)]).ahead
 
@@ -395,7 +396,7 @@ def test_what_all_who_send_agree_on_comes_back_as_it_was_written() -> None:
         window=Window(time(9), time(17, 30)),
         attribution_days=7,
         costs=Costs("EUR", 5_000, Decimal("0.09")),
-        retry_of="r0",
+        retries=("q9", "r0"),
         retried_by="r2",
         planned_at=NOON,
         woken_at=LATER,

@@ -664,7 +664,7 @@ def test_those_whom_a_run_failed_get_it_by_one_more_run_however_often_that_is_as
         expires_at=retry.started_at + run.expires_after,
         state=RunState.PLANNING,
         planned_at=None,
-        retry_of=run.run_id,
+        retries=(run.run_id,),
         due_at=retry.started_at,
     )
     assert [{"a": 0}] == [{each.name: each.template_version for each in message.treatments} for message in retry.messages]

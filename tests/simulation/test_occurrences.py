@@ -352,7 +352,7 @@ def test_who_failed_in_a_run_gets_the_same_of_another_one_and_nobody_else_does()
     again = replace(
         run,
         run_id=retry_id(RUN_ID),
-        retry_of=RUN_ID,
+        retries=(RUN_ID,),
         control_percent=run.control_percent * 0,
         salt="another",
         state=RunState.PLANNING,

@@ -641,7 +641,7 @@ def test_a_campaign_comes_back_paused_and_a_run_that_was_under_way_as_one_that_e
     run = a_run(RUN_ID, campaign="spring", state=RunState.PLANNING, planned_at=None, due_at=NOON)
     head = Head(campaign, replace(life, last_run=RUN_ID, revision=2))
     assert bootstrap.runs().begin(run, head)
-    over = a_run("0" * 32, campaign="spring", state=RunState.SETTLED, settled_at=NOON, retry_of=RUN_ID)
+    over = a_run("0" * 32, campaign="spring", state=RunState.SETTLED, settled_at=NOON, retries=(RUN_ID,))
     assert bootstrap.runs().retry(over, replace(run, retried_by=over.run_id, version=2), head)
     bootstrap.run_rosters().add([a_planned_send(RUN_ID, "c1")])
     bootstrap.run_rosters().plan(RUN_ID, 0, 1)

@@ -421,7 +421,7 @@ def retry_failed(
             pilot=None,
             decide_at=None,
             verdicts={},
-            retry_of=run.run_id,
+            retries=(*run.retries, run.run_id),
             planned_at=None,
             woken_at=None,
             settled_at=None,

@@ -60,7 +60,7 @@ class Sends(Protocol):
     def budget(self, customer: Customer, run: Run | None = None, rivals: Iterable[Run] = ()) -> Budget:
         """Give the marketing mails to a person of late, what they said of them, and what other runs still wait to send them.
 
-        With the entries in a run of whoever they absorbed. Strongly consistent, in one request.
+        With the entries of whoever they absorbed in a run, and in those that it retries. Strongly consistent, in one request.
         """
         ...
 

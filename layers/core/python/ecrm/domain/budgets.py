@@ -34,7 +34,7 @@ class Budget:
     """The marketing mails to a person of late, by send id, at a version (0: none yet); `inherited` are of those they absorbed.
 
     `wishes` are what the person said of such mails. `ahead` are the mails to them that campaigns of higher priority still wait
-    to send. `twins` are the entries that those they absorbed have in the run of the mail.
+    to send. `twins` are the entries that those they absorbed have in the run of the mail, and in those that it retries.
     """
 
     customer_id: str

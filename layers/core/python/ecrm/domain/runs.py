@@ -106,12 +106,13 @@ class Run:
 
     The roster has `pages`. `scheduled_at` names the occurrence; where `wall` is given, it is when that time of the wall clock
     begins on earth, and each person's instant is when it comes where they are. From their instant an entry has `expires_after`,
-    and none goes out after `expires_at`. `decide_at` is when the pilot is decided, put off
-    where its mails went out late, `verdicts` what it came to, by message.
+    and none goes out after `expires_at`. `decide_at` is when the pilot is decided, put off where its mails went out late, and
+    `verdicts` are what it came to, by message.
 
     `planned_at` is when the last entry was written, `woken_at` when the pages were handed to the senders, None anew after a run
     was resumed or cancelled; `settled_at` when its `books` were closed: the entries of each status, whose sum is the `audience`.
-    Somebody has to come back to it at `due_at`, None where never. `reason` says why one was skipped.
+    Somebody has to come back to it at `due_at`, None where never. `reason` says why one was skipped. `retries` end with the run
+    over whose failed it is, and before that is the one over whose failed that was, and so on.
     """
 
     run_id: str
@@ -138,7 +139,7 @@ class Run:
     window: Window | None = None
     attribution_days: int = 30
     costs: Costs | None = None
-    retry_of: str | None = None
+    retries: tuple[str, ...] = ()
     retried_by: str | None = None
     planned_at: datetime | None = None
     woken_at: datetime | None = None
@@ -147,6 +148,11 @@ class Run:
     books: Mapping[str, int] | None = None
     due_at: datetime | None = None
     version: int = 1
+
+    @property
+    def retry_of(self) -> str | None:
+        """The run over whose failed it is."""
+        return self.retries[-1] if self.retries else None
 
     @property
     def is_over(self) -> bool:

@@ -67,7 +67,8 @@ class DynamoSends:
 
     def budget(self, customer: Customer, run: Run | None = None, rivals: Iterable[Run] = ()) -> Budget:
         wanted = [*map(keys.budget, customer.partitions), *map(keys.preferences, customer.partitions)]
-        wanted += starmap(place, product([run] if run else [], customer.absorbed))
+        same = [replace(run, run_id=run_id) for run_id in (run.run_id, *run.retries)] if run else []
+        wanted += starmap(place, product(same, customer.absorbed))
         wanted += starmap(place, product(rivals, customer.partitions))
         budget, inherited = Budget(customer.customer_id), dict[str, Reserved]()
         wishes: list[Preferences] = []
@@ -81,7 +82,8 @@ class DynamoSends:
                 budget = budget_of(item)
             else:
                 inherited |= budget_of(item).sends
-        twins = tuple(send for send in sends if run and send.run_id == run.run_id)
+        runs = {each.run_id for each in same}
+        twins = tuple(send for send in sends if send.run_id in runs)
         ahead = tuple(send for send in sends if send not in twins and send.status is Status.PLANNED)
         return replace(budget, inherited=inherited, wishes=joined(wishes), ahead=ahead, twins=twins)
 

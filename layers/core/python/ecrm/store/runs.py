@@ -12,11 +12,9 @@ from ecrm.domain.runs import CampaignMessage, Costs, Otherwise, Pilot, PilotMetr
 from . import keys
 from .table import Item
 
-_TEXTS = ("campaign", "site", "topic", "reason", "salt", "retry_of", "retried_by")
-_NUMBERS = (
-    *("campaign_version", "pages", "control_percent", "priority", "rate_per_minute", "attribution_days"),
-    *("audience", "version"),
-)
+_TEXTS = ("campaign", "site", "topic", "reason", "salt", "retried_by")
+_COUNTS = ("campaign_version", "pages", "control_percent", "priority", "rate_per_minute", "attribution_days")
+_NUMBERS = (*_COUNTS, "audience", "version")
 _TIMES = ("scheduled_at", "started_at", "decide_at", "planned_at", "woken_at", "settled_at")
 
 
@@ -36,6 +34,7 @@ def run_item(run: Run) -> Item:
     item |= {name: value for name in (*_TEXTS, *_NUMBERS) if (value := getattr(run, name)) is not None}
     item |= {name: to_text(at) for name in _TIMES if (at := getattr(run, name)) is not None}
     item |= {"verdicts": {name: _verdict_item(verdict) for name, verdict in run.verdicts.items()}} if run.verdicts else {}
+    item |= {"retries": list(run.retries)} if run.retries else {}
     item |= {"wall": run.wall.isoformat()} if run.wall else {}
     item |= {"books": dict(run.books)} if run.books is not None else {}
     item |= {"work": keys.CAMPAIGN_WORK, "due": to_text(run.due_at)} if run.due_at else {}
@@ -52,6 +51,7 @@ def run_of(item: Item) -> Run:
         expires_after=timedelta(seconds=item["expires_after"]),
         messages=messages_of(item["messages"]),
         verdicts={name: _verdict_of(*verdict) for name, verdict in item.get("verdicts", {}).items()},
+        retries=tuple(item.get("retries", ())),
         wall=datetime.fromisoformat(item["wall"]) if "wall" in item else None,
         books=item.get("books"),
         due_at=from_text(item["due"]) if "due" in item else None,
