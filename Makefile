@@ -44,7 +44,7 @@ nightly: .venv/.done ## run tonight's segmentation at once, wait for it, and pri
 	@$(BIN)/python -m local.nightly
 
 test: .venv/.done .venv-tools/.done .local/segment/.done ## the whole suite, with the journey on a stack of its own
-	$(BIN)/pytest -n 3 # of two cores: who drives the journey waits half of the time
+	$(BIN)/pytest -n 2
 
 journey: .venv/.done .venv-tools/.done .local/segment/.done ## the journey alone
 	$(BIN)/pytest tests/journey
