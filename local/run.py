@@ -154,7 +154,8 @@ def follow_a_visitor(stack: Stack, facts: dict[str, Any]) -> None:
 def send_mails(stack: Stack, facts: dict[str, Any]) -> None:
     """Let two customers read of their orders in their languages; then a mail to one of them bounces."""
     heading(f"Mails, to be looked at in the mailbox: {facts['mailbox_url']}")
-    put_site(stack, SITE, "--mails", ",".join(f"{event}={template}" for event, template in MAILS.items()))
+    templates = ",".join(f"{event}={template}" for event, template in MAILS.items())
+    put_site(stack, SITE, "--mails", templates, "--url", campaign.SHOP)
     with Api(facts["api_url"], facts["staff_key"]) as marketing:
         marketing.put(f"/v1/templates/{THANKS}", TEMPLATE, 200, 201)
     with Api(facts["api_url"], facts["server_key"]) as shop:
@@ -265,7 +266,7 @@ def win_back(stack: Stack, facts: dict[str, Any], loaded: Loaded) -> str:
     """Send a campaign to those at risk: to a control group nothing, to a pilot two mails, to the others the better one."""
     heading(f"A campaign to those at risk: two mails are tried on some, {campaign.CONTROL_PERCENT} of 100 get none")
     with Api(facts["api_url"], facts["staff_key"]) as marketing, TemporaryDirectory() as folder:
-        campaign.let_offer(marketing, SITE)
+        campaign.let_offer(marketing)
         file = Path(folder, "addresses.ndjson")
         silent = campaign.at_risk(marketing, loaded.customer_ids)
         file.write_text("\n".join(map(json.dumps, campaign.contacts(silent, loaded.customer_ids))))

@@ -33,10 +33,9 @@ OPENS, CLICKS = {"plain": 3, "code": 2}, {"plain": 12, "code": 2}
 TAKEN_FOR_A_PROGRAM_SECONDS = 6
 
 
-def let_offer(staff: Api, site: str) -> None:
-    """Define the topic, and let the site's mails lead to its shop."""
+def let_offer(staff: Api) -> None:
+    """Define the topic."""
     staff.put(f"/v1/topics/{TOPIC}", OFFERS, 200, 201)
-    staff.put(f"/v1/sites/{site}", staff.get(f"/v1/sites/{site}") | {"url": SHOP, "quiet_hours": None})
 
 
 def at_risk(staff: Api, users: Mapping[str, str]) -> list[str]:
