@@ -1232,7 +1232,7 @@ def _campaigns() -> dict[str, BaseModel]:
         run,
         run_id=retry_id(_RUN),
         state=RunState.PLANNING,
-        retry_of=_RUN,
+        retries=(_RUN,),
         pilot=None,
         decide_at=None,
         verdicts={},
