@@ -89,7 +89,7 @@ def refuse_ended(send: Send, run: Run | None, now: datetime) -> None:
 def refuse_merged(send: Send, customer: Customer, run: Run | None) -> None:
     """End an entry of a run whose person turned out to be another one, as planning does: that one has an entry, or was not meant.
 
-    A message that was asked for by itself goes to whoever they are.
+    A message that was asked for by itself goes to whoever they are. `root` never tells of a merger by an older state.
     """
     if run is not None and customer.customer_id != send.customer_id:
         raise Never(Status.CANCELLED, MERGED)
