@@ -15,13 +15,15 @@ from ecrm.application.night_ports import Place
 from ecrm.application.segment_ports import Night, Pointer
 from ecrm.domain import money
 from ecrm.domain.api_keys import KeyKind
+from ecrm.domain.campaigns import Head, Life, LifeState
 from ecrm.domain.lifecycle import Stage, Thresholds
 from ecrm.domain.nights import Generations, Membership, NightState
 from ecrm.domain.predictions import rounded
 from ecrm.domain.traits import Trait, TraitKind
-from tests.builders import A_MODEL
+from tests.builders import A_MODEL, NOON
 from tests.cloud import Answer, Cloud
 from tests.functions.api import Shop, a_new_order, code_of, open_shop
+from tests.simulation.planning import a_campaign
 
 BUYERS: dict[str, Any] = {"stats": {"field": "orders", "op": ">=", "value": 1}}
 THRESHOLDS = NightThresholds(
@@ -172,6 +174,23 @@ def test_a_segment_that_others_name_is_not_archived_and_an_archived_one_is_not_n
     assert (200, True) == (archived.status, archived.json["archived"])
     assert (422, "unknown_segment") == code_of(put(shop, "upon", {"segment": {"id": "base"}}))
     assert ["upon"] == [segment.segment for segment in bootstrap.segments().published()]
+
+
+@pytest.mark.parametrize("name", ["vip", "loyal"])
+def test_a_segment_that_a_coming_campaign_names_is_not_archived(shop: Shop, name: str) -> None:
+    """One names it in its audience, the other by a message; whose campaign is a draft, or over, may be put away."""
+    put(shop, name)
+    campaigns, waiting = bootstrap.campaigns(), Life(state=LifeState.PAUSED, next_at=NOON, revision=2)
+    campaigns.define(Head(a_campaign(), Life(revision=1)))
+    assert 200 == put(shop, name, archived=True).status
+    assert 200 == put(shop, name).status
+    campaigns.change(Head(a_campaign(), waiting))
+    refused = put(shop, name, archived=True)
+    assert (422, "segment_in_use") == code_of(refused)
+    assert "the campaign spring" in refused.text
+    assert 200 == put(shop, name, {"not": BUYERS}).status
+    campaigns.change(Head(a_campaign(), Life(state=LifeState.CANCELLED, revision=3)))
+    assert 200 == put(shop, name, archived=True).status
 
 
 def test_a_circle_through_another_segment_is_refused(shop: Shop) -> None:

@@ -17,6 +17,7 @@ from ecrm.domain.statistics import CustomerStatistics
 from ecrm.domain.traits import MOST, TraitList
 from ecrm.domain.windows import Moment
 
+from .campaign_ports import Campaigns
 from .definitions import put_definition
 from .facts import FactsOf
 from .jobs import Requested, add_job
@@ -34,17 +35,19 @@ type ReadyMade = Callable[[], Mapping[str, Segment]]
 """Gives the segments that are there to start from, by name."""
 
 
-def put_segment(segment: Segment, *, expected_version: int | None, segments: Segments, traits: Traits) -> tuple[Segment, bool]:
+def put_segment(
+    segment: Segment, *, expected_version: int | None, segments: Segments, traits: Traits, campaigns: Campaigns
+) -> tuple[Segment, bool]:
     """Write a version of a segment, as `put_definition` does, and with it the list of what rows of statistics copy.
 
     Raises Invalid where its rule names what is not there or itself, where there are too many, and where it is archived and
-    others name it.
+    others name it, or a campaign that has an occurrence to come.
     """
     return put_definition(
         segment.segment,
         lambda version: replace(segment, version=version),
         expected_version=expected_version,
-        definitions=_Writing(segments, traits),
+        definitions=_Writing(segments, traits, campaigns),
     )
 
 
@@ -54,6 +57,7 @@ class _Writing:
 
     segments: Segments
     traits: Traits
+    campaigns: Campaigns
 
     def find(self, name: str) -> Segment | None:
         return self.segments.find(name)
@@ -61,16 +65,18 @@ class _Writing:
     def write(self, segment: Segment, *, seen: int) -> Segment | None:
         listed = self.traits.listed()
         others = {one.segment: one.rule for one in self.segments.published() if one.segment != segment.segment}
-        _refuse(segment, others)
+        _refuse(segment, others, self.campaigns)
         published = others if segment.is_archived else {**others, segment.segment: segment.rule}
         wanted = listed_from(map(traits_named, published.values()), MOST)
         changed = None if wanted == listed.traits else TraitList(listed.version + 1, wanted)
         return self.segments.write(segment, seen=seen, traits=changed)
 
 
-def _refuse(segment: Segment, others: Mapping[str, Rule]) -> None:
+def _refuse(segment: Segment, others: Mapping[str, Rule], campaigns: Campaigns) -> None:
     if segment.is_archived:
-        using = used_by(segment.segment, others)
+        waiting = (head.campaign for head in campaigns.all() if head.life.next_at)
+        named_in = sorted(campaign.campaign for campaign in waiting if segment.segment in campaign.segments)
+        using = (*used_by(segment.segment, others), *(f"the campaign {name}" for name in named_in))
         if using:
             raise Invalid.at("/archived", "segment_in_use", f"it is named by {', '.join(using)}")
         return
