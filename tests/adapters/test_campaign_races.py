@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from ecrm import bootstrap
-from ecrm.application.campaigns import launch
+from ecrm.application.campaign_lives import launch
 from ecrm.application.ports import Contended
 from ecrm.domain.campaigns import Head, Life
 from ecrm.domain.errors import Conflict

@@ -2,6 +2,8 @@
 
 import re
 import sys
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -18,6 +20,12 @@ def locked(page: str) -> set[str]:
     return {normal(name) for name in PINNED.findall(text)}
 
 
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    """Which distributions each installed module is of; finding out takes a while."""
+    return packages_distributions()
+
+
 def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -29,13 +37,12 @@ STUBS = {"mypy_boto3_dynamodb", "mypy_boto3_s3", "mypy_boto3_secretsmanager", "m
 @pytest.mark.parametrize("path", shipped(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_shipped_module_imports_what_ships(path: Path) -> None:
     own = {"ecrm", *folders()}
-    distributions = packages_distributions()
     ships = locked("runtime.txt") | locked("imports.txt")
     for module in imports(path):
         top = module.partition(".")[0]
         if top in own | set(sys.stdlib_module_names) | STUBS:
             continue
-        assert {normal(name) for name in distributions[top]} & ships, f"{top} is in no layer"
+        assert {normal(name) for name in distributions()[top]} & ships, f"{top} is in no layer"
 
 
 @pytest.mark.parametrize("layer", ["runtime.txt", "imports.txt"])

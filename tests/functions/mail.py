@@ -9,7 +9,7 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 
 from ecrm import bootstrap
-from ecrm.application.settling import Settled, settle_due
+from ecrm.application.settling import Settled, SettlingRoom, settle_due
 from tests.faults import Deliver, Sent, tapped
 from tests.functions.api import Shop
 
@@ -62,11 +62,11 @@ class Later:
 
 def settle(by: timedelta) -> Settled:
     """What `settle_sends` does some time later."""
-    return settle_due(
+    room = SettlingRoom(
         sends=bootstrap.sends(),
         control=bootstrap.sending_control(),
         queue=bootstrap.message_queue(),
         customers=bootstrap.customers(),
         clock=Later(by),
-        is_late=lambda: False,
     )
+    return settle_due(room=room, is_late=lambda: False)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from ecrm import bootstrap
-from ecrm.application import campaigns as use
+from ecrm.application.campaign_lives import pause_campaign, resume_campaign
+from ecrm.application.campaign_runs import retry_failed, roster
+from ecrm.application.campaigns import frozen
 from ecrm.application.ports import Contended
 from ecrm.domain.api_keys import KeyKind
 from ecrm.domain.assignment import Arm
@@ -553,13 +555,13 @@ def test_a_pause_is_kept_up_against_whoever_writes_at_the_same_time(shop: Shop) 
     put(shop, schedule=EVERY_DAY)
     do(shop, "launch")
     begin(a_run("f" * 32))
-    head = use.pause_campaign("spring", campaigns=Meanwhile(4), runs=RunsMeanwhile(4))
+    head = pause_campaign("spring", campaigns=Meanwhile(4), runs=RunsMeanwhile(4))
     assert LifeState.PAUSED is head.life.state
     assert (RunState.PAUSED, LATER) == (run_of().state, run_of().woken_at)
     with pytest.raises(Contended):
-        use.resume_campaign("spring", campaigns=Meanwhile(5), runs=bootstrap.runs(), clock=bootstrap.clock)
+        resume_campaign("spring", campaigns=Meanwhile(5), runs=bootstrap.runs(), clock=bootstrap.clock)
     with pytest.raises(Contended):
-        use.resume_campaign("spring", campaigns=bootstrap.campaigns(), runs=RunsMeanwhile(5), clock=bootstrap.clock)
+        resume_campaign("spring", campaigns=bootstrap.campaigns(), runs=RunsMeanwhile(5), clock=bootstrap.clock)
 
 
 # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -658,7 +660,7 @@ def test_those_whom_a_run_failed_get_it_by_one_more_run_however_often_that_is_as
     assert retry == replace(
         run,
         run_id=retry.run_id,
-        messages=use.frozen(run.messages, templates=bootstrap.templates(), ready_made=bootstrap.ready_made),
+        messages=frozen(run.messages, templates=bootstrap.templates(), ready_made=bootstrap.ready_made),
         scheduled_at=retry.started_at,
         started_at=retry.started_at,
         expires_at=retry.started_at + run.expires_after,
@@ -703,7 +705,7 @@ def test_a_run_over_the_failed_is_stopped_by_a_pause_that_comes_while_it_begins(
     run = failed_one(shop)
 
     def retried(campaigns: DynamoCampaigns) -> Run:
-        return use.retry_failed(
+        return retry_failed(
             "spring",
             run.run_id,
             campaigns=campaigns,
@@ -716,7 +718,7 @@ def test_a_run_over_the_failed_is_stopped_by_a_pause_that_comes_while_it_begins(
     class PausedMeanwhile(DynamoCampaigns):
         def find(self, name: str) -> Head | None:
             found = super().find(name)
-            use.pause_campaign(name, campaigns=bootstrap.campaigns(), runs=bootstrap.runs())
+            pause_campaign(name, campaigns=bootstrap.campaigns(), runs=bootstrap.runs())
             return found
 
     with pytest.raises(Conflict, match="paused") as refused:
@@ -833,10 +835,10 @@ def test_an_export_goes_on_where_it_stood(shop: Shop) -> None:
     for entry in entries(run):
         bootstrap.table().put(Put(send_item(entry), None, "planned"))
     runs, sends = bootstrap.runs(), bootstrap.sends()
-    whole = [(position, send.customer_id) for position, send in use.roster(run.run_id, None, runs=runs, sends=sends)]
+    whole = [(position, send.customer_id) for position, send in roster(run.run_id, None, runs=runs, sends=sends)]
     assert [("0#c1", "c1"), ("0#c2", "c2"), ("1#c3", "c3"), ("1#c4", "c4")] == whole
     for number, (position, _) in enumerate(whole, start=1):
-        rest = [found for found, _ in use.roster(run.run_id, position, runs=runs, sends=sends)]
+        rest = [found for found, _ in roster(run.run_id, position, runs=runs, sends=sends)]
         assert [later for later, _ in whole[number:]] == rest
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
+from functools import cache
 from math import floor
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,6 +26,13 @@ def rounded(amount: Fraction) -> int:
     return floor(amount + Fraction(1, 2))
 
 
+@cache
+def minor_units(text: str, decimals: int) -> int:
+    amount = Fraction(text) * 10**decimals
+    assert amount.denominator == 1
+    return int(amount)
+
+
 def by_line(body: Body) -> dict[str, int]:
     return {line["line_id"]: line["quantity"] for line in body.get("lines") or []}
 
@@ -37,9 +45,7 @@ class Told:
     events: list[Body] = field(default_factory=list)
 
     def minor(self, text: str) -> int:
-        amount = Fraction(text) * 10 ** DECIMALS[self.placed["currency"]]
-        assert amount.denominator == 1
-        return int(amount)
+        return minor_units(text, DECIMALS[self.placed["currency"]])
 
     def of(self, *kinds: str) -> list[Body]:
         """Events of some kinds, in the order in which they happened."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from ecrm.application.campaigns import cancel_campaign, pause_campaign, resume_campaign
+from ecrm.application.campaign_lives import cancel_campaign, pause_campaign, resume_campaign
 from ecrm.application.occurrences import OccurrenceRoom, start_due
 from ecrm.application.runs import LookedAfter, RunRoom, look_after
 from ecrm.domain.campaigns import Audience, Campaign, Head, Life, LifeState

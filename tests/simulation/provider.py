@@ -8,7 +8,7 @@ from random import Random
 from ecrm.application.delivery import record_notice
 from ecrm.application.mail_ports import Composed, Mail
 from ecrm.application.sending import Compose, Sender
-from ecrm.application.settling import settle_due
+from ecrm.application.settling import SettlingRoom, settle_due
 from ecrm.domain.assignment import Arm
 from ecrm.domain.customers import Customer
 from ecrm.domain.delivery import Notice, What
@@ -218,14 +218,14 @@ class PostOffice:
         self.worker().work(*page, is_of_many=is_run(page[0]), is_late=lambda: next(left, None) is None)
 
     def settle(self) -> None:
-        settle_due(
+        room = SettlingRoom(
             sends=self.company.sends,
             control=self.company.control,
             queue=self.queue,
             customers=self.company.customers,
             clock=self.clock,
-            is_late=lambda: False,
         )
+        settle_due(room=room, is_late=lambda: False)
 
     def notify(self, taken: Taken, what: What = What.DELIVERED) -> None:
         """Let the provider tell what became of a mail."""

@@ -370,7 +370,7 @@ def _transaction(actions: tuple[Action, ...]) -> dict[Key, Item | None]:
     for action in actions:
         _refuse_values(action)
     new = {_key(action): _written(action) for action in actions if isinstance(action, Put)}
-    if sum(map(_size, new.values())) > LARGEST_TRANSACTION:
+    if len(new) * LARGEST_ITEM > LARGEST_TRANSACTION and sum(map(_bytes, new.values())) > LARGEST_TRANSACTION:
         raise Mistake("the transaction is too large")
     return new | {action.key: None for action in actions if isinstance(action, Delete)}
 
@@ -379,9 +379,10 @@ def _written(put: Put) -> Item:
     _valid(_key(put))
     _refuse_values(put)
     item = to_wire(put.item)
-    if _FRACTION.search(repr(item)):
+    text = repr(item)
+    if _FRACTION.search(text):
         item = {name: _normal(value) for name, value in item.items()}
-    if _size(item) > LARGEST_ITEM:
+    if 4 * len(text) > LARGEST_ITEM and _bytes(item) > LARGEST_ITEM:
         raise Mistake("the item is too large")
     return item
 
@@ -409,13 +410,8 @@ def _normal(value: Any) -> Any:
             return value
 
 
-def _size(item: Item) -> int:
-    """Count about as many bytes as DynamoDB does: names and texts; of a small item, no fewer than that."""
-    most = 4 * len(repr(item))
-    return most if most < LARGEST_ITEM // MOST_ACTIONS else _bytes(item)
-
-
 def _bytes(value: Any) -> int:
+    """Count about as many bytes as DynamoDB does: names and texts."""
     match value:
         case str():
             return len(value) if value.isascii() else len(value.encode())

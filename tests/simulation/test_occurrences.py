@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 
-from ecrm.application.campaigns import cancel_campaign, launch, pause_campaign, resume_campaign
+from ecrm.application.campaign_lives import cancel_campaign, launch, pause_campaign, resume_campaign
 from ecrm.application.occurrences import is_behind
 from ecrm.application.runs import LookedAfter
 from ecrm.domain.assignment import Arm

@@ -12,7 +12,7 @@ import pytest
 from ecrm.application.kill_switch import arm
 from ecrm.application.mail_ports import Mail
 from ecrm.application.sending import Sender
-from ecrm.application.settling import settle_due
+from ecrm.application.settling import SettlingRoom, settle_due
 from ecrm.domain.consent import State
 from ecrm.domain.errors import Unavailable
 from ecrm.domain.messages import Accepted, Ambiguous, NotSent, Policy, Reply, Send, Status
@@ -139,16 +139,16 @@ class House:
                 self.queue.send(*page, REDELIVERED_AFTER_SECONDS, is_of_many=is_run(page[0]))
 
     def _settle(self, end: datetime) -> None:
+        room = SettlingRoom(
+            sends=self.company.sends,
+            control=self.company.control,
+            queue=self.queue,
+            customers=self.company.customers,
+            clock=self.clock,
+        )
         while self.clock.now() < end:
             self.clock.wait(SETTLED_EVERY_SECONDS)
-            settle_due(
-                sends=self.company.sends,
-                control=self.company.control,
-                queue=self.queue,
-                customers=self.company.customers,
-                clock=self.clock,
-                is_late=lambda: False,
-            )
+            settle_due(room=room, is_late=lambda: False)
 
     def entries(self) -> list[Send]:
         return [send_of(item) for item in self.table.items() if item["type"] == "send"]

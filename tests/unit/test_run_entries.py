@@ -13,7 +13,7 @@ import pytest
 from ecrm.application.eligibility import Hold
 from ecrm.application.kill_switch import pause, resume
 from ecrm.application.mail_ports import Composed
-from ecrm.application.settling import PAUSED_AGAIN, PLANNED_AGAIN, RUN_PAUSED_AGAIN, Settled, settle_due
+from ecrm.application.settling import PAUSED_AGAIN, PLANNED_AGAIN, RUN_PAUSED_AGAIN, Settled, SettlingRoom, settle_due
 from ecrm.domain.assignment import Arm, treatment_of
 from ecrm.domain.contact_policy import Cap, ContactPolicy, QuietHours, Window
 from ecrm.domain.customers import Customer
@@ -78,14 +78,14 @@ class Campaigns(House):
 
     def settles(self, *, at_once: int = 1_000) -> Settled:
         left = iter(range(at_once))
-        return settle_due(
+        room = SettlingRoom(
             sends=self.company.sends,
             control=self.company.control,
             queue=self.queue,
             customers=self.company.customers,
             clock=self.clock,
-            is_late=lambda: next(left, None) is None,
         )
+        return settle_due(room=room, is_late=lambda: next(left, None) is None)
 
 
 def of_two(**changes: Any) -> Run:

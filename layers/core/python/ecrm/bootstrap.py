@@ -633,9 +633,10 @@ def work_on_chunk(import_id: str, chunk: int) -> "Tally | None":
 def settle_due(is_late: "Callable[[], bool]") -> "Settled":
     from ecrm.application import settling  # noqa: PLC0415 (each function imports its own use cases)
 
-    return settling.settle_due(
-        sends=sends(), control=sending_control(), queue=message_queue(), customers=customers(), clock=clock, is_late=is_late
+    room = settling.SettlingRoom(
+        sends=sends(), control=sending_control(), queue=message_queue(), customers=customers(), clock=clock
     )
+    return settling.settle_due(room=room, is_late=is_late)
 
 
 def request_message(command: "RequestMessage", request: "Request | None") -> "MessageRequested":
@@ -765,7 +766,7 @@ def work_on(job_id: str, *, is_late: "Callable[[], bool]", name: "Callable[[Iter
         )
 
     def export_recipients(job: "Job", is_late: "Callable[[], bool]") -> "Iterator[Job]":
-        from ecrm.application.campaigns import roster  # noqa: PLC0415 (only for that kind)
+        from ecrm.application.campaign_runs import roster  # noqa: PLC0415 (only for that kind)
 
         return exports.export_recipients(
             job,
@@ -902,20 +903,21 @@ def runs() -> "DynamoRuns":
 
 @cache
 def campaign_room() -> "CampaignRoom":
-    from ecrm.application import campaigns as use  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.application.campaign_runs import retry_failed  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.application.campaigns import read_named  # noqa: PLC0415
     from ecrm.entry.campaigns import CampaignRoom  # noqa: PLC0415
     from ecrm.messaging.identities import SesIdentities  # noqa: PLC0415
 
     return CampaignRoom(
         campaigns=campaigns(),
         runs=runs(),
-        named=lambda: use.read_named(
+        named=lambda: read_named(
             sites=sites(), topics=topics(), templates=templates(), ready_made=ready_made, segments=segments()
         ),
         is_empty=is_audience_empty,
         identities=SesIdentities(_ses(_PATIENCE)),
         retry=partial(
-            use.retry_failed, campaigns=campaigns(), runs=runs(), templates=templates(), ready_made=ready_made, clock=clock
+            retry_failed, campaigns=campaigns(), runs=runs(), templates=templates(), ready_made=ready_made, clock=clock
         ),
         export=request_recipients,
         clock=clock,
@@ -1022,7 +1024,7 @@ def is_audience_empty(campaign: "Campaign", is_late: "Callable[[], bool]") -> bo
 
 
 def request_recipients(run: "Run", file_format: "FileFormat", request: "Request | None", source: str) -> "Requested":
-    from ecrm.application import campaigns as use  # noqa: PLC0415 (each function imports its own use cases)
+    from ecrm.application import campaign_runs as use  # noqa: PLC0415 (each function imports its own use cases)
 
     return use.request_recipients(run, file_format, request, source=source, jobs=jobs(), clock=clock, ids=ids)
 

@@ -16,6 +16,7 @@ from ecrm.domain.errors import Flaw, NotFound, Unavailable
 from ecrm.domain.instants import time_zone
 from ecrm.domain.runs import Run, RunState, cancelled, paused, resumed, run_id
 
+from .apart import each_apart
 from .campaign_ports import Campaigns, DueCampaign, DueRun, Runs
 from .campaigns import Named, frozen, problems
 from .mail_ports import MessageQueue, SendingControl, Sends
@@ -98,22 +99,14 @@ def start_due(*, room: OccurrenceRoom, is_late: Callable[[], bool]) -> Round:
     if due and room.control.sending().armed_for != room.control.table_id():
         done.is_armed = False
         return done
-    broken: Exception | None = None
-    for each in due:
-        if is_late():
-            break
-        try:
-            if isinstance(each, DueCampaign):
-                _begin(each.campaign, room, done)
-            else:
-                _come_back(each.run_id, room, done, is_late)
-        except Unavailable:
-            done.failed += 1
-        except Exception as error:  # noqa: BLE001 (poison, whatever it is, is not in the way of others)
-            done.failed += 1
-            broken = broken or error
-    if broken is not None:
-        raise broken
+
+    def come(each: DueCampaign | DueRun) -> None:
+        if isinstance(each, DueCampaign):
+            _begin(each.campaign, room, done)
+        else:
+            _come_back(each.run_id, room, done, is_late)
+
+    done.failed = each_apart(due, come, is_late)
     return done
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from ecrm.domain.errors import Unavailable
 from ecrm.domain.messages import Send, Status, dropped, lost, settled
 from ecrm.domain.rosters import end_of
 from ecrm.domain.runs import Run, RunState
 
+from .apart import each_apart
 from .eligibility import Hold, due_of, flow_of, held_by, may_be_sent, run_of, sooner
 from .ledger import changed
 from .mail_ports import MessageQueue, Permission, SendingControl, Sends, Waiting
@@ -39,50 +39,32 @@ class Settled:
     held: Counter[Hold] = field(default_factory=Counter)
 
 
-def settle_due(
-    *,
-    sends: Sends,
-    control: SendingControl,
-    queue: MessageQueue,
-    customers: Customers,
-    clock: Clock,
-    is_late: Callable[[], bool],
-) -> Settled:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlingRoom:
+    """All that coming back to pages reads and writes."""
+
+    sends: Sends
+    control: SendingControl
+    queue: MessageQueue
+    customers: Customers
+    clock: Clock
+
+
+def settle_due(*, room: SettlingRoom, is_late: Callable[[], bool]) -> Settled:
     """Come back to every page that is due. One that breaks is in nobody's way: it is raised when all others are settled."""
     done = Settled()
-    broken: Exception | None = None
-    for waiting in sends.due(clock.now(), MOST_WAITING):
-        if is_late():
-            break
-        done.pages += 1
-        try:
-            settle(waiting, done, sends=sends, control=control, queue=queue, customers=customers, clock=clock, is_late=is_late)
-        except Unavailable:
-            done.failed += 1
-        except Exception as error:  # noqa: BLE001 (poison, whatever it is, is not in the way of others)
-            done.failed += 1
-            broken = broken or error
-    if broken is not None:
-        raise broken
+    due = room.sends.due(room.clock.now(), MOST_WAITING)
+    done.failed = each_apart(due, lambda waiting: _settle(waiting, room, done, is_late), is_late)
     return done
 
 
-def settle(
-    waiting: Waiting,
-    done: Settled,
-    *,
-    sends: Sends,
-    control: SendingControl,
-    queue: MessageQueue,
-    customers: Customers,
-    clock: Clock,
-    is_late: Callable[[], bool],
-) -> None:
+def _settle(waiting: Waiting, room: SettlingRoom, done: Settled, is_late: Callable[[], bool]) -> None:
     """End the doubts of a page whose time is over, and what its run has ended; ask for it again where something is planned.
 
     Where time is short the page stays due.
     """
-    now = clock.now()
+    done.pages += 1
+    now, sends, control = room.clock.now(), room.sends, room.control
     due: datetime | None = None
     planned: Send | None = None
     permission: Permission | None = None
@@ -91,12 +73,12 @@ def settle(
             continue
         if is_late():
             return
-        send = changed(entry, _settled, sends=sends, customers=customers, now=now)
+        send = changed(entry, _settled, sends=sends, customers=room.customers, now=now)
         if send.status is Status.PLANNED and permission is None:
             permission = control.permission(flow_of(send), run_of(send))
         run = permission.run if permission else None
         if permission is not None and run is not None and permission.sending.armed_for == control.table_id():
-            send = changed(send, partial(_ended, run=run), sends=sends, customers=customers, now=now)
+            send = changed(send, partial(_ended, run=run), sends=sends, customers=room.customers, now=now)
         if send.status is not entry.status:
             done.statuses[send.status] += 1
         if may_be_sent(send, run, now):
@@ -106,7 +88,7 @@ def settle(
     if planned is not None and permission is not None:
         hold = held_by(planned.policy, permission, control.table_id())
         if hold is None:
-            queue.send(waiting.run_id, waiting.shard, is_of_many=planned.is_of_many)
+            room.queue.send(waiting.run_id, waiting.shard, is_of_many=planned.is_of_many)
         else:
             done.held[hold] += 1
         due = sooner(due, now + _again_after(hold, permission))

@@ -7,20 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from ecrm.application import campaigns as use
+from ecrm.application import campaign_lives as use
 from ecrm.application.campaign_ports import Campaigns, Runs, SenderIdentities
-from ecrm.application.campaigns import (
-    Named,
-    launch,
-    list_campaigns,
-    list_runs,
-    newest_run,
-    put_campaign,
-    read_campaign,
-    read_campaign_version,
-    read_run,
-    view,
-)
+from ecrm.application.campaign_runs import list_runs, newest_run, read_run
+from ecrm.application.campaigns import Named, list_campaigns, put_campaign, read_campaign, read_campaign_version, view
 from ecrm.application.jobs import Requested
 from ecrm.application.ports import Clock, Request
 from ecrm.contracts.campaigns import (
@@ -154,7 +144,7 @@ def with_life(api: HttpApi, room: Callable[[], CampaignRoom]) -> HttpApi:
 def _launched(call: Call, room: CampaignRoom) -> Reply:
     name = reached(call, room).campaign.campaign
     until = time.monotonic() + LOOKED_SECONDS
-    head, is_replayed = launch(
+    head, is_replayed = use.launch(
         name,
         call.request,
         by=call.source,

@@ -168,7 +168,8 @@ class DynamoSends:
     def due(self, now: datetime, limit: int) -> Iterator[Waiting]:
         first = int(now.timestamp()) // 60
         shards = [keys.work_shard((first + number) % keys.WORK_SHARDS) for number in range(keys.WORK_SHARDS)]
-        for some in zip_longest(*(self._table.waiting(shard, to_text(now), limit) for shard in shards)):
+        until = to_text(now)
+        for some in zip_longest(*(self._table.waiting(shard, until, limit) for shard in shards)):
             for item in filter(None, some):
                 yield Waiting(*keys.page_of(item["PK"]), from_text(item["due"]))
 

@@ -352,18 +352,18 @@ def _wire(value: Any) -> dict[str, Any]:
 
 
 def from_wire(item: Mapping[str, Any]) -> Item:
-    return {name: _plain(value) for name, value in item.items()}
+    return {name: value["S"] if "S" in value else _plain(value) for name, value in item.items()}  # most are texts
 
 
 def _plain(value: Mapping[str, Any]) -> Any:
     ((kind, inner),) = value.items()
     match kind:
-        case "S":  # most are
+        case "S":
             return inner
         case "N":
             return Decimal(inner) if "." in inner or "E" in inner.upper() else int(inner)
         case "M":
-            return {name: _plain(deeper) for name, deeper in inner.items()}
+            return from_wire(inner)
         case "L":
             return [_plain(deeper) for deeper in inner]
         case "NULL":
