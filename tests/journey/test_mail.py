@@ -396,6 +396,7 @@ def planted(table: Any) -> Iterator[str]:
             batch.delete_item(Key={"PK": key.pk, "SK": key.sk})
 
 
+@pytest.mark.usefixtures("shop")
 def test_when_workers_are_killed_fifty_times_in_a_run_of_500_everybody_gets_it_once(
     stack: Stack, table: Any, planted: str, impatient_queue: Callable[[str], None]
 ) -> None:
