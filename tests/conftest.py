@@ -12,8 +12,12 @@ settings.register_profile("ci", deadline=None, print_blob=True)
 settings.load_profile("ci")
 os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
 
-DEAR = ("tests/journey/", "tests/architecture/test_artefacts.py")
+JOURNEY = "tests/journey/"
+LEAVES_MUCH = "tests/journey/test_laptop.py"
+DEAR = (JOURNEY, "tests/architecture/test_artefacts.py")
 """Tests that share a deployed stack, or built artefacts."""
+POLITE = 10
+"""How nice the processes of all other tests are to those."""
 
 
 class OneWorkerForWhatIsDear(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
@@ -29,6 +33,23 @@ class OneWorkerForWhatIsDear(LoadScopeScheduling):  # type: ignore[misc]  # xdis
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     return OneWorkerForWhatIsDear(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the journey take the same way each time: what a test finds on the stack is what those before it have left there.
+
+    Each passes by itself, too. The laptop's come last, for they leave a whole company behind, which takes a while to export.
+    """
+    journey = [item for item in items if item.nodeid.startswith(JOURNEY)]
+    journey.sort(key=lambda item: (item.nodeid.startswith(LEAVES_MUCH), item.path, item.location[1], item.nodeid))
+    items[:] = [*journey, *(item for item in items if not item.nodeid.startswith(JOURNEY))]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Make way, in a worker, for the stack's processes: what waits for them is the longest of all."""
+    if "PYTEST_XDIST_WORKER" in os.environ and not item.nodeid.startswith(DEAR) and os.nice(0) < POLITE:
+        os.nice(POLITE)
 
 
 @pytest.fixture
