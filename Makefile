@@ -44,7 +44,7 @@ nightly: .venv/.done ## run tonight's segmentation at once, wait for it, and pri
 	@$(BIN)/python -m local.nightly
 
 test: .venv/.done .venv-tools/.done .local/segment/.done ## the whole suite, with the journey on a stack of its own
-	$(BIN)/pytest -n 3  # on two cores, for the journey waits half of its time
+	$(BIN)/pytest -n 2
 
 journey: .venv/.done .venv-tools/.done .local/segment/.done ## the journey alone
 	$(BIN)/pytest tests/journey

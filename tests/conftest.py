@@ -16,8 +16,6 @@ JOURNEY = "tests/journey/"
 LEAVES_MUCH = "tests/journey/test_laptop.py"
 DEAR = (JOURNEY, "tests/architecture/test_artefacts.py")
 """Tests that share a deployed stack, or built artefacts."""
-POLITE = 10
-"""How nice the processes of all other tests are to those."""
 
 
 class OneWorkerForWhatIsDear(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
@@ -44,12 +42,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     journey = [item for item in items if item.nodeid.startswith(JOURNEY)]
     journey.sort(key=lambda item: (item.nodeid.startswith(LEAVES_MUCH), item.path, item.location[1], item.nodeid))
     items[:] = [*journey, *(item for item in items if not item.nodeid.startswith(JOURNEY))]
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Make way, in a worker, for the stack's processes: what waits for them is the longest of all."""
-    if "PYTEST_XDIST_WORKER" in os.environ and not item.nodeid.startswith(DEAR) and os.nice(0) < POLITE:
-        os.nice(POLITE)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ attempt = partial(handler.route, "POST", scope=Scope.SEGMENTS_READ)
 @handler.route("PUT", "/v1/segments/{segment}", scope=Scope.SEGMENTS_WRITE, body=wire.PutSegmentBody, answer=wire.SegmentBody)
 def put_segment(call: Call) -> Reply:
     """Write a version of a segment; nights count it from the next one on. With If-Match, only upon the version named."""
-    return door.put(call, segments=wired.segments(), traits=wired.traits(), campaigns=wired.campaigns())
+    return door.put(call, segments=wired.segments(), traits=wired.traits(), coming=wired.coming_campaigns)
 
 
 @read("/v1/segments", answer=found.SegmentsPage)

@@ -894,6 +894,12 @@ def campaigns() -> "DynamoCampaigns":
     return DynamoCampaigns(table())
 
 
+def coming_campaigns(segment: str) -> tuple[str, ...]:
+    from ecrm.application import campaigns as use  # noqa: PLC0415 (only what archives a segment asks)
+
+    return use.coming_campaigns(segment, campaigns=campaigns())
+
+
 @cache
 def runs() -> "DynamoRuns":
     from ecrm.store.campaigns import DynamoRuns  # noqa: PLC0415 (the same)

@@ -133,6 +133,12 @@ def put_campaign(campaign: Campaign, *, expected_version: int | None, campaigns:
     raise Contended("it is written by many at once")
 
 
+def coming_campaigns(segment: str, *, campaigns: Campaigns) -> tuple[str, ...]:
+    """Name those that name a segment and have an occurrence to come."""
+    coming = (head.campaign for head in campaigns.all() if head.life.next_at)
+    return tuple(sorted(campaign.campaign for campaign in coming if segment in campaign.segments))
+
+
 @dataclass(frozen=True, slots=True)
 class CampaignView:
     """A campaign as it is shown: `state` is that of its newest run where no occurrence is to come. Only drafts have problems."""

@@ -17,7 +17,6 @@ from ecrm.domain.statistics import CustomerStatistics
 from ecrm.domain.traits import MOST, TraitList
 from ecrm.domain.windows import Moment
 
-from .campaign_ports import Campaigns
 from .definitions import put_definition
 from .facts import FactsOf
 from .jobs import Requested, add_job
@@ -33,10 +32,12 @@ NIGHTS_SHOWN = 35
 
 type ReadyMade = Callable[[], Mapping[str, Segment]]
 """Gives the segments that are there to start from, by name."""
+type ComingCampaigns = Callable[[str], Sequence[str]]
+"""Names the campaigns that name a segment and have an occurrence to come."""
 
 
 def put_segment(
-    segment: Segment, *, expected_version: int | None, segments: Segments, traits: Traits, campaigns: Campaigns
+    segment: Segment, *, expected_version: int | None, segments: Segments, traits: Traits, coming: ComingCampaigns
 ) -> tuple[Segment, bool]:
     """Write a version of a segment, as `put_definition` does, and with it the list of what rows of statistics copy.
 
@@ -47,7 +48,7 @@ def put_segment(
         segment.segment,
         lambda version: replace(segment, version=version),
         expected_version=expected_version,
-        definitions=_Writing(segments, traits, campaigns),
+        definitions=_Writing(segments, traits, coming),
     )
 
 
@@ -57,7 +58,7 @@ class _Writing:
 
     segments: Segments
     traits: Traits
-    campaigns: Campaigns
+    coming: ComingCampaigns
 
     def find(self, name: str) -> Segment | None:
         return self.segments.find(name)
@@ -65,18 +66,16 @@ class _Writing:
     def write(self, segment: Segment, *, seen: int) -> Segment | None:
         listed = self.traits.listed()
         others = {one.segment: one.rule for one in self.segments.published() if one.segment != segment.segment}
-        _refuse(segment, others, self.campaigns)
+        _refuse(segment, others, self.coming)
         published = others if segment.is_archived else {**others, segment.segment: segment.rule}
         wanted = listed_from(map(traits_named, published.values()), MOST)
         changed = None if wanted == listed.traits else TraitList(listed.version + 1, wanted)
         return self.segments.write(segment, seen=seen, traits=changed)
 
 
-def _refuse(segment: Segment, others: Mapping[str, Rule], campaigns: Campaigns) -> None:
+def _refuse(segment: Segment, others: Mapping[str, Rule], coming: ComingCampaigns) -> None:
     if segment.is_archived:
-        waiting = (head.campaign for head in campaigns.all() if head.life.next_at)
-        named_in = sorted(campaign.campaign for campaign in waiting if segment.segment in campaign.segments)
-        using = (*used_by(segment.segment, others), *(f"the campaign {name}" for name in named_in))
+        using = (*used_by(segment.segment, others), *(f"the campaign {name}" for name in coming(segment.segment)))
         if using:
             raise Invalid.at("/archived", "segment_in_use", f"it is named by {', '.join(using)}")
         return

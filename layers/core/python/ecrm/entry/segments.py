@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import date
 from typing import Protocol
 
-from ecrm.application.campaign_ports import Campaigns
 from ecrm.application.segment_ports import Nights, Segments
 from ecrm.application.segments import (
+    ComingCampaigns,
     Explained,
     MemberPosition,
     Members,
@@ -69,14 +69,14 @@ def version_shown(call: Call, *, segments: Segments, ready_made: ReadyMade) -> R
     return Reply(200, SegmentBody.of(found), {"etag": f'"{found.version}"'})
 
 
-def put(call: Call, *, segments: Segments, traits: Traits, campaigns: Campaigns) -> Reply:
+def put(call: Call, *, segments: Segments, traits: Traits, coming: ComingCampaigns) -> Reply:
     body: PutSegmentBody = call.body
     stored, is_new = put_segment(
         body.to_segment(call.path["segment"], call.now),
         expected_version=expected_version(call),
         segments=segments,
         traits=traits,
-        campaigns=campaigns,
+        coming=coming,
     )
     return Reply(201 if is_new else 200, SegmentBody.of(stored), {"etag": f'"{stored.version}"'})
 
