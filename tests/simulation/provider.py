@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from random import Random
 
 from ecrm.application.delivery import record_notice
-from ecrm.application.mail_ports import Composed, Mail
+from ecrm.application.mail_ports import Composed, Mail, MessageQueue
+from ecrm.application.ports import Clock
 from ecrm.application.sending import Compose, Sender
 from ecrm.application.settling import SettlingRoom, settle_due
 from ecrm.domain.assignment import Arm
@@ -179,6 +180,10 @@ def compose(send: Send, customer: Customer, *, is_fresh: bool) -> Composed:  # n
     return Composed(mail)
 
 
+def settling(company: Company, queue: MessageQueue, clock: Clock) -> SettlingRoom:
+    return SettlingRoom(sends=company.sends, control=company.control, queue=queue, customers=company.customers, clock=clock)
+
+
 def go_on(_moment: Moment, _operation: str) -> None:
     """Hold nothing up."""
 
@@ -218,13 +223,7 @@ class PostOffice:
         self.worker().work(*page, is_of_many=is_run(page[0]), is_late=lambda: next(left, None) is None)
 
     def settle(self) -> None:
-        room = SettlingRoom(
-            sends=self.company.sends,
-            control=self.company.control,
-            queue=self.queue,
-            customers=self.company.customers,
-            clock=self.clock,
-        )
+        room = settling(self.company, self.queue, self.clock)
         settle_due(room=room, is_late=lambda: False)
 
     def notify(self, taken: Taken, what: What = What.DELIVERED) -> None:

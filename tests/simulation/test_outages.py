@@ -12,7 +12,7 @@ import pytest
 from ecrm.application.kill_switch import arm
 from ecrm.application.mail_ports import Mail
 from ecrm.application.sending import Sender
-from ecrm.application.settling import SettlingRoom, settle_due
+from ecrm.application.settling import settle_due
 from ecrm.domain.consent import State
 from ecrm.domain.errors import Unavailable
 from ecrm.domain.messages import Accepted, Ambiguous, NotSent, Policy, Reply, Send, Status
@@ -21,7 +21,7 @@ from ecrm.store.runs import run_item
 from ecrm.store.table import Put
 from tests.builders import NOON, a_run
 from tests.simulation.company import NEWS, Company, person
-from tests.simulation.provider import Quota, compose, is_run, planned
+from tests.simulation.provider import Quota, compose, is_run, planned, settling
 from tests.simulation.table import MemoryTable, Moment
 from tests.simulation.timeline import Timeline
 
@@ -139,13 +139,7 @@ class House:
                 self.queue.send(*page, REDELIVERED_AFTER_SECONDS, is_of_many=is_run(page[0]))
 
     def _settle(self, end: datetime) -> None:
-        room = SettlingRoom(
-            sends=self.company.sends,
-            control=self.company.control,
-            queue=self.queue,
-            customers=self.company.customers,
-            clock=self.clock,
-        )
+        room = settling(self.company, self.queue, self.clock)
         while self.clock.now() < end:
             self.clock.wait(SETTLED_EVERY_SECONDS)
             settle_due(room=room, is_late=lambda: False)

@@ -13,7 +13,7 @@ import pytest
 from ecrm.application.eligibility import Hold
 from ecrm.application.kill_switch import pause, resume
 from ecrm.application.mail_ports import Composed
-from ecrm.application.settling import PAUSED_AGAIN, PLANNED_AGAIN, RUN_PAUSED_AGAIN, Settled, SettlingRoom, settle_due
+from ecrm.application.settling import PAUSED_AGAIN, PLANNED_AGAIN, RUN_PAUSED_AGAIN, Settled, settle_due
 from ecrm.domain.assignment import Arm, treatment_of
 from ecrm.domain.contact_policy import Cap, ContactPolicy, QuietHours, Window
 from ecrm.domain.customers import Customer
@@ -26,7 +26,7 @@ from ecrm.store.runs import run_item
 from ecrm.store.table import Put
 from tests.builders import NOON, a_run
 from tests.simulation.company import NEWS
-from tests.simulation.provider import KIND, Mood, compose, planned
+from tests.simulation.provider import KIND, Mood, compose, planned, settling
 from tests.unit.test_sending import EARLIER, PEOPLE, House
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -78,13 +78,7 @@ class Campaigns(House):
 
     def settles(self, *, at_once: int = 1_000) -> Settled:
         left = iter(range(at_once))
-        room = SettlingRoom(
-            sends=self.company.sends,
-            control=self.company.control,
-            queue=self.queue,
-            customers=self.company.customers,
-            clock=self.clock,
-        )
+        room = settling(self.company, self.queue, self.clock)
         return settle_due(room=room, is_late=lambda: next(left, None) is None)
 
 
